@@ -1,0 +1,290 @@
+//! One agent: a conversation with a model, and the calls it has open.
+
+use serde::{Deserialize, Serialize};
+
+use crate::approval::Approval;
+use crate::chat::{ModelCall, Turn, guess_tokens};
+use crate::content::{Content, Sha256};
+use crate::event::{CallFacts, Retry};
+use crate::ids::{AgentId, CallId, SubtaskId};
+use crate::money::{MicroUsd, Usage};
+use crate::tool::AgentType;
+
+/// What an agent is doing. `Thinking` and `Acting` are the two halves of its loop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Phase {
+    /// Not started.
+    Idle,
+    /// The model's next answer is owed.
+    Thinking {
+        retry: Retry,
+        summarise: bool,
+    },
+    /// Calls of the last answer are open.
+    Acting {
+        calls: Vec<Call>,
+    },
+    Complete {
+        result: Content,
+    },
+    Error {
+        error: String,
+    },
+    Cancelled {
+        reason: String,
+        skipped: bool,
+    },
+}
+
+/// How far a pause has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    None,
+    /// Asked for; what runs may end first.
+    Asked,
+    Holding,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    pub facts: CallFacts,
+    pub state: CallState,
+    /// A person approved it with other arguments than the model's.
+    #[serde(default)]
+    pub replaced: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum CallState {
+    /// Its turn has not come.
+    Proposed,
+    /// A person is asked.
+    Waiting {
+        approval: Box<Approval>,
+    },
+    /// May run.
+    Ready,
+    /// A `once` call that was started; the outcome is not known.
+    Started,
+    Done {
+        ok: bool,
+        output: Content,
+        hint: Option<String>,
+    },
+}
+
+/// The public states of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AgentStatus {
+    Idle,
+    Thinking,
+    Acting,
+    Waiting,
+    Paused,
+    Complete,
+    Error,
+    Cancelled,
+}
+
+impl AgentStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Thinking => "thinking",
+            Self::Acting => "acting",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
+            Self::Complete => "complete",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The last answer's calls with their results, as one digest, and how often it came in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Repeats {
+    pub digest: Option<Sha256>,
+    pub count: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agent {
+    pub id: AgentId,
+    pub subtask: SubtaskId,
+    pub kind: AgentType,
+    pub phase: Phase,
+    pub hold: Hold,
+    /// Asked to stop for good; waits for what it runs to die.
+    pub stopping: bool,
+    pub turns: Vec<Turn>,
+    /// Words for the model that wait for its next call: guidance, messages, hints.
+    pub inbox: Vec<Content>,
+    /// Index of the model in use: a fallback is kept once taken.
+    pub model: usize,
+    pub model_calls: u32,
+    pub empty_answers: u32,
+    /// What the next prompt will weigh, in tokens: the provider's own count where it gave one.
+    pub context_tokens: u64,
+    pub usage: Usage,
+    pub cost: MicroUsd,
+    pub cost_known: bool,
+    pub last_model: Option<String>,
+    pub repeats: Repeats,
+    /// Calls that took effect outside or in the workspace.
+    pub took_effect: Vec<CallId>,
+}
+
+impl Agent {
+    pub fn new(id: AgentId, subtask: SubtaskId, kind: AgentType, hold: Hold) -> Self {
+        Self {
+            id,
+            subtask,
+            kind,
+            phase: Phase::Idle,
+            hold,
+            stopping: false,
+            turns: Vec::new(),
+            inbox: Vec::new(),
+            model: 0,
+            model_calls: 0,
+            empty_answers: 0,
+            context_tokens: 0,
+            usage: Usage::default(),
+            cost: MicroUsd::ZERO,
+            cost_known: true,
+            last_model: None,
+            repeats: Repeats::default(),
+            took_effect: Vec::new(),
+        }
+    }
+
+    pub fn is_finished(&self) -> bool {
+        match self.phase {
+            Phase::Complete { .. } | Phase::Error { .. } | Phase::Cancelled { .. } => true,
+            Phase::Idle | Phase::Thinking { .. } | Phase::Acting { .. } => false,
+        }
+    }
+
+    /// Started and not finished: takes one of the task's places.
+    pub fn is_working(&self) -> bool {
+        matches!(self.phase, Phase::Thinking { .. } | Phase::Acting { .. })
+    }
+
+    pub fn status(&self) -> AgentStatus {
+        match &self.phase {
+            Phase::Complete { .. } => AgentStatus::Complete,
+            Phase::Error { .. } => AgentStatus::Error,
+            Phase::Cancelled { .. } => AgentStatus::Cancelled,
+            Phase::Idle | Phase::Thinking { .. } | Phase::Acting { .. } if self.hold == Hold::Holding => {
+                AgentStatus::Paused
+            }
+            Phase::Idle => AgentStatus::Idle,
+            Phase::Thinking { .. } => AgentStatus::Thinking,
+            Phase::Acting { calls } => {
+                let waits = calls.iter().any(|c| matches!(c.state, CallState::Waiting { .. }));
+                let runs = calls.iter().any(|c| matches!(c.state, CallState::Ready | CallState::Started));
+                if waits && !runs { AgentStatus::Waiting } else { AgentStatus::Acting }
+            }
+        }
+    }
+
+    /// 0 to 100; never falls, because the number of model calls never does.
+    pub fn progress(&self) -> u8 {
+        match self.phase {
+            Phase::Complete { .. } => 100,
+            Phase::Idle
+            | Phase::Thinking { .. }
+            | Phase::Acting { .. }
+            | Phase::Error { .. }
+            | Phase::Cancelled { .. } => {
+                let calls = u64::from(self.model_calls);
+                u8::try_from(95 * calls / (calls + 4)).unwrap_or(95)
+            }
+        }
+    }
+
+    pub fn calls(&self) -> &[Call] {
+        match &self.phase {
+            Phase::Acting { calls } => calls,
+            Phase::Idle
+            | Phase::Thinking { .. }
+            | Phase::Complete { .. }
+            | Phase::Error { .. }
+            | Phase::Cancelled { .. } => &[],
+        }
+    }
+
+    pub fn call(&self, id: CallId) -> Option<&Call> {
+        self.calls().iter().find(|c| c.facts.call == id)
+    }
+
+    pub fn call_mut(&mut self, id: CallId) -> Option<&mut Call> {
+        match &mut self.phase {
+            Phase::Acting { calls } => calls.iter_mut().find(|c| c.facts.call == id),
+            Phase::Idle
+            | Phase::Thinking { .. }
+            | Phase::Complete { .. }
+            | Phase::Error { .. }
+            | Phase::Cancelled { .. } => None,
+        }
+    }
+
+    pub fn current_tool(&self) -> Option<&str> {
+        self.calls()
+            .iter()
+            .find(|c| matches!(c.state, CallState::Ready | CallState::Started | CallState::Waiting { .. }))
+            .map(|c| c.facts.tool.as_str())
+    }
+
+    /// Open approvals of this agent.
+    pub fn approvals(&self) -> impl Iterator<Item = &Approval> {
+        self.calls().iter().filter_map(|c| match &c.state {
+            CallState::Waiting { approval } => Some(approval.as_ref()),
+            CallState::Proposed | CallState::Ready | CallState::Started | CallState::Done { .. } => None,
+        })
+    }
+
+    pub(crate) fn fresh_thinking(&self) -> Phase {
+        Phase::Thinking { retry: Retry { model: self.model, ..Retry::default() }, summarise: false }
+    }
+
+    /// The digest of the open calls with their results, taking `last` for the one that is just ending.
+    pub(crate) fn batch_digest(&self, last: CallId, ok: bool, output: &Content) -> Sha256 {
+        let mut text = String::new();
+        for call in self.calls() {
+            let (ok, output) = match &call.state {
+                CallState::Done { ok, output, .. } => (*ok, output),
+                _ if call.facts.call == last => (ok, output),
+                CallState::Proposed | CallState::Waiting { .. } | CallState::Ready | CallState::Started => {
+                    continue;
+                }
+            };
+            text.push_str(&format!("{}\0{}\0{ok}\0", call.facts.tool, call.facts.input_sha256));
+            match output {
+                Content::Inline(inline) => text.push_str(inline),
+                Content::Stored { sha256, .. } => text.push_str(sha256.as_str()),
+            }
+            text.push('\0');
+        }
+        Sha256::of(text.as_bytes())
+    }
+
+    pub(crate) fn account(&mut self, call: &ModelCall) {
+        self.usage += call.usage;
+        match call.cost {
+            Some(cost) => self.cost += cost,
+            None => self.cost_known = false,
+        }
+        self.last_model = Some(call.model.clone());
+    }
+
+    /// Adds a turn and its weight.
+    pub(crate) fn push(&mut self, turn: Turn) {
+        self.context_tokens += guess_tokens(turn.weight());
+        self.turns.push(turn);
+    }
+}

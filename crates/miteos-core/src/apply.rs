@@ -1,0 +1,433 @@
+//! How a record changes a task. The only way its state changes, live and on replay.
+
+use crate::agent::{Agent, Call, CallState, Hold, Phase, Repeats};
+use crate::approval::Approval;
+use crate::chat::{CallRecord, ResultRecord, Turn, guess_tokens};
+use crate::content::{Content, Sha256};
+use crate::event::{CallFacts, Event, PlannedSubtask, Question, Recipient, Retry};
+use crate::ids::{AgentId, CallId, SubtaskId, TaskId};
+use crate::money::{MicroUsd, Usage};
+use crate::task::{Asking, Replan, Stage, Subtask, SubtaskStatus, Task};
+use crate::time::Timestamp;
+
+/// Results up to this size (bytes) are not worth cutting to a stub.
+const STUB_FROM_BYTES: u64 = 160;
+
+impl Task {
+    /// The state after the first record.
+    pub fn born(id: TaskId, first: &Event, at: Timestamp) -> Option<Self> {
+        let Event::TaskCreated(created) = first else { return None };
+        Some(Self {
+            id,
+            account: created.account,
+            live: created.live,
+            tier: created.tier.clone(),
+            prompt: created.prompt.clone(),
+            workspace: created.workspace,
+            config: created.config.clone(),
+            settings: created.settings.clone(),
+            stage: Stage::Queued,
+            subtasks: Vec::new(),
+            agents: Vec::new(),
+            own_usage: Usage::default(),
+            own_cost: MicroUsd::ZERO,
+            cost_known: true,
+            model_calls: 0,
+            deliverables: 0,
+            settled: std::collections::BTreeMap::new(),
+            paused: false,
+            version: 1,
+            seq: 1,
+            created_at: at,
+            started_at: None,
+            completed_at: None,
+        })
+    }
+
+    pub fn apply(&mut self, event: &Event, at: Timestamp) {
+        self.version += 1;
+        if event.public_type().is_some() {
+            self.seq += 1;
+        }
+        match event {
+            // Only ever the first record, which `born` folds.
+            Event::TaskCreated(_) => {}
+            Event::TaskPlanning => {
+                self.started_at = Some(at);
+                self.stage = Stage::Planning { asking: Asking::default() };
+            }
+            Event::AnswerRefused { question, problems, model_call } => {
+                self.account(model_call);
+                if let Some(asking) = self.asking_mut(*question) {
+                    asking.refused.push(problems.clone());
+                    asking.retry = Retry { model: asking.retry.model, ..Retry::default() };
+                }
+            }
+            Event::QuestionRetried { question, retry, .. } => {
+                if let Some(asking) = self.asking_mut(*question) {
+                    asking.retry = *retry;
+                }
+            }
+            Event::TaskPlanned { subtasks, replaces, model_call } => {
+                self.account(model_call);
+                self.plan(subtasks, replaces);
+            }
+            Event::TaskRunning => {}
+            Event::ReplanAsked { failed } => {
+                self.stage = Stage::Working {
+                    replan: Replan::Asking { asking: Asking::default(), failed: failed.clone() },
+                };
+            }
+            Event::ConclusionAsked => self.stage = Stage::Concluding { asking: Asking::default() },
+            Event::Concluded { summary, paths, model_call } => {
+                self.account(model_call);
+                self.stage = Stage::Publishing { summary: summary.clone(), paths: paths.clone() };
+            }
+            Event::TaskPaused => self.paused = true,
+            Event::TaskResumed => self.paused = false,
+            Event::AutonomySet { autonomy_level } => self.config.autonomy_level = *autonomy_level,
+            Event::BudgetSet { budget_cents } => self.config.budget_cents = *budget_cents,
+            Event::StopAsked { ending } => self.stage = Stage::Stopping { ending: ending.clone() },
+            Event::TaskComplete { result, .. } => self.end(Stage::Complete { result: result.clone() }, at),
+            Event::TaskFailed { error, .. } => self.end(Stage::Failed { error: error.clone() }, at),
+            Event::TaskCancelled { .. } => self.end(Stage::Cancelled, at),
+            Event::DeliverableCreated { .. } => self.deliverables += 1,
+            Event::MessageSent { from, to, text } => self.deliver(*from, *to, text),
+            Event::ApprovalRequired { approval } => self.require(approval),
+            Event::ApprovalResolved { approval } => {
+                self.settled.insert(approval.id, approval.status);
+            }
+            Event::AgentThought { agent, text, calls, opaque, model_call, heard } => {
+                self.model_calls += 1;
+                if let Some(agent) = self.agent_mut(*agent) {
+                    agent.think(text, calls, opaque.as_ref(), *heard, model_call);
+                }
+            }
+            Event::HistorySummarised { agent, turns, summary, model_call } => {
+                self.model_calls += 1;
+                if let Some(agent) = self.agent_mut(*agent) {
+                    agent.account(model_call);
+                    agent.summarise(*turns, summary);
+                }
+            }
+            Event::AgentStarted { agent, .. }
+            | Event::AgentComplete { agent, .. }
+            | Event::AgentFailed { agent, .. }
+            | Event::AgentCancelled { agent, .. }
+            | Event::AgentSkipped { agent, .. } => self.turn_over(*agent, event),
+            Event::ModelRetried { agent, .. }
+            | Event::AgentHinted { agent, .. }
+            | Event::HistoryStubbed { agent, .. }
+            | Event::SummaryAsked { agent }
+            | Event::CallAuthorised { agent, .. }
+            | Event::CallStarted { agent, .. }
+            | Event::CallReset { agent, .. }
+            | Event::CallFinished { agent, .. }
+            | Event::AgentGuided { agent, .. }
+            | Event::HoldAsked { agent }
+            | Event::AgentPaused { agent }
+            | Event::AgentResumed { agent }
+            | Event::AgentStopAsked { agent } => {
+                if let Some(agent) = self.agent_mut(*agent) {
+                    agent.apply(event);
+                }
+            }
+        }
+    }
+
+    fn account(&mut self, call: &crate::chat::ModelCall) {
+        self.model_calls += 1;
+        self.own_usage += call.usage;
+        match call.cost {
+            Some(cost) => self.own_cost += cost,
+            None => self.cost_known = false,
+        }
+    }
+
+    pub(crate) fn asking(&self, question: Question) -> Option<&Asking> {
+        match (&self.stage, question) {
+            (Stage::Planning { asking }, Question::Plan)
+            | (Stage::Concluding { asking }, Question::Conclude) => Some(asking),
+            (Stage::Working { replan: Replan::Asking { asking, .. } }, Question::Replan) => Some(asking),
+            _ => None,
+        }
+    }
+
+    fn asking_mut(&mut self, question: Question) -> Option<&mut Asking> {
+        match (&mut self.stage, question) {
+            (Stage::Planning { asking }, Question::Plan)
+            | (Stage::Concluding { asking }, Question::Conclude) => Some(asking),
+            (Stage::Working { replan: Replan::Asking { asking, .. } }, Question::Replan) => Some(asking),
+            _ => None,
+        }
+    }
+
+    fn plan(&mut self, planned: &[PlannedSubtask], replaces: &[SubtaskId]) {
+        let first = matches!(self.stage, Stage::Planning { .. });
+        self.stage = Stage::Working { replan: if first { Replan::Unused } else { Replan::Used } };
+        for id in replaces {
+            if let Some(subtask) = self.subtask_mut(*id) {
+                subtask.replaced = true;
+            }
+        }
+        let hold = if self.paused { Hold::Holding } else { Hold::None };
+        for node in planned {
+            self.agents.push(Agent::new(node.agent, node.id, node.agent_type, hold));
+            self.subtasks.push(Subtask {
+                id: node.id,
+                agent: node.agent,
+                key: node.key.clone(),
+                agent_type: node.agent_type,
+                title: node.title.clone(),
+                prompt: node.prompt.clone(),
+                depends_on: node.depends_on.clone(),
+                acceptance: node.acceptance.clone(),
+                status: SubtaskStatus::Pending,
+                replaced: false,
+            });
+        }
+    }
+
+    fn end(&mut self, stage: Stage, at: Timestamp) {
+        self.stage = stage;
+        self.paused = false;
+        self.completed_at = Some(at);
+    }
+
+    fn deliver(&mut self, from: AgentId, to: Recipient, text: &str) {
+        let sender = self.agent(from).map(|a| a.kind.as_str()).unwrap_or_default();
+        let words = format!("Message from the {sender} agent {from}:\n{text}");
+        for agent in self.agents.iter_mut().filter(|a| a.id != from && !a.is_finished()) {
+            if to == Recipient::All || to == Recipient::Agent(agent.id) {
+                agent.hear(&words);
+            }
+        }
+    }
+
+    fn require(&mut self, approval: &Approval) {
+        if let Some(call) = self.agent_mut(approval.agent).and_then(|a| a.call_mut(approval.call)) {
+            call.state = CallState::Waiting { approval: Box::new(approval.clone()) };
+        }
+    }
+
+    /// The beginnings and ends of agents, which are those of their subtasks.
+    fn turn_over(&mut self, id: AgentId, event: &Event) {
+        let Some(agent) = self.agent_mut(id) else { return };
+        let subtask = agent.subtask;
+        let status = match event {
+            Event::AgentStarted { brief, .. } => {
+                agent.push(Turn::User { text: brief.clone() });
+                agent.phase = agent.fresh_thinking();
+                SubtaskStatus::Running
+            }
+            Event::AgentComplete { result, .. } => {
+                agent.finish(Phase::Complete { result: result.clone() });
+                SubtaskStatus::Complete
+            }
+            Event::AgentFailed { error, .. } => {
+                agent.finish(Phase::Error { error: error.clone() });
+                SubtaskStatus::Failed
+            }
+            Event::AgentSkipped { reason, .. } => {
+                agent.finish(Phase::Cancelled { reason: reason.clone(), skipped: true });
+                SubtaskStatus::Skipped
+            }
+            Event::AgentCancelled { reason, .. } => {
+                agent.finish(Phase::Cancelled { reason: reason.clone(), skipped: false });
+                SubtaskStatus::Cancelled
+            }
+            _ => return,
+        };
+        if let Some(subtask) = self.subtask_mut(subtask) {
+            subtask.status = status;
+        }
+    }
+}
+
+impl Agent {
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::ModelRetried { retry, .. } => {
+                self.model = retry.model;
+                if let Phase::Thinking { retry: current, .. } = &mut self.phase {
+                    *current = *retry;
+                }
+            }
+            Event::AgentHinted { hint, .. } => self.hear(hint),
+            Event::AgentGuided { message, .. } => {
+                self.hear(&format!("Guidance from the person who gave the task:\n{message}"))
+            }
+            Event::HistoryStubbed { turns, .. } => self.stub(*turns),
+            Event::SummaryAsked { .. } => {
+                if let Phase::Thinking { summarise, .. } = &mut self.phase {
+                    *summarise = true;
+                }
+            }
+            Event::CallAuthorised { call, input, .. } => self.authorise(*call, input),
+            Event::CallStarted { call, .. } => self.set(*call, CallState::Started),
+            Event::CallReset { call, .. } => self.set(*call, CallState::Ready),
+            Event::CallFinished { call, ok, output, hint, .. } => {
+                self.finish_call(*call, *ok, output, hint.as_ref())
+            }
+            Event::HoldAsked { .. } => self.hold = Hold::Asked,
+            Event::AgentPaused { .. } => self.hold = Hold::Holding,
+            Event::AgentResumed { .. } => self.hold = Hold::None,
+            Event::AgentStopAsked { .. } => self.stopping = true,
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, call: CallId, state: CallState) {
+        if let Some(call) = self.call_mut(call) {
+            call.state = state;
+        }
+    }
+
+    fn hear(&mut self, words: &str) {
+        self.context_tokens += guess_tokens(words.len() as u64);
+        self.inbox.push(Content::from(words));
+    }
+
+    fn think(
+        &mut self,
+        text: &Content,
+        calls: &[CallFacts],
+        opaque: Option<&serde_json::Value>,
+        heard: usize,
+        model_call: &crate::chat::ModelCall,
+    ) {
+        self.account(model_call);
+        self.model_calls += 1;
+        let heard = heard.min(self.inbox.len());
+        for words in self.inbox.drain(..heard).collect::<Vec<_>>() {
+            self.turns.push(Turn::User { text: words });
+        }
+        let records = calls
+            .iter()
+            .map(|c| CallRecord { call: c.call, tool: c.tool.clone(), input: c.input.clone() })
+            .collect();
+        let empty = calls.is_empty() && text.is_empty();
+        self.empty_answers = if empty { self.empty_answers + 1 } else { 0 };
+        if !empty {
+            self.push(Turn::Assistant { text: text.clone(), calls: records, opaque: opaque.cloned() });
+        }
+        if model_call.usage.input > 0 {
+            let waiting: u64 = self.inbox.iter().map(|c| guess_tokens(c.bytes())).sum();
+            self.context_tokens = model_call.usage.input + model_call.usage.output + waiting;
+        }
+        self.phase = if calls.is_empty() {
+            self.fresh_thinking()
+        } else {
+            let open = |facts: &CallFacts| Call {
+                facts: facts.clone(),
+                state: CallState::Proposed,
+                replaced: false,
+            };
+            Phase::Acting { calls: calls.iter().map(open).collect() }
+        };
+    }
+
+    fn authorise(&mut self, id: CallId, input: &Content) {
+        if let Some(call) = self.call_mut(id) {
+            if call.facts.input != *input {
+                call.replaced = true;
+                call.facts.input = input.clone();
+                call.facts.input_sha256 = match input {
+                    Content::Inline(text) => Sha256::of(text.as_bytes()),
+                    Content::Stored { sha256, .. } => sha256.clone(),
+                };
+            }
+            call.state = CallState::Ready;
+        }
+    }
+
+    fn finish_call(&mut self, id: CallId, ok: bool, output: &Content, hint: Option<&String>) {
+        let digest = self.batch_digest(id, ok, output);
+        let Some(call) = self.call_mut(id) else { return };
+        call.state = CallState::Done { ok, output: output.clone(), hint: hint.cloned() };
+        if ok && !call.facts.read_only {
+            self.took_effect.push(id);
+        }
+        let results: Option<Vec<ResultRecord>> = self
+            .calls()
+            .iter()
+            .map(|c| match &c.state {
+                CallState::Done { ok, output, hint } => Some(ResultRecord {
+                    call: c.facts.call,
+                    tool: c.facts.tool.clone(),
+                    ok: *ok,
+                    output: output.clone(),
+                    hint: hint.clone(),
+                }),
+                CallState::Proposed | CallState::Waiting { .. } | CallState::Ready | CallState::Started => {
+                    None
+                }
+            })
+            .collect();
+        if let Some(results) = results {
+            let count =
+                if self.repeats.digest.as_ref() == Some(&digest) { self.repeats.count + 1 } else { 1 };
+            self.repeats = Repeats { digest: Some(digest), count };
+            self.push(Turn::Results { results });
+            self.phase = self.fresh_thinking();
+        }
+    }
+
+    fn finish(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.hold = Hold::None;
+        self.stopping = false;
+        self.turns = Vec::new();
+        self.inbox = Vec::new();
+        self.context_tokens = 0;
+    }
+
+    fn stub(&mut self, turns: usize) {
+        let mut saved = 0;
+        for turn in self.turns.iter_mut().take(turns) {
+            let Turn::Results { results } = turn else { continue };
+            for result in results {
+                let before = crate::chat::shown_bytes(&result.output);
+                if before > STUB_FROM_BYTES {
+                    let stub = stub_text(&result.output);
+                    saved += guess_tokens(before.saturating_sub(stub.len() as u64));
+                    result.output = Content::from(stub);
+                }
+            }
+        }
+        self.context_tokens = self.context_tokens.saturating_sub(saved);
+    }
+
+    /// Whether stubbing these turns would save anything.
+    pub(crate) fn can_stub(&self, turns: usize) -> bool {
+        self.turns.iter().take(turns).any(|turn| match turn {
+            Turn::Results { results } => {
+                results.iter().any(|r| crate::chat::shown_bytes(&r.output) > STUB_FROM_BYTES)
+            }
+            Turn::User { .. } | Turn::Assistant { .. } => false,
+        })
+    }
+
+    fn summarise(&mut self, turns: usize, summary: &Content) {
+        let turns = turns.min(self.turns.len());
+        let rest = self.turns.split_off(turns);
+        let old = std::mem::take(&mut self.turns);
+        let mut old = old.into_iter();
+        self.turns.extend(old.next());
+        self.turns.push(Turn::User { text: summary.clone() });
+        self.turns.extend(old.filter(|t| matches!(t, Turn::User { .. })));
+        self.turns.extend(rest);
+        let weight: u64 = self.turns.iter().map(Turn::weight).sum();
+        self.context_tokens = guess_tokens(weight);
+        self.phase = self.fresh_thinking();
+    }
+}
+
+fn stub_text(output: &Content) -> String {
+    let first: String = output.abridged().lines().next().unwrap_or_default().chars().take(80).collect();
+    let place = match output {
+        Content::Stored { path: Some(path), .. } => format!("; the whole is in {path}"),
+        Content::Stored { .. } | Content::Inline(_) => String::new(),
+    };
+    format!("[{} bytes dropped to save room{place}; it began: {first}]", output.bytes())
+}

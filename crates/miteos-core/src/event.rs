@@ -1,0 +1,404 @@
+//! What has happened: the records of a task's journal. Facts, never refused, never changed, names never reused.
+//!
+//! A record that clients see carries everything they are shown, so that the public log needs nothing else.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::approval::Approval;
+use crate::chat::ModelCall;
+use crate::content::{Content, Sha256};
+use crate::ids::{AccountId, AgentId, CallId, DeliverableId, SubtaskId, WorkspaceId};
+use crate::money::MicroUsd;
+use crate::settings::{Settings, TaskConfig};
+use crate::time::Timestamp;
+use crate::tool::{AgentType, RetryClass, Risk};
+
+/// The first record of every journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    pub account: AccountId,
+    /// `false`: made with a test key; nothing leaves the workspace.
+    pub live: bool,
+    pub tier: String,
+    pub prompt: Content,
+    pub workspace: WorkspaceId,
+    pub config: TaskConfig,
+    pub settings: Settings,
+}
+
+/// A node of the plan with the ids it was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedSubtask {
+    pub id: SubtaskId,
+    pub agent: AgentId,
+    /// The planner's own name for it.
+    pub key: String,
+    pub agent_type: AgentType,
+    pub title: String,
+    pub prompt: String,
+    pub depends_on: Vec<SubtaskId>,
+    pub acceptance: Vec<String>,
+}
+
+/// A wait before another attempt, and on which model it will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Retry {
+    /// Attempts on this model that have failed.
+    pub failed: u32,
+    /// Index into the list of models.
+    pub model: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+}
+
+/// What the orchestrator asks the planner's model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    Plan,
+    Replan,
+    Conclude,
+}
+
+/// A tool call as the model asked for it and the registry judged it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallFacts {
+    pub call: CallId,
+    pub tool: String,
+    pub input: Content,
+    pub input_sha256: Sha256,
+    pub risk: Risk,
+    pub read_only: bool,
+    pub retry: RetryClass,
+    /// Why it cannot run at all: unknown tool, arguments that do not match. Told to the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A file handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliverable {
+    pub id: DeliverableId,
+    pub name: String,
+    pub media_type: String,
+    pub sha256: Sha256,
+    pub bytes: u64,
+}
+
+/// Who a message is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    Agent(AgentId),
+    All,
+}
+
+/// How a task ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    Failed { error: String },
+    Cancelled,
+}
+
+/// Sums at a task's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    pub cost: MicroUsd,
+    pub tokens: u64,
+    pub model_calls: u32,
+    pub deliverables: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    TaskCreated(Box<Created>),
+    TaskPlanning,
+    /// The planner's or the concluder's answer did not validate.
+    AnswerRefused {
+        question: Question,
+        problems: Vec<String>,
+        model_call: ModelCall,
+    },
+    QuestionRetried {
+        question: Question,
+        retry: Retry,
+        reason: String,
+    },
+    /// A plan, or the replacement of the failed part of one.
+    TaskPlanned {
+        subtasks: Vec<PlannedSubtask>,
+        replaces: Vec<SubtaskId>,
+        model_call: ModelCall,
+    },
+    TaskRunning,
+    ReplanAsked {
+        failed: Vec<SubtaskId>,
+    },
+    ConclusionAsked,
+    Concluded {
+        summary: Content,
+        paths: Vec<String>,
+        model_call: ModelCall,
+    },
+    TaskPaused,
+    TaskResumed,
+    AutonomySet {
+        autonomy_level: u8,
+    },
+    BudgetSet {
+        budget_cents: Option<u64>,
+    },
+    /// The task will end this way once everything it runs is dead.
+    StopAsked {
+        ending: Ending,
+    },
+    TaskComplete {
+        result: Content,
+        totals: Totals,
+    },
+    TaskFailed {
+        error: String,
+        totals: Totals,
+    },
+    TaskCancelled {
+        totals: Totals,
+        took_effect: Vec<CallId>,
+    },
+
+    AgentStarted {
+        agent: AgentId,
+        brief: Content,
+    },
+    ModelRetried {
+        agent: AgentId,
+        retry: Retry,
+        reason: String,
+    },
+    AgentThought {
+        agent: AgentId,
+        text: Content,
+        calls: Vec<CallFacts>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opaque: Option<Value>,
+        model_call: ModelCall,
+        /// How many waiting messages the model had been given.
+        heard: usize,
+    },
+    /// A word of the server's to the model.
+    AgentHinted {
+        agent: AgentId,
+        hint: String,
+    },
+    /// Tool results in the first `turns` turns are cut to stubs.
+    HistoryStubbed {
+        agent: AgentId,
+        turns: usize,
+    },
+    /// The turns 1 to `turns` are replaced by a summary.
+    HistorySummarised {
+        agent: AgentId,
+        turns: usize,
+        summary: Content,
+        model_call: ModelCall,
+    },
+    SummaryAsked {
+        agent: AgentId,
+    },
+    /// The call may run, with exactly this input.
+    CallAuthorised {
+        agent: AgentId,
+        call: CallId,
+        tool: String,
+        input: Content,
+        risk: Risk,
+    },
+    /// A call that must not be made twice is about to be made.
+    CallStarted {
+        agent: AgentId,
+        call: CallId,
+    },
+    /// It was found not to have been made after all.
+    CallReset {
+        agent: AgentId,
+        call: CallId,
+    },
+    CallFinished {
+        agent: AgentId,
+        call: CallId,
+        tool: String,
+        ok: bool,
+        output: Content,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+        duration_ms: u64,
+    },
+    ApprovalRequired {
+        approval: Box<Approval>,
+    },
+    ApprovalResolved {
+        approval: Box<Approval>,
+    },
+    MessageSent {
+        from: AgentId,
+        to: Recipient,
+        text: String,
+    },
+    DeliverableCreated {
+        agent: Option<AgentId>,
+        deliverable: Deliverable,
+    },
+    AgentGuided {
+        agent: AgentId,
+        message: String,
+    },
+    HoldAsked {
+        agent: AgentId,
+    },
+    AgentPaused {
+        agent: AgentId,
+    },
+    AgentResumed {
+        agent: AgentId,
+    },
+    AgentStopAsked {
+        agent: AgentId,
+    },
+    AgentComplete {
+        agent: AgentId,
+        result: Content,
+    },
+    AgentFailed {
+        agent: AgentId,
+        error: String,
+    },
+    AgentCancelled {
+        agent: AgentId,
+        reason: String,
+    },
+    /// The agent never started: what it depended on failed or was cancelled.
+    AgentSkipped {
+        agent: AgentId,
+        reason: String,
+    },
+}
+
+impl Event {
+    /// The name in the journal's `kind` column, and the public type where there is one.
+    pub fn kind(&self) -> &'static str {
+        self.public_type().unwrap_or(match self {
+            Self::AnswerRefused { .. } => "internal.answer_refused",
+            Self::QuestionRetried { .. } => "internal.question_retried",
+            Self::ReplanAsked { .. } => "internal.replan_asked",
+            Self::ConclusionAsked => "internal.conclusion_asked",
+            Self::Concluded { .. } => "internal.concluded",
+            Self::AutonomySet { .. } => "internal.autonomy_set",
+            Self::BudgetSet { .. } => "internal.budget_set",
+            Self::StopAsked { .. } => "internal.stop_asked",
+            Self::ModelRetried { .. } => "internal.model_retried",
+            Self::AgentHinted { .. } => "internal.agent_hinted",
+            Self::HistoryStubbed { .. } => "internal.history_stubbed",
+            Self::HistorySummarised { .. } => "internal.history_summarised",
+            Self::SummaryAsked { .. } => "internal.summary_asked",
+            Self::CallStarted { .. } => "internal.call_started",
+            Self::CallReset { .. } => "internal.call_reset",
+            Self::HoldAsked { .. } => "internal.hold_asked",
+            Self::AgentStopAsked { .. } => "internal.agent_stop_asked",
+            _ => "internal",
+        })
+    }
+
+    /// The type that clients see; `None`: the record is the server's own.
+    pub fn public_type(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::TaskCreated(_) => "task.created",
+            Self::TaskPlanning => "task.planning",
+            Self::TaskPlanned { .. } => "task.planned",
+            Self::TaskRunning => "task.running",
+            Self::TaskPaused => "task.paused",
+            Self::TaskResumed => "task.resumed",
+            Self::TaskComplete { .. } => "task.complete",
+            Self::TaskFailed { .. } => "task.failed",
+            Self::TaskCancelled { .. } => "task.cancelled",
+            Self::AgentStarted { .. } => "agent.started",
+            Self::AgentThought { .. } => "agent.thinking",
+            Self::CallAuthorised { .. } => "agent.action",
+            Self::CallFinished { .. } => "agent.result",
+            Self::ApprovalRequired { .. } => "approval.required",
+            Self::ApprovalResolved { .. } => "approval.resolved",
+            Self::MessageSent { .. } => "agent.message",
+            Self::DeliverableCreated { .. } => "deliverable.created",
+            Self::AgentGuided { .. } => "agent.guided",
+            Self::AgentPaused { .. } => "agent.paused",
+            Self::AgentResumed { .. } => "agent.resumed",
+            Self::AgentComplete { .. } => "agent.complete",
+            Self::AgentFailed { .. } => "agent.error",
+            Self::AgentCancelled { .. } | Self::AgentSkipped { .. } => "agent.cancelled",
+            Self::AnswerRefused { .. }
+            | Self::QuestionRetried { .. }
+            | Self::ReplanAsked { .. }
+            | Self::ConclusionAsked
+            | Self::Concluded { .. }
+            | Self::AutonomySet { .. }
+            | Self::BudgetSet { .. }
+            | Self::StopAsked { .. }
+            | Self::ModelRetried { .. }
+            | Self::AgentHinted { .. }
+            | Self::HistoryStubbed { .. }
+            | Self::HistorySummarised { .. }
+            | Self::SummaryAsked { .. }
+            | Self::CallStarted { .. }
+            | Self::CallReset { .. }
+            | Self::HoldAsked { .. }
+            | Self::AgentStopAsked { .. } => return None,
+        })
+    }
+
+    /// The agent that the record is about.
+    pub fn agent(&self) -> Option<AgentId> {
+        match self {
+            Self::AgentStarted { agent, .. }
+            | Self::ModelRetried { agent, .. }
+            | Self::AgentThought { agent, .. }
+            | Self::AgentHinted { agent, .. }
+            | Self::HistoryStubbed { agent, .. }
+            | Self::HistorySummarised { agent, .. }
+            | Self::SummaryAsked { agent }
+            | Self::CallAuthorised { agent, .. }
+            | Self::CallStarted { agent, .. }
+            | Self::CallReset { agent, .. }
+            | Self::CallFinished { agent, .. }
+            | Self::AgentGuided { agent, .. }
+            | Self::HoldAsked { agent }
+            | Self::AgentPaused { agent }
+            | Self::AgentResumed { agent }
+            | Self::AgentStopAsked { agent }
+            | Self::AgentComplete { agent, .. }
+            | Self::AgentFailed { agent, .. }
+            | Self::AgentCancelled { agent, .. }
+            | Self::AgentSkipped { agent, .. } => Some(*agent),
+            Self::MessageSent { from, .. } => Some(*from),
+            Self::ApprovalRequired { approval } | Self::ApprovalResolved { approval } => Some(approval.agent),
+            Self::DeliverableCreated { agent, .. } => *agent,
+            Self::TaskCreated(_)
+            | Self::TaskPlanning
+            | Self::AnswerRefused { .. }
+            | Self::QuestionRetried { .. }
+            | Self::TaskPlanned { .. }
+            | Self::TaskRunning
+            | Self::ReplanAsked { .. }
+            | Self::ConclusionAsked
+            | Self::Concluded { .. }
+            | Self::TaskPaused
+            | Self::TaskResumed
+            | Self::AutonomySet { .. }
+            | Self::BudgetSet { .. }
+            | Self::StopAsked { .. }
+            | Self::TaskComplete { .. }
+            | Self::TaskFailed { .. }
+            | Self::TaskCancelled { .. } => None,
+        }
+    }
+}

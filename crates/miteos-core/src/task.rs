@@ -1,0 +1,304 @@
+//! A task: the state that its journal folds into.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{Agent, AgentStatus, Hold};
+use crate::approval::{Approval, ApprovalStatus};
+use crate::content::Content;
+use crate::event::{Ending, Retry, Totals};
+use crate::ids::{AccountId, AgentId, ApprovalId, SubtaskId, TaskId, WorkspaceId};
+use crate::money::{MicroUsd, Usage};
+use crate::settings::{Settings, TaskConfig};
+use crate::time::Timestamp;
+use crate::tool::AgentType;
+
+/// Where a task stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// Waits for a place of the account's tier.
+    Queued,
+    Planning {
+        asking: Asking,
+    },
+    Working {
+        replan: Replan,
+    },
+    Concluding {
+        asking: Asking,
+    },
+    /// The summary is there; files it names are being published.
+    Publishing {
+        summary: Content,
+        paths: Vec<String>,
+    },
+    /// Everything that runs is being stopped.
+    Stopping {
+        ending: Ending,
+    },
+    Complete {
+        result: Content,
+    },
+    Failed {
+        error: String,
+    },
+    Cancelled,
+}
+
+/// A question that the planner's model owes an answer to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Asking {
+    /// Answers that did not validate, with the reasons given back.
+    pub refused: Vec<Vec<String>>,
+    pub retry: Retry,
+}
+
+/// The one replacement of a failed part of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "replan", rename_all = "snake_case")]
+pub enum Replan {
+    Unused,
+    Asking { asking: Asking, failed: Vec<SubtaskId> },
+    Used,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubtaskStatus {
+    Pending,
+    Running,
+    Complete,
+    Failed,
+    Cancelled,
+    Skipped,
+}
+
+impl SubtaskStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Pending | Self::Running => false,
+            Self::Complete | Self::Failed | Self::Cancelled | Self::Skipped => true,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subtask {
+    pub id: SubtaskId,
+    pub agent: AgentId,
+    pub key: String,
+    pub agent_type: AgentType,
+    pub title: String,
+    pub prompt: String,
+    pub depends_on: Vec<SubtaskId>,
+    pub acceptance: Vec<String>,
+    pub status: SubtaskStatus,
+    /// A replacement stands for it: its failure no longer counts.
+    pub replaced: bool,
+}
+
+/// The public states of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskStatus {
+    Pending,
+    Planning,
+    Running,
+    Paused,
+    Complete,
+    Failed,
+    Cancelled,
+}
+
+impl TaskStatus {
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Planning,
+        Self::Running,
+        Self::Paused,
+        Self::Complete,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Planning => "planning",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Pending | Self::Planning | Self::Running | Self::Paused => false,
+            Self::Complete | Self::Failed | Self::Cancelled => true,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    pub id: TaskId,
+    pub account: AccountId,
+    pub live: bool,
+    pub tier: String,
+    pub prompt: Content,
+    pub workspace: WorkspaceId,
+    pub config: TaskConfig,
+    pub settings: Settings,
+    pub stage: Stage,
+    pub subtasks: Vec<Subtask>,
+    pub agents: Vec<Agent>,
+    /// Tokens and cost of planning, replanning and the conclusion.
+    pub own_usage: Usage,
+    pub own_cost: MicroUsd,
+    pub cost_known: bool,
+    pub model_calls: u32,
+    pub deliverables: u32,
+    /// Approvals that are settled, so that a decision given twice is recognised.
+    pub settled: BTreeMap<ApprovalId, ApprovalStatus>,
+    /// Whether `task.paused` was the last of the two.
+    pub paused: bool,
+    /// Records so far.
+    pub version: u64,
+    /// Public events so far.
+    pub seq: u64,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
+}
+
+impl Task {
+    pub fn status(&self) -> TaskStatus {
+        match &self.stage {
+            Stage::Queued => TaskStatus::Pending,
+            Stage::Planning { .. } => TaskStatus::Planning,
+            Stage::Working { .. } if self.paused => TaskStatus::Paused,
+            Stage::Working { .. } | Stage::Concluding { .. } | Stage::Publishing { .. } => {
+                TaskStatus::Running
+            }
+            Stage::Stopping { .. } => self.status_before_stop(),
+            Stage::Complete { .. } => TaskStatus::Complete,
+            Stage::Failed { .. } => TaskStatus::Failed,
+            Stage::Cancelled => TaskStatus::Cancelled,
+        }
+    }
+
+    /// A task that is being stopped is still what it was: the end is told when everything is dead.
+    fn status_before_stop(&self) -> TaskStatus {
+        if self.paused {
+            TaskStatus::Paused
+        } else if !self.subtasks.is_empty() {
+            TaskStatus::Running
+        } else if self.started_at.is_some() {
+            TaskStatus::Planning
+        } else {
+            TaskStatus::Pending
+        }
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.status().is_terminal()
+    }
+
+    pub fn agent(&self, id: AgentId) -> Option<&Agent> {
+        self.agents.iter().find(|a| a.id == id)
+    }
+
+    pub(crate) fn agent_mut(&mut self, id: AgentId) -> Option<&mut Agent> {
+        self.agents.iter_mut().find(|a| a.id == id)
+    }
+
+    pub fn subtask(&self, id: SubtaskId) -> Option<&Subtask> {
+        self.subtasks.iter().find(|s| s.id == id)
+    }
+
+    pub(crate) fn subtask_mut(&mut self, id: SubtaskId) -> Option<&mut Subtask> {
+        self.subtasks.iter_mut().find(|s| s.id == id)
+    }
+
+    pub fn cost(&self) -> MicroUsd {
+        self.own_cost + self.agents.iter().map(|a| a.cost).sum()
+    }
+
+    pub fn tokens(&self) -> u64 {
+        self.own_usage.total() + self.agents.iter().map(|a| a.usage.total()).sum::<u64>()
+    }
+
+    pub fn totals(&self) -> Totals {
+        Totals {
+            cost: self.cost(),
+            tokens: self.tokens(),
+            model_calls: self.model_calls,
+            deliverables: self.deliverables,
+        }
+    }
+
+    pub fn budget(&self) -> Option<MicroUsd> {
+        self.config.budget_cents.map(MicroUsd::from_cents)
+    }
+
+    /// Open approvals, whichever agent asked.
+    pub fn approvals(&self) -> impl Iterator<Item = &Approval> {
+        self.agents.iter().flat_map(Agent::approvals)
+    }
+
+    pub fn approval(&self, id: ApprovalId) -> Option<&Approval> {
+        self.approvals().find(|a| a.id == id)
+    }
+
+    /// Names that a replacement plan may refer to: what is complete or still under way.
+    pub fn usable_keys(&self) -> BTreeSet<String> {
+        self.subtasks
+            .iter()
+            .filter(|s| {
+                matches!(s.status, SubtaskStatus::Complete | SubtaskStatus::Running | SubtaskStatus::Pending)
+            })
+            .map(|s| s.key.clone())
+            .collect()
+    }
+
+    /// The node's own result, if it is there.
+    pub fn result_of(&self, subtask: SubtaskId) -> Option<&Content> {
+        let subtask = self.subtask(subtask)?;
+        match &self.agent(subtask.agent)?.phase {
+            crate::agent::Phase::Complete { result } => Some(result),
+            crate::agent::Phase::Idle
+            | crate::agent::Phase::Thinking { .. }
+            | crate::agent::Phase::Acting { .. }
+            | crate::agent::Phase::Error { .. }
+            | crate::agent::Phase::Cancelled { .. } => None,
+        }
+    }
+
+    pub(crate) fn all_held(&self) -> bool {
+        let mut unfinished = self.agents.iter().filter(|a| !a.is_finished()).peekable();
+        unfinished.peek().is_some() && unfinished.all(|a| a.hold == Hold::Holding)
+    }
+
+    pub(crate) fn working(&self) -> usize {
+        self.agents.iter().filter(|a| a.is_working()).count()
+    }
+
+    /// Agents in a given public state.
+    pub fn count(&self, status: AgentStatus) -> usize {
+        self.agents.iter().filter(|a| a.status() == status).count()
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests of the domain through its three functions: `handle`, `apply`, `pending`.
+
+#![allow(clippy::unwrap_used)]
+
+mod machine;
+mod scenarios;
+mod world;
