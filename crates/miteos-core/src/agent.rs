@@ -200,11 +200,14 @@ impl Agent {
             | Phase::Thinking { .. }
             | Phase::Acting { .. }
             | Phase::Error { .. }
-            | Phase::Cancelled { .. } => {
-                let calls = u64::from(self.model_calls);
-                u8::try_from(95 * calls / (calls + 4)).unwrap_or(95)
-            }
+            | Phase::Cancelled { .. } => Self::progress_after(self.model_calls),
         }
+    }
+
+    /// The progress of an agent at work that has made so many model calls.
+    pub fn progress_after(model_calls: u32) -> u8 {
+        let calls = u64::from(model_calls);
+        u8::try_from(95 * calls / (calls + 4)).unwrap_or(95)
     }
 
     pub fn calls(&self) -> &[Call] {

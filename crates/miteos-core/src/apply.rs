@@ -97,7 +97,7 @@ impl Task {
             Event::ApprovalResolved { approval } => {
                 self.settled.insert(approval.id, approval.status);
             }
-            Event::AgentThought { agent, text, calls, opaque, model_call, heard } => {
+            Event::AgentThought { agent, text, calls, opaque, model_call, heard, progress: _ } => {
                 self.model_calls += 1;
                 if let Some(agent) = self.agent_mut(*agent) {
                     agent.think(text, calls, opaque.as_ref(), *heard, model_call);

@@ -10,7 +10,7 @@ mod planning;
 
 use crate::command::{Command, Rejected};
 use crate::content::Content;
-use crate::event::{Created, Ending, Event};
+use crate::event::{Created, Ending, Event, Spent};
 use crate::ids::{Mint, TaskId};
 use crate::task::{Replan, Stage, SubtaskStatus, Task};
 use crate::time::Timestamp;
@@ -58,6 +58,22 @@ impl Decision<'_> {
     fn emit(&mut self, event: Event) {
         self.task.apply(&event, self.now);
         self.events.push(event);
+    }
+
+    /// What the agent has used so far, for its last record.
+    fn spent(&self, id: crate::ids::AgentId) -> Spent {
+        let nobody =
+            Spent { subtask: crate::ids::SubtaskId(id.0), tokens: 0, cost: crate::money::MicroUsd::ZERO };
+        self.task.agent(id).map_or(nobody, |a| Spent {
+            subtask: a.subtask,
+            tokens: a.usage.total(),
+            cost: a.cost,
+        })
+    }
+
+    fn fail_agent(&mut self, agent: crate::ids::AgentId, error: String) {
+        let spent = self.spent(agent);
+        self.emit(Event::AgentFailed { agent, error, spent });
     }
 
     fn dispatch(&mut self, command: Command) -> Outcome {
@@ -161,7 +177,8 @@ impl Decision<'_> {
                 })
             });
             let Some((agent, reason)) = next else { return };
-            self.emit(Event::AgentSkipped { agent, reason });
+            let spent = self.spent(agent);
+            self.emit(Event::AgentSkipped { agent, reason, spent });
         }
     }
 

@@ -102,6 +102,14 @@ pub enum Ending {
     Cancelled,
 }
 
+/// What one agent has used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    pub subtask: SubtaskId,
+    pub tokens: u64,
+    pub cost: MicroUsd,
+}
+
 /// Sums at a task's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Totals {
@@ -170,6 +178,9 @@ pub enum Event {
 
     AgentStarted {
         agent: AgentId,
+        subtask: SubtaskId,
+        agent_type: AgentType,
+        title: String,
         brief: Content,
     },
     ModelRetried {
@@ -186,6 +197,8 @@ pub enum Event {
         model_call: ModelCall,
         /// How many waiting messages the model had been given.
         heard: usize,
+        /// The agent's progress with this call, 0 to 100.
+        progress: u8,
     },
     /// A word of the server's to the model.
     AgentHinted {
@@ -269,19 +282,23 @@ pub enum Event {
     AgentComplete {
         agent: AgentId,
         result: Content,
+        spent: Spent,
     },
     AgentFailed {
         agent: AgentId,
         error: String,
+        spent: Spent,
     },
     AgentCancelled {
         agent: AgentId,
         reason: String,
+        spent: Spent,
     },
     /// The agent never started: what it depended on failed or was cancelled.
     AgentSkipped {
         agent: AgentId,
         reason: String,
+        spent: Spent,
     },
 }
 

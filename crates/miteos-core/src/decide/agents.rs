@@ -48,7 +48,9 @@ impl Decision<'_> {
         if self.task.working() >= self.task.config.max_agents as usize {
             return Err(Rejected::Stale);
         }
-        self.emit(Event::AgentStarted { agent: id, brief });
+        let (subtask, agent_type) = (agent.subtask, agent.kind);
+        let title = self.task.subtask(subtask).map(|s| s.title.clone()).unwrap_or_default();
+        self.emit(Event::AgentStarted { agent: id, subtask, agent_type, title, brief });
         self.remind_of_last_call(id);
         Ok(())
     }
@@ -66,6 +68,7 @@ impl Decision<'_> {
     pub(super) fn model_answered(&mut self, id: AgentId, step: u32, heard: usize, answer: Answer) -> Outcome {
         let agent = self.thinking(id, step, false)?;
         let last = agent.model_calls + 1 >= self.task.settings.max_model_calls;
+        let progress = Agent::progress_after(agent.model_calls + 1);
         let more_to_hear = agent.inbox.len() > heard;
         let Answer { text, calls, opaque, model_call } = answer;
         let calls = if last { Vec::new() } else { self.name_calls(calls) };
@@ -73,19 +76,17 @@ impl Decision<'_> {
         let empty = is_blank(&text);
         let text_for_result = text.clone();
         let text = if empty { Content::empty() } else { text };
-        self.emit(Event::AgentThought { agent: id, text, calls, opaque, model_call, heard });
+        self.emit(Event::AgentThought { agent: id, text, calls, opaque, model_call, heard, progress });
         if acts {
             self.open_calls(id);
         } else if last && empty {
             let most = self.task.settings.max_model_calls;
-            self.emit(Event::AgentFailed {
-                agent: id,
-                error: format!("no answer within {most} model calls"),
-            });
+            self.fail_agent(id, format!("no answer within {most} model calls"));
         } else if empty {
             self.empty_answer(id);
         } else if last || !more_to_hear {
-            self.emit(Event::AgentComplete { agent: id, result: text_for_result });
+            let spent = self.spent(id);
+            self.emit(Event::AgentComplete { agent: id, result: text_for_result, spent });
         } else {
             self.remind_of_last_call(id);
         }
@@ -96,7 +97,7 @@ impl Decision<'_> {
         let empties = self.task.agent(id).map_or(0, |a| a.empty_answers);
         if empties >= EMPTY_ANSWERS_END {
             let error = format!("the model answered nothing {empties} times in a row");
-            self.emit(Event::AgentFailed { agent: id, error });
+            self.fail_agent(id, error);
         } else {
             let hint =
                 "Your last answer was empty. Call a tool, or give your final answer as text.".to_owned();
@@ -169,7 +170,7 @@ impl Decision<'_> {
             Some(retry) => {
                 self.emit(Event::ModelRetried { agent: id, retry, reason: failure.message.clone() })
             }
-            None => self.emit(Event::AgentFailed { agent: id, error: failure.message.clone() }),
+            None => self.fail_agent(id, failure.message.clone()),
         }
         Ok(())
     }

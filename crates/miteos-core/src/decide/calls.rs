@@ -196,7 +196,7 @@ impl Decision<'_> {
             let error = format!(
                 "the agent made the same call of {tool} with the same result {repeats} times in a row"
             );
-            self.emit(Event::AgentFailed { agent: id, error });
+            self.fail_agent(id, error);
         } else if last {
             self.compact(id);
             self.remind_of_last_call(id);

@@ -84,7 +84,8 @@ impl Decision<'_> {
         for approval in open {
             self.resolve(&approval, ApprovalStatus::Cancelled, Some("its agent was stopped".to_owned()));
         }
-        self.emit(Event::AgentCancelled { agent: id, reason: reason.to_owned() });
+        let spent = self.spent(id);
+        self.emit(Event::AgentCancelled { agent: id, reason: reason.to_owned(), spent });
     }
 
     pub(super) fn guide_agent(&mut self, id: AgentId, message: String) -> Outcome {

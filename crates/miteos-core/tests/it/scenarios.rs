@@ -207,7 +207,7 @@ fn provider_trouble_waits_then_falls_back_then_errs() {
     assert_eq!(retry.model, 1, "the fallback stays in use");
     world.must(Command::ModelErred { agent, step: 1, failure: trouble(None) });
     let events = world.must(Command::ModelErred { agent, step: 1, failure: trouble(None) });
-    assert_eq!(events[0], Event::AgentFailed { agent, error: "test/scripted: overloaded".into() });
+    assert!(matches!(&events[0], Event::AgentFailed { error, .. } if error == "test/scripted: overloaded"));
 }
 
 #[test]
