@@ -121,6 +121,8 @@ pub struct Agent {
     /// Asked to stop for good; waits for what it runs to die.
     pub stopping: bool,
     pub turns: Vec<Turn>,
+    /// How often earlier turns were changed (compaction); while it stays, `turns` has only grown.
+    pub history_epoch: u32,
     /// Words for the model that wait for its next call: guidance, messages, hints.
     pub inbox: Vec<Content>,
     /// Index of the model in use: a fallback is kept once taken.
@@ -148,6 +150,7 @@ impl Agent {
             hold,
             stopping: false,
             turns: Vec::new(),
+            history_epoch: 0,
             inbox: Vec::new(),
             model: 0,
             model_calls: 0,

@@ -34,6 +34,8 @@ impl Task {
             cost_known: true,
             model_calls: 0,
             deliverables: 0,
+            actions: 0,
+            tools: Vec::new(),
             settled: std::collections::BTreeMap::new(),
             paused: false,
             version: 1,
@@ -110,6 +112,15 @@ impl Task {
                     agent.summarise(*turns, summary);
                 }
             }
+            Event::CallAuthorised { agent, tool, .. } => {
+                self.actions += 1;
+                if !self.tools.contains(tool) {
+                    self.tools.push(tool.clone());
+                }
+                if let Some(agent) = self.agent_mut(*agent) {
+                    agent.apply(event);
+                }
+            }
             Event::AgentStarted { agent, .. }
             | Event::AgentComplete { agent, .. }
             | Event::AgentFailed { agent, .. }
@@ -119,7 +130,6 @@ impl Task {
             | Event::AgentHinted { agent, .. }
             | Event::HistoryStubbed { agent, .. }
             | Event::SummaryAsked { agent }
-            | Event::CallAuthorised { agent, .. }
             | Event::CallStarted { agent, .. }
             | Event::CallReset { agent, .. }
             | Event::CallFinished { agent, .. }
@@ -144,7 +154,8 @@ impl Task {
         }
     }
 
-    pub(crate) fn asking(&self, question: Question) -> Option<&Asking> {
+    /// The open question of this kind.
+    pub fn asking(&self, question: Question) -> Option<&Asking> {
         match (&self.stage, question) {
             (Stage::Planning { asking }, Question::Plan)
             | (Stage::Concluding { asking }, Question::Conclude) => Some(asking),
@@ -255,7 +266,7 @@ impl Agent {
             }
             Event::AgentHinted { hint, .. } => self.hear(hint),
             Event::AgentGuided { message, .. } => {
-                self.hear(&format!("Guidance from the person who gave the task:\n{message}"))
+                self.hear(&format!("Guidance from the person who gave the task:\n{message}"));
             }
             Event::HistoryStubbed { turns, .. } => self.stub(*turns),
             Event::SummaryAsked { .. } => {
@@ -267,7 +278,7 @@ impl Agent {
             Event::CallStarted { call, .. } => self.set(*call, CallState::Started),
             Event::CallReset { call, .. } => self.set(*call, CallState::Ready),
             Event::CallFinished { call, ok, output, hint, .. } => {
-                self.finish_call(*call, *ok, output, hint.as_ref())
+                self.finish_call(*call, *ok, output, hint.as_ref());
             }
             Event::HoldAsked { .. } => self.hold = Hold::Asked,
             Event::AgentPaused { .. } => self.hold = Hold::Holding,
@@ -383,6 +394,7 @@ impl Agent {
     }
 
     fn stub(&mut self, turns: usize) {
+        self.history_epoch += 1;
         let mut saved = 0;
         for turn in self.turns.iter_mut().take(turns) {
             let Turn::Results { results } = turn else { continue };
@@ -409,6 +421,7 @@ impl Agent {
     }
 
     fn summarise(&mut self, turns: usize, summary: &Content) {
+        self.history_epoch += 1;
         let turns = turns.min(self.turns.len());
         let rest = self.turns.split_off(turns);
         let old = std::mem::take(&mut self.turns);

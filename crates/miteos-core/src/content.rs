@@ -11,8 +11,22 @@ pub const KEPT_END_BYTES: usize = 2 * 1024;
 
 /// The SHA-256 of a blob, in lower-case hexadecimal.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Sha256(String);
+
+impl TryFrom<String> for Sha256 {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("a SHA-256 is 64 lower-case hexadecimal digits")
+    }
+}
+
+impl From<Sha256> for String {
+    fn from(hash: Sha256) -> Self {
+        hash.0
+    }
+}
 
 impl Sha256 {
     pub fn of(bytes: &[u8]) -> Self {

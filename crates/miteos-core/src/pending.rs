@@ -221,13 +221,13 @@ impl Task {
                     let (agent, id) = (agent.id, call.facts.call);
                     match (&call.state, call.facts.retry) {
                         (CallState::Ready, RetryClass::Repeatable) => {
-                            effects.push(Effect::RunCall { agent, call: id, started: false })
+                            effects.push(Effect::RunCall { agent, call: id, started: false });
                         }
                         (CallState::Ready, RetryClass::Once) => {
-                            effects.push(Effect::StartCall { agent, call: id })
+                            effects.push(Effect::StartCall { agent, call: id });
                         }
                         (CallState::Started, _) => {
-                            effects.push(Effect::RunCall { agent, call: id, started: true })
+                            effects.push(Effect::RunCall { agent, call: id, started: true });
                         }
                         (CallState::Proposed | CallState::Waiting { .. } | CallState::Done { .. }, _) => {}
                     }

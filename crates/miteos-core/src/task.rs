@@ -172,6 +172,9 @@ pub struct Task {
     pub cost_known: bool,
     pub model_calls: u32,
     pub deliverables: u32,
+    /// Tool calls that were let run, and the tools' names in the order of first use.
+    pub actions: u64,
+    pub tools: Vec<String>,
     /// Approvals that are settled, so that a decision given twice is recognised.
     pub settled: BTreeMap<ApprovalId, ApprovalStatus>,
     /// Whether `task.paused` was the last of the two.
@@ -285,6 +288,42 @@ impl Task {
             | crate::agent::Phase::Acting { .. }
             | crate::agent::Phase::Error { .. }
             | crate::agent::Phase::Cancelled { .. } => None,
+        }
+    }
+
+    /// A copy without the agents' conversations: all that prompts about the whole need.
+    pub fn without_turns(&self) -> Self {
+        let light = |agent: &Agent| {
+            let mut copy = Agent::new(agent.id, agent.subtask, agent.kind, agent.hold);
+            copy.phase = agent.phase.clone();
+            copy
+        };
+        Self {
+            agents: self.agents.iter().map(light).collect(),
+            id: self.id,
+            account: self.account,
+            live: self.live,
+            tier: self.tier.clone(),
+            prompt: self.prompt.clone(),
+            workspace: self.workspace,
+            config: self.config.clone(),
+            settings: self.settings.clone(),
+            stage: self.stage.clone(),
+            subtasks: self.subtasks.clone(),
+            own_usage: self.own_usage,
+            own_cost: self.own_cost,
+            cost_known: self.cost_known,
+            model_calls: self.model_calls,
+            deliverables: self.deliverables,
+            actions: self.actions,
+            tools: self.tools.clone(),
+            settled: BTreeMap::new(),
+            paused: self.paused,
+            version: self.version,
+            seq: self.seq,
+            created_at: self.created_at,
+            started_at: self.started_at,
+            completed_at: self.completed_at,
         }
     }
 

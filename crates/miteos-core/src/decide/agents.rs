@@ -168,7 +168,7 @@ impl Decision<'_> {
         }
         match next_attempt(retry, failure, models, self.task.settings.max_attempts, self.now) {
             Some(retry) => {
-                self.emit(Event::ModelRetried { agent: id, retry, reason: failure.message.clone() })
+                self.emit(Event::ModelRetried { agent: id, retry, reason: failure.message.clone() });
             }
             None => self.fail_agent(id, failure.message.clone()),
         }

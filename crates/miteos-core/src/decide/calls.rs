@@ -130,7 +130,7 @@ impl Decision<'_> {
         for effect in std::mem::take(&mut ended.effects) {
             match effect {
                 CallEffect::Publish(deliverable) => {
-                    self.emit(Event::DeliverableCreated { agent: Some(id), deliverable })
+                    self.emit(Event::DeliverableCreated { agent: Some(id), deliverable });
                 }
                 CallEffect::Message { to, text } => match self.undeliverable(id, to) {
                     None => self.emit(Event::MessageSent { from: id, to, text }),

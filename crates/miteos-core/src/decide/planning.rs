@@ -47,7 +47,7 @@ impl Decision<'_> {
             }
             Question::Conclude => match arguments.and_then(|a| conclusion(&a)) {
                 Ok((summary, paths)) => {
-                    self.emit(Event::Concluded { summary: summary.into(), paths, model_call })
+                    self.emit(Event::Concluded { summary: summary.into(), paths, model_call });
                 }
                 Err(problem) => self.refused(question, vec![problem], model_call),
             },
@@ -108,7 +108,7 @@ impl Decision<'_> {
         let models = self.task.settings.planner_models.len();
         match next_attempt(asking.retry, failure, models, self.task.settings.max_attempts, self.now) {
             Some(retry) => {
-                self.emit(Event::QuestionRetried { question, retry, reason: failure.message.clone() })
+                self.emit(Event::QuestionRetried { question, retry, reason: failure.message.clone() });
             }
             None => self.emit(Event::StopAsked { ending: Ending::Failed { error: failure.message.clone() } }),
         }

@@ -205,7 +205,7 @@ impl World {
         match effect {
             Effect::Ask { question, round, .. } => self.perform_ask(question, round, choice),
             Effect::StartAgent { agent } => {
-                drop(self.say(Command::AgentReady { agent, brief: "brief".into() }))
+                drop(self.say(Command::AgentReady { agent, brief: "brief".into() }));
             }
             Effect::CallModel { agent, step, heard, .. } => self.perform_model(agent, step, heard, choice),
             Effect::Summarise { agent, step, turns, .. } => {

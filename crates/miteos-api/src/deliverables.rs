@@ -1,0 +1,40 @@
+//! Deliverables: the files a task hands over, and links to them.
+
+use serde::{Deserialize, Serialize};
+
+/// An immutable file that a task published. `GET /tasks/{id}/deliverables` is a bare array of these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliverable {
+    /// `dlvr_…`
+    pub id: String,
+    /// A plain file name, or a relative one with `/` between its parts.
+    pub name: String,
+    /// Its media type.
+    #[serde(rename = "type")]
+    pub media_type: String,
+    pub size_bytes: u64,
+    /// Lower-case hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Works without a header for one hour from this listing. Absent in events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_url: Option<String>,
+    pub created_at: String,
+}
+
+/// `POST /tasks/{id}/deliverables/{file_id}/share`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareDeliverable {
+    /// Seconds from now. Absent or null: until it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<i64>,
+}
+
+/// A public link. `DELETE /shares/{id}` revokes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// `shr_…`
+    pub id: String,
+    pub url: String,
+    pub expires_at: Option<String>,
+}

@@ -1,0 +1,21 @@
+//! The two smallest answers: it worked, and it did not.
+
+use serde::{Deserialize, Serialize};
+
+/// The body of every error answer; nothing else stands in it. The request's id is in the `Request-Id` header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What is wrong, where, and what would be right, for a person to read.
+    pub detail: String,
+}
+
+/// The body of a command that has nothing else to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Success {
+    /// Always `true`: a command that did not work answers with an error.
+    pub success: bool,
+}
+
+impl Success {
+    pub const YES: Self = Self { success: true };
+}

@@ -1,0 +1,33 @@
+//! Whether the server is up, and whether it can take work.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /healthz`: the process is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    /// The server's version.
+    #[serde(default)]
+    pub version: String,
+}
+
+/// `GET /readyz`: 200 when every check passes, else 503 with the same body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// `ready` or `unavailable`.
+    pub status: String,
+    #[serde(default)]
+    pub checks: Vec<Check>,
+}
+
+/// One thing that must work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// E.g. `storage`.
+    pub name: String,
+    pub ok: bool,
+    /// What is wrong, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}

@@ -1,0 +1,39 @@
+//! The wire types of the HTTP contract: what goes over the connection, field by field.
+//!
+//! Nothing here knows the domain, HTTP or storage. Ids and times are strings as they stand on the wire
+//! (`task_01…`, RFC 3339 UTC with `Z`); whoever receives them parses them. Requests are lenient on purpose:
+//! numbers are `i64` and choices are `String`, so that the server can tell a malformed body (400) from a
+//! refused one (422). Unknown fields are ignored everywhere.
+
+#![forbid(unsafe_code)]
+
+pub mod agents;
+pub mod approvals;
+pub mod deliverables;
+pub mod errors;
+pub mod events;
+pub mod health;
+pub mod keys;
+pub mod subtasks;
+pub mod tasks;
+pub mod words;
+pub mod workspaces;
+pub mod ws;
+
+pub use agents::{Agent, Guide, ListAgents};
+pub use approvals::{Approval, ApprovalList, DecideApproval, ListApprovals};
+pub use deliverables::{Deliverable, Share, ShareDeliverable};
+pub use errors::{ErrorBody, Success};
+pub use events::{Event, EventPage, EventType, ListEvents};
+pub use health::{Check, Health, Readiness};
+pub use keys::{ApiKey, CreateApiKey, CreatedApiKey};
+pub use subtasks::Subtask;
+pub use tasks::{
+    CompletedTask, CompletedTaskList, CreateTask, CreateTaskConfig, ListTasks, Task, TaskConfig, TaskList,
+    UpdateTask, UpdateTaskConfig,
+};
+pub use words::{
+    AgentStatus, AgentType, ApprovalStatus, DeployTarget, Environment, FileKind, Risk, SubtaskStatus,
+    TaskStatus, Tier, UnknownWord, WorkspaceStatus,
+};
+pub use workspaces::{CreateWorkspace, ListFiles, Workspace, WorkspaceFile};

@@ -1,0 +1,31 @@
+//! The nodes of a task's plan.
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::{AgentType, SubtaskStatus};
+
+/// One node of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subtask {
+    /// `st_…`
+    pub id: String,
+    pub agent_type: AgentType,
+    /// A few words, for lists and trees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What its agent is told, word for word.
+    pub prompt: String,
+    pub status: SubtaskStatus,
+    /// Ids of the subtasks that must be complete first.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
+    /// The agent that works on it, once there is one.
+    #[serde(default)]
+    pub agent_id: Option<String>,
+    /// Prompt and answer tokens of its model calls.
+    #[serde(default)]
+    pub tokens_used: u64,
+    /// `provider/model` of its latest call.
+    #[serde(default)]
+    pub model_used: Option<String>,
+}

@@ -1,0 +1,250 @@
+//! Reads what the local model writes while it writes it: the called function, and the text of a final answer.
+//!
+//! It relies on the shape that [`super::schema::call_grammar`] enforces; it does not check it.
+
+use miteos_core::money::Usage;
+
+use crate::call::{Answer, Delta, Finish, RequestedCall};
+
+/// How every call begins.
+pub const NAME_HEAD: &str = "{\"name\":\"";
+/// What stands between the name and the arguments.
+pub const ARGUMENTS_HEAD: &str = "\",\"arguments\":";
+/// How the arguments of a final answer begin.
+const ANSWER_HEAD: &str = "{\"answer\":\"";
+
+/// Why the generation stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The grammar is complete, or the model ended its turn.
+    Whole,
+    /// At the output limit, or in a repetition that could not be broken.
+    Cut,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Free text.
+    Text,
+    /// Before or in the function's name.
+    Name,
+    /// In the arguments of a tool.
+    Arguments,
+    /// In the arguments of the final answer, before the text.
+    AnswerHead,
+    /// In the text of the final answer.
+    AnswerText,
+    /// Behind it.
+    AnswerTail,
+}
+
+/// An answer in the making.
+#[derive(Debug)]
+pub struct Reader {
+    /// The function that stands for answering, where calls are enforced.
+    finish_tool: Option<String>,
+    place: Place,
+    raw: Vec<u8>,
+    /// Bytes of `raw` that are dealt with.
+    read: usize,
+    tool: Option<String>,
+    text: String,
+}
+
+impl Reader {
+    /// For free text.
+    pub fn of_text() -> Self {
+        Self::at(Place::Text, None)
+    }
+
+    /// For a call of a function. `finish_tool` is the one whose argument is the answer's text.
+    pub fn of_call(finish_tool: Option<String>) -> Self {
+        Self::at(Place::Name, finish_tool)
+    }
+
+    fn at(place: Place, finish_tool: Option<String>) -> Self {
+        Self { finish_tool, place, raw: Vec::new(), read: 0, tool: None, text: String::new() }
+    }
+
+    /// Takes the next bytes, which may end within a character, and returns what can be told.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<Delta> {
+        self.raw.extend_from_slice(bytes);
+        let mut deltas = Vec::new();
+        loop {
+            let before = self.read;
+            match self.place {
+                Place::Text => self.read_text(&mut deltas),
+                Place::Name => self.read_name(&mut deltas),
+                Place::AnswerHead => self.read_answer_head(),
+                Place::AnswerText => self.read_answer(&mut deltas),
+                Place::Arguments | Place::AnswerTail => {}
+            }
+            if self.read == before {
+                return deltas;
+            }
+        }
+    }
+
+    fn read_text(&mut self, deltas: &mut Vec<Delta>) {
+        let whole = whole_characters(&self.raw[self.read..]).to_owned();
+        self.read += whole.len();
+        self.say(whole, deltas);
+    }
+
+    fn say(&mut self, text: String, deltas: &mut Vec<Delta>) {
+        if !text.is_empty() {
+            self.text.push_str(&text);
+            deltas.push(Delta::Text(text));
+        }
+    }
+
+    fn read_name(&mut self, deltas: &mut Vec<Delta>) {
+        let Some(name) = self.raw.get(NAME_HEAD.len()..) else { return };
+        let Some(end) = find(name, ARGUMENTS_HEAD.as_bytes()) else { return };
+        let name = String::from_utf8_lossy(&name[..end]).into_owned();
+        self.read = NAME_HEAD.len() + end + ARGUMENTS_HEAD.len();
+        if self.finish_tool.as_ref() == Some(&name) {
+            self.place = Place::AnswerHead;
+            return;
+        }
+        deltas.push(Delta::ToolName(name.clone()));
+        self.tool = Some(name);
+        self.place = Place::Arguments;
+    }
+
+    fn read_answer_head(&mut self) {
+        if self.raw.len() >= self.read + ANSWER_HEAD.len() {
+            self.read += ANSWER_HEAD.len();
+            self.place = Place::AnswerText;
+        }
+    }
+
+    fn read_answer(&mut self, deltas: &mut Vec<Delta>) {
+        let mut text = String::new();
+        loop {
+            let open = &self.raw[self.read..];
+            let plain = open.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(open.len());
+            let whole = whole_characters(&open[..plain]);
+            text.push_str(whole);
+            self.read += whole.len();
+            let stopped_early = whole.len() < plain;
+            match (stopped_early, open.get(plain), open.get(plain + 1)) {
+                (false, Some(b'"'), _) => {
+                    self.read += 1;
+                    self.place = Place::AnswerTail;
+                    break;
+                }
+                (false, Some(b'\\'), Some(letter)) => {
+                    text.push(unescaped(*letter));
+                    self.read += 2;
+                }
+                _ => break,
+            }
+        }
+        self.say(text, deltas);
+    }
+
+    /// The whole answer.
+    pub fn finish(self, ended: Ended, usage: Usage, model: String) -> Answer {
+        let mut answer =
+            Answer { text: self.text, calls: Vec::new(), opaque: None, usage, model, finish: Finish::Stop };
+        if let Some(tool) = self.tool {
+            let mut arguments = String::from_utf8_lossy(&self.raw[self.read..]).into_owned();
+            if ended == Ended::Whole && arguments.ends_with('}') {
+                // The brace that closes the call.
+                arguments.pop();
+            }
+            answer.calls.push(RequestedCall::from_text(tool, arguments));
+            answer.finish = Finish::ToolCalls;
+        }
+        if ended == Ended::Cut {
+            answer.finish = Finish::Length;
+        }
+        answer
+    }
+}
+
+/// The leading part that holds whole characters only.
+fn whole_characters(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    }
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|window| window == what)
+}
+
+fn unescaped(letter: u8) -> char {
+    match letter {
+        b'n' => '\n',
+        b't' => '\t',
+        b'r' => '\r',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        other => char::from(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(mut reader: Reader, text: &str, ended: Ended) -> (Vec<Delta>, Answer) {
+        let mut deltas = Vec::new();
+        for byte in text.as_bytes() {
+            deltas.extend(reader.push(&[*byte]));
+        }
+        (deltas, reader.finish(ended, Usage::default(), "local/m".into()))
+    }
+
+    fn texts(deltas: &[Delta]) -> String {
+        deltas
+            .iter()
+            .filter_map(|delta| match delta {
+                Delta::Text(text) => Some(text.as_str()),
+                Delta::Reasoning(_) | Delta::ToolName(_) => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_call_is_announced_by_name_and_parsed_at_the_end() {
+        let text = r#"{"name":"write_file","arguments":{"path":"a.txt","content":"line\nüber \"x\"}"}}"#;
+        let (deltas, answer) = read(Reader::of_call(Some("final_answer".into())), text, Ended::Whole);
+        assert_eq!(deltas, [Delta::ToolName("write_file".into())]);
+        let arguments = serde_json::json!({"path": "a.txt", "content": "line\nüber \"x\"}"});
+        assert_eq!(answer.calls, [RequestedCall { tool: "write_file".into(), arguments: Ok(arguments) }]);
+        assert_eq!((answer.text.as_str(), answer.finish), ("", Finish::ToolCalls));
+    }
+
+    #[test]
+    fn a_final_answer_is_streamed_as_text() {
+        let text = r#"{"name":"final_answer","arguments":{"answer":"Grüße,\n\"all\" done \\o/ 🎉"}}"#;
+        let (deltas, answer) = read(Reader::of_call(Some("final_answer".into())), text, Ended::Whole);
+        assert_eq!(answer.text, "Grüße,\n\"all\" done \\o/ 🎉");
+        assert_eq!(texts(&deltas), answer.text);
+        assert!(deltas.len() > 10, "streamed, not given at once");
+        assert_eq!((answer.calls.len(), answer.finish), (0, Finish::Stop));
+        let mut whole = Reader::of_call(Some("final_answer".into()));
+        assert_eq!(texts(&whole.push(text.as_bytes())), answer.text);
+    }
+
+    #[test]
+    fn what_was_cut_says_so() {
+        let (_, answer) =
+            read(Reader::of_call(None), r#"{"name":"write_file","arguments":{"path":"a"#, Ended::Cut);
+        assert_eq!(answer.calls[0].arguments, Err(r#"{"path":"a"#.to_owned()));
+        assert_eq!(answer.finish, Finish::Length);
+        let finish = Some("final_answer".to_owned());
+        let (_, answer) = read(
+            Reader::of_call(finish),
+            r#"{"name":"final_answer","arguments":{"answer":"so far"#,
+            Ended::Cut,
+        );
+        assert_eq!((answer.text.as_str(), answer.finish), ("so far", Finish::Length));
+        let (deltas, answer) = read(Reader::of_text(), "Hëllo", Ended::Whole);
+        assert_eq!((texts(&deltas).as_str(), answer.finish), ("Hëllo", Finish::Stop));
+    }
+}

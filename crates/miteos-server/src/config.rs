@@ -1,0 +1,87 @@
+//! What a server is started with, resolved: no file, flag or environment is read behind this.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use miteos_models::{ModelsConfig, Provider};
+use miteos_sandbox::BackendChoice;
+use miteos_store::{CrashHook, FaultHook};
+use miteos_tools::Tool;
+use miteos_tools::http::EgressPolicy;
+use miteos_tools::search::SearchConfig;
+
+use crate::clock::{Clock, Ids, SystemClock};
+
+pub use miteos_models::Secret;
+
+/// Where programs of agents run.
+#[derive(Debug, Clone)]
+pub struct SandboxSettings {
+    pub backend: BackendChoice,
+    /// The program that is started again as the sandbox's helper: this binary.
+    pub helper: PathBuf,
+    /// Toolchains outside the system's folders that programs may read.
+    pub read_only_binds: Vec<PathBuf>,
+}
+
+pub struct Config {
+    /// Port 0 takes any free one.
+    pub listen: SocketAddr,
+    pub data_dir: PathBuf,
+    /// The address that links begin with; `None`: the one that is listened on.
+    pub public_url: Option<String>,
+    /// The first live key, instead of a random one.
+    pub bootstrap_key: Option<Secret>,
+    /// The master key, instead of the data folder's.
+    pub secret_key: Option<Secret>,
+    pub models: ModelsConfig,
+    /// More providers, by name: the local model, and scripts in tests.
+    pub providers: Vec<(String, Arc<dyn Provider>)>,
+    /// More tools, beside the built-in ones.
+    pub tools: Vec<Arc<dyn Tool>>,
+    pub sandbox: SandboxSettings,
+    pub search: SearchConfig,
+    /// Private addresses that outgoing calls may reach.
+    pub egress: EgressPolicy,
+    /// Model calls an agent may make before it must answer.
+    pub max_model_calls: u32,
+    /// Settled as rejected after this long without an answer (ms).
+    pub approval_expires_ms: u64,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<Ids>,
+    /// Called after every durable append, before anybody is told: where tests pull the plug.
+    pub crash: Option<CrashHook>,
+    /// Makes chosen writes fail, in tests.
+    pub fault: Option<FaultHook>,
+}
+
+/// Model calls an agent may make unless configured otherwise.
+pub const DEFAULT_MAX_MODEL_CALLS: u32 = 50;
+/// Seven days (ms).
+pub const DEFAULT_APPROVAL_EXPIRES_MS: u64 = 7 * 24 * 3600 * 1000;
+
+impl Config {
+    /// The defaults for a data folder and an address. `helper` is the running binary.
+    pub fn new(data_dir: PathBuf, listen: SocketAddr, helper: PathBuf) -> Self {
+        Self {
+            listen,
+            data_dir,
+            public_url: None,
+            bootstrap_key: None,
+            secret_key: None,
+            models: ModelsConfig::default(),
+            providers: Vec::new(),
+            tools: Vec::new(),
+            sandbox: SandboxSettings { backend: BackendChoice::Auto, helper, read_only_binds: Vec::new() },
+            search: SearchConfig::keyless(),
+            egress: EgressPolicy::default(),
+            max_model_calls: DEFAULT_MAX_MODEL_CALLS,
+            approval_expires_ms: DEFAULT_APPROVAL_EXPIRES_MS,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(Ids::Random),
+            crash: None,
+            fault: None,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The HTTP contract. Handlers extract, authorise, make one call and shape the answer; they know no SQL and no model.
+
+mod agents;
+mod approvals;
+mod auth;
+mod deliverables;
+mod error;
+mod events;
+mod extract;
+mod health;
+mod layers;
+mod ranges;
+mod router;
+mod tasks;
+mod workspaces;
+
+use std::sync::Arc;
+
+use miteos_core::ids::TaskId;
+use miteos_core::task::Task;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Ids;
+use crate::engine::Engine;
+use crate::runner::Deps;
+use crate::sandbox::LateSandbox;
+use crate::secrets::MasterKey;
+use crate::tasks::Live;
+
+pub use router::router;
+
+use auth::Caller;
+use error::ApiError;
+
+/// What handlers work with.
+pub struct App {
+    pub deps: Arc<Deps>,
+    pub engine: Engine,
+    pub sandbox: Arc<LateSandbox>,
+    pub master: MasterKey,
+    /// The address that links begin with, without a slash at its end.
+    pub public_url: String,
+    pub ids: Arc<Ids>,
+    pub max_model_calls: u32,
+    pub approval_expires_ms: u64,
+    /// Ends long answers when the server stops.
+    pub stop: CancellationToken,
+}
+
+impl App {
+    /// The caller's task. Another's is not found, like one that does not exist.
+    async fn task(&self, caller: &Caller, id: &str) -> Result<Live, ApiError> {
+        let id: TaskId = id.parse().map_err(|_| ApiError::not_found("task"))?;
+        let live = self.deps.tasks.load(id).await?;
+        live.filter(|live| caller.owns(&live.task)).ok_or_else(|| ApiError::not_found("task"))
+    }
+}
+
+impl Caller {
+    fn owns(&self, task: &Task) -> bool {
+        task.account == self.key.account && task.live == self.key.live
+    }
+}

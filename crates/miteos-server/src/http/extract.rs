@@ -1,0 +1,73 @@
+//! Bodies, queries and numbers as the contract reads them: what cannot be read is 400, what is out of range 422.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+
+/// Largest body of a request that is no upload (bytes).
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Rows of a page unless asked otherwise, and at most.
+const DEFAULT_LIMIT: i64 = 20;
+const MAX_LIMIT: i64 = 100;
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                let detail = format!("the body is larger than {MAX_BODY_BYTES} bytes");
+                return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
+            }
+            ApiError::malformed("the body could not be read")
+        })?;
+        if bytes.is_empty() {
+            return Err(ApiError::malformed("the body is empty; a JSON object is expected"));
+        }
+        let value = serde_json::from_slice(&bytes);
+        value.map(Self).map_err(|error| ApiError::malformed(format!("the body is not as expected: {error}")))
+    }
+}
+
+/// The query string. Parameters that nobody knows are ignored.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        read.map(|query| Self(query.0)).map_err(|rejection| {
+            ApiError::malformed(format!("the query is not as expected: {}", rejection.body_text()))
+        })
+    }
+}
+
+/// A number within its range, or 422.
+pub fn in_range(name: &str, value: i64, least: i64, most: i64) -> Result<i64, ApiError> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(ApiError::refused(format!("{name} is {value}; it must be {least} to {most}")))
+}
+
+/// A page: how many rows, and how many to skip.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    pub limit: usize,
+    pub offset: usize,
+}
+
+pub fn page(limit: Option<i64>, offset: Option<i64>) -> Result<Page, ApiError> {
+    let limit = in_range("limit", limit.unwrap_or(DEFAULT_LIMIT), 1, MAX_LIMIT)?;
+    let offset = in_range("offset", offset.unwrap_or(0), 0, i64::from(u32::MAX))?;
+    // Both are small and not negative.
+    Ok(Page { limit: usize::try_from(limit).unwrap_or(1), offset: usize::try_from(offset).unwrap_or(0) })
+}

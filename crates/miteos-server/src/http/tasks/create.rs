@@ -1,0 +1,197 @@
+//! `POST /tasks`: everything is checked before anything is made.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use miteos_api::{CreateTask, CreateTaskConfig, DeployTarget, Task};
+use miteos_core::content::Content;
+use miteos_core::event::Created;
+use miteos_core::ids::{TaskId, WorkspaceId};
+use miteos_core::policy::Policy;
+use miteos_core::settings::{Settings, TaskConfig};
+use miteos_core::time::Timestamp;
+use miteos_models::{ModelName, scripted};
+use miteos_store::WorkspaceRow;
+
+use super::super::App;
+use super::super::auth::Caller;
+use super::super::error::ApiError;
+use super::super::extract::{Body, in_range};
+use crate::tasks::scope;
+use crate::tier;
+
+/// Longest prompt (characters).
+const MAX_PROMPT_CHARS: usize = 100_000;
+/// Largest budget (cents): a hundred million dollars.
+pub const MAX_BUDGET_CENTS: i64 = 10_000_000_000;
+/// Attempts of one model call on one model.
+const MAX_ATTEMPTS: u32 = 5;
+
+pub async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(asked): Body<CreateTask>,
+) -> Result<(StatusCode, Json<Task>), ApiError> {
+    caller.may("tasks.write")?;
+    check_prompt(&asked.prompt)?;
+    let config = config(asked.config.unwrap_or_default())?;
+    let settings = settings(&app, &caller, &asked.prompt, &config)?;
+    let now = app.deps.clock.now();
+    let id = TaskId(app.ids.ulid(now));
+    let (workspace, made) = workspace(&app, &caller, asked.workspace_id.as_deref(), id, now).await?;
+    let created = Created {
+        account: caller.key.account,
+        live: caller.key.live,
+        tier: caller.key.tier.clone(),
+        prompt: Content::Inline(asked.prompt),
+        workspace,
+        config,
+        settings,
+    };
+    let live = app.deps.tasks.create(id, created, made).await?;
+    if tier::concurrent_tasks(&live.task.tier).is_none() {
+        app.engine.wake(id);
+    } else {
+        app.engine.admit(scope(&live.task));
+    }
+    Ok((StatusCode::CREATED, Json(super::shown(&app, &live).await?)))
+}
+
+fn check_prompt(prompt: &str) -> Result<(), ApiError> {
+    let chars = prompt.chars().count();
+    if prompt.trim().is_empty() {
+        return Err(ApiError::refused("prompt is empty; say in plain words what should be done"));
+    }
+    if chars > MAX_PROMPT_CHARS {
+        return Err(ApiError::refused(format!(
+            "prompt has {chars} characters; at most {MAX_PROMPT_CHARS} are taken"
+        )));
+    }
+    Ok(())
+}
+
+fn config(asked: CreateTaskConfig) -> Result<TaskConfig, ApiError> {
+    let default = TaskConfig::default();
+    let agents =
+        in_range("config.max_agents", asked.max_agents.unwrap_or(i64::from(default.max_agents)), 1, 20)?;
+    let dial = in_range(
+        "config.autonomy_level",
+        asked.autonomy_level.unwrap_or(i64::from(default.autonomy_level)),
+        0,
+        100,
+    )?;
+    let budget = asked
+        .budget_cents
+        .map(|cents| in_range("config.budget_cents", cents, 0, MAX_BUDGET_CENTS))
+        .transpose()?;
+    let target = asked.deploy_target.map(|word| word.parse::<DeployTarget>()).transpose();
+    let target = target.map_err(|error| ApiError::refused(format!("config.deploy_target: {error}")))?;
+    let auto_deploy = asked.auto_deploy.unwrap_or(false);
+    if auto_deploy && target.is_none() {
+        return Err(ApiError::refused("config.auto_deploy needs config.deploy_target"));
+    }
+    if auto_deploy {
+        return Err(ApiError::refused(
+            "config.auto_deploy: this version of the server cannot deploy yet; set it to false",
+        ));
+    }
+    if let Some(id) = asked.deploy_config_id {
+        return Err(ApiError::refused(format!(
+            "config.deploy_config_id: there is no deploy configuration {id}"
+        )));
+    }
+    if let Some(id) = asked.skill_id {
+        return Err(ApiError::refused(format!("config.skill_id: there is no skill {id}")));
+    }
+    Ok(TaskConfig {
+        max_agents: u32::try_from(agents).unwrap_or(1),
+        autonomy_level: u8::try_from(dial).unwrap_or(0),
+        auto_deploy,
+        deploy_target: target.map(|target| target.as_str().to_owned()),
+        deploy_config_id: None,
+        model: asked.model,
+        budget_cents: budget.and_then(|cents| u64::try_from(cents).ok()),
+        skill_id: None,
+    })
+}
+
+/// The models the task will use, checked now: a task that could never run is not made.
+fn settings(app: &App, caller: &Caller, prompt: &str, config: &TaskConfig) -> Result<Settings, ApiError> {
+    let defaults = Settings {
+        max_model_calls: app.max_model_calls,
+        max_attempts: MAX_ATTEMPTS,
+        approval_expires_ms: app.approval_expires_ms,
+        policy: Policy::default(),
+        ..Settings::default()
+    };
+    let named = config.model.as_deref().map(str::parse::<ModelName>).transpose();
+    let named = named.map_err(|error| ApiError::refused(format!("config.model: {error}")))?;
+    if !caller.key.live {
+        let name = scripted::model_for(prompt).map_err(|error| ApiError::internal(&error))?;
+        let test = vec![name.to_string()];
+        return Ok(Settings { models: test.clone(), planner_models: test, ..defaults });
+    }
+    let models = &app.deps.models;
+    let refused = |what: &str, error: &dyn std::fmt::Display| ApiError::refused(format!("{what}{error}"));
+    if let Some(name) = &named {
+        models.check(name).map_err(|error| refused("config.model: ", &error))?;
+    }
+    let first = match &named {
+        Some(name) => name,
+        None => models.default_model().map_err(|error| refused("", &error))?,
+    };
+    let planner = match &named {
+        Some(name) => name,
+        None => models.planner_model().map_err(|error| refused("", &error))?,
+    };
+    let chain = |first: &ModelName| {
+        let others = models.fallbacks().iter().filter(|name| *name != first);
+        std::iter::once(first).chain(others).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let all: Vec<&ModelName> = [first, planner].into_iter().chain(models.fallbacks()).collect();
+    if config.budget_cents.is_some()
+        && let Some(name) = all.iter().find(|name| models.info(name).price.is_none())
+    {
+        let detail = format!(
+            "config.budget_cents: the price of {name} is not known, so no budget can be kept; set a price in the configuration"
+        );
+        return Err(ApiError::refused(detail));
+    }
+    let window = all.iter().map(|name| models.info(name).window_tokens).min().unwrap_or_default();
+    Ok(Settings {
+        models: chain(first),
+        planner_models: chain(planner),
+        window_tokens: u64::from(window),
+        ..defaults
+    })
+}
+
+/// The workspace that was named, or a new one for this task alone.
+async fn workspace(
+    app: &App,
+    caller: &Caller,
+    named: Option<&str>,
+    task: TaskId,
+    now: Timestamp,
+) -> Result<(WorkspaceId, Option<WorkspaceRow>), ApiError> {
+    let Some(text) = named else {
+        let row = WorkspaceRow {
+            id: WorkspaceId(app.ids.ulid(now)),
+            account: caller.key.account,
+            live: caller.key.live,
+            name: task.to_string(),
+            description: None,
+            created_at: now,
+        };
+        return Ok((row.id, Some(row)));
+    };
+    let unknown = || ApiError::refused(format!("workspace_id: there is no workspace {text}"));
+    let id: WorkspaceId = text.parse().map_err(|_| unknown())?;
+    let row = app.deps.tasks.store.workspace(id).await?.ok_or_else(unknown)?;
+    if row.account != caller.key.account || row.live != caller.key.live {
+        return Err(unknown());
+    }
+    Ok((id, None))
+}

@@ -1,0 +1,273 @@
+//! Workspaces and the files in them. Every name goes through the one door that keeps it inside.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Multipart, Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::response::Response;
+use futures::TryStreamExt;
+use miteos_api::{
+    CreateWorkspace, Deliverable, FileKind, ListFiles, Success, WorkspaceFile, WorkspaceStatus,
+};
+use miteos_core::ids::WorkspaceId;
+use miteos_store::{DeletedWorkspace, WorkspaceRow};
+use miteos_tools::Workspace;
+use miteos_tools::workspace::{Entry, FileInfo, Name, WalkLimits};
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use super::App;
+use super::auth::Caller;
+use super::deliverables as handed_over;
+use super::error::ApiError;
+use super::extract::{Body as JsonBody, Query};
+use super::ranges::attachment;
+
+/// Longest name and description of a workspace (characters).
+const MAX_NAME_CHARS: usize = 200;
+const MAX_DESCRIPTION_CHARS: usize = 10_000;
+/// Files listed at once; a workspace with more says so in the log.
+const MAX_LISTED: usize = 10_000;
+/// Largest file that is taken in (bytes).
+const MAX_UPLOAD_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+
+async fn find(app: &App, caller: &Caller, id: &str) -> Result<WorkspaceRow, ApiError> {
+    let missing = || ApiError::not_found("workspace");
+    let id: WorkspaceId = id.parse().map_err(|_| missing())?;
+    let row = app.deps.tasks.store.workspace(id).await?.ok_or_else(missing)?;
+    if row.account != caller.key.account || row.live != caller.key.live {
+        return Err(missing());
+    }
+    Ok(row)
+}
+
+/// File work, off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, miteos_tools::WorkspaceError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(panic) => Err(ApiError::internal(&panic)),
+    }
+}
+
+async fn shown(app: &App, row: WorkspaceRow) -> Result<miteos_api::Workspace, ApiError> {
+    let root = app.deps.workspaces.join(row.id.to_string());
+    // A workspace that nobody has used yet has no folder.
+    let count =
+        blocking(
+            move || if root.is_dir() { Workspace::open(root)?.size().map(|size| size.1) } else { Ok(0) },
+        );
+    Ok(miteos_api::Workspace {
+        id: row.id.to_string(),
+        name: row.name,
+        description: row.description,
+        status: WorkspaceStatus::Active,
+        file_count: count.await?,
+        created_at: row.created_at.to_string(),
+    })
+}
+
+pub async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    JsonBody(asked): JsonBody<CreateWorkspace>,
+) -> Result<(StatusCode, Json<miteos_api::Workspace>), ApiError> {
+    caller.may("workspaces.write")?;
+    let name = asked.name.trim();
+    let chars = name.chars().count();
+    if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(ApiError::refused(format!(
+            "name must have 1 to {MAX_NAME_CHARS} characters and no control characters"
+        )));
+    }
+    if asked.description.as_ref().is_some_and(|text| text.chars().count() > MAX_DESCRIPTION_CHARS) {
+        return Err(ApiError::refused(format!(
+            "description has more than {MAX_DESCRIPTION_CHARS} characters"
+        )));
+    }
+    let now = app.deps.clock.now();
+    let row = WorkspaceRow {
+        id: WorkspaceId(app.ids.ulid(now)),
+        account: caller.key.account,
+        live: caller.key.live,
+        name: name.to_owned(),
+        description: asked.description,
+        created_at: now,
+    };
+    app.deps.tasks.store.insert_workspace(row.clone(), None).await?;
+    Ok((StatusCode::CREATED, Json(shown(&app, row).await?)))
+}
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Json<Vec<miteos_api::Workspace>>, ApiError> {
+    caller.may("workspaces.read")?;
+    let rows = app.deps.tasks.store.workspaces(caller.key.account, caller.key.live).await?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        all.push(shown(&app, row).await?);
+    }
+    Ok(Json(all))
+}
+
+pub async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<miteos_api::Workspace>, ApiError> {
+    caller.may("workspaces.read")?;
+    let row = find(&app, &caller, &id).await?;
+    Ok(Json(shown(&app, row).await?))
+}
+
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Success>, ApiError> {
+    caller.may("workspaces.write")?;
+    let row = find(&app, &caller, &id).await?;
+    match app.deps.tasks.store.delete_workspace(row.id).await? {
+        DeletedWorkspace::Deleted => {}
+        DeletedWorkspace::Missing => return Err(ApiError::not_found("workspace")),
+        DeletedWorkspace::Busy => {
+            return Err(ApiError::refused(
+                "the workspace has a task that is not finished; cancel it or wait for its end",
+            ));
+        }
+    }
+    // The row is gone, so nobody can use the folder any more; what cannot be removed now is only room on the disk.
+    let root = app.deps.workspaces.join(row.id.to_string());
+    if let Err(error) = tokio::fs::remove_dir_all(&root).await
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(workspace = %row.id, %error, "the folder of a deleted workspace could not be removed");
+    }
+    Ok(Json(Success::YES))
+}
+
+pub async fn deliverables(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<Deliverable>>, ApiError> {
+    caller.may("workspaces.read")?;
+    let row = find(&app, &caller, &id).await?;
+    let rows = app.deps.tasks.store.deliverables_of_workspace(row.id).await?;
+    Ok(Json(rows.iter().map(|row| handed_over::shown(&app, row)).collect()))
+}
+
+fn file(entry: Entry) -> Option<WorkspaceFile> {
+    let kind = match entry.kind {
+        miteos_tools::workspace::FileKind::File => FileKind::File,
+        miteos_tools::workspace::FileKind::Folder => FileKind::Directory,
+        miteos_tools::workspace::FileKind::Link | miteos_tools::workspace::FileKind::Special => return None,
+    };
+    Some(WorkspaceFile {
+        path: entry.name,
+        kind,
+        size_bytes: entry.bytes,
+        modified_at: entry.modified.to_string(),
+    })
+}
+
+pub async fn files(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<ListFiles>,
+) -> Result<Json<Vec<WorkspaceFile>>, ApiError> {
+    caller.may("workspaces.read")?;
+    let row = find(&app, &caller, &id).await?;
+    let folder = Name::folder(query.path.as_deref().unwrap_or("."))?;
+    let door = app.deps.workspace(row.id).await?;
+    let limits = WalkLimits { max_entries: MAX_LISTED, skip_heavy: false };
+    let listing = blocking(move || door.list(&folder, limits)).await?;
+    if listing.truncated {
+        tracing::warn!(workspace = %row.id, "a workspace has more files than a list shows");
+    }
+    Ok(Json(listing.entries.into_iter().filter_map(file).collect()))
+}
+
+pub async fn upload(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    multipart: Result<Multipart, axum::extract::multipart::MultipartRejection>,
+) -> Result<(StatusCode, Json<Vec<WorkspaceFile>>), ApiError> {
+    caller.may("workspaces.write")?;
+    let row = find(&app, &caller, &id).await?;
+    let mut multipart = multipart
+        .map_err(|error| ApiError::malformed(format!("an upload is multipart/form-data: {error}")))?;
+    let door = app.deps.workspace(row.id).await?;
+    let mut written = Vec::new();
+    let broken = |error: axum::extract::multipart::MultipartError| {
+        ApiError::malformed(format!("the upload cannot be read: {error}"))
+    };
+    while let Some(field) = multipart.next_field().await.map_err(broken)? {
+        let name = field.file_name().or(field.name()).unwrap_or_default().to_owned();
+        let name = Name::parse(&name)?;
+        let reader = StreamReader::new(field.map_err(io::Error::other));
+        door.copy_in(&name, reader, MAX_UPLOAD_BYTES).await?;
+        let info = stat(&door, &name).await?;
+        written.push(WorkspaceFile {
+            path: name.as_str().to_owned(),
+            kind: FileKind::File,
+            size_bytes: info.bytes,
+            modified_at: info.modified.to_string(),
+        });
+    }
+    if written.is_empty() {
+        return Err(ApiError::malformed("the upload holds no file"));
+    }
+    Ok((StatusCode::CREATED, Json(written)))
+}
+
+async fn stat(door: &Workspace, name: &Name) -> Result<FileInfo, ApiError> {
+    let (door, name) = (door.clone(), name.clone());
+    blocking(move || door.stat(&name)).await
+}
+
+pub async fn download(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((id, path)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    caller.may("workspaces.read")?;
+    let row = find(&app, &caller, &id).await?;
+    let Some(path) = path.strip_suffix("/download") else {
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "a file is read at …/files/{path}/download"));
+    };
+    let name = Name::parse(path)?;
+    let door = app.deps.workspace(row.id).await?;
+    let wanted = name.clone();
+    let (file, info) = blocking(move || door.open_file(&wanted)).await?;
+    let media_type = mime_guess::from_path(name.as_str()).first_raw().unwrap_or("application/octet-stream");
+    let stream =
+        ReaderStream::new(tokio::io::AsyncReadExt::take(tokio::fs::File::from_std(file), info.bytes));
+    Response::builder()
+        .header(CONTENT_TYPE, media_type)
+        .header(CONTENT_DISPOSITION, attachment(name.last()))
+        .header(CONTENT_LENGTH, info.bytes)
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(Body::from_stream(stream))
+        .map_err(|error| ApiError::internal(&error))
+}
+
+pub async fn remove_file(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((id, path)): Path<(String, String)>,
+) -> Result<Json<Success>, ApiError> {
+    caller.may("workspaces.write")?;
+    let row = find(&app, &caller, &id).await?;
+    let name = Name::parse(&path)?;
+    let door = app.deps.workspace(row.id).await?;
+    blocking(move || door.delete(&name)).await?;
+    Ok(Json(Success::YES))
+}

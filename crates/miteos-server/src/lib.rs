@@ -1,0 +1,34 @@
+//! The Miteos server: HTTP in front, the journal behind, and between them an engine that drives every task to its
+//! end. One process, one data folder.
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod server;
+
+mod clock;
+mod engine;
+mod errors;
+mod feed;
+mod http;
+mod keys;
+mod project;
+mod prompts;
+mod rows;
+mod runner;
+mod secrets;
+mod services;
+mod tasks;
+mod tier;
+mod views;
+
+/// The sandbox, for the binary: its helper runs first thing in `main`.
+pub mod sandbox;
+
+pub use clock::{Clock, Ids, SystemClock};
+pub use config::Config;
+pub use keys::{BootstrapKeys, KEYS_FILE};
+pub use miteos_models as models;
+pub use miteos_store::{CrashHook, FaultHook};
+pub use miteos_tools::{http::EgressPolicy, search::SearchConfig};
+pub use server::{Server, StartError};

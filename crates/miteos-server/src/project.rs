@@ -1,0 +1,312 @@
+//! The public face of records: what clients see of each, made from the record alone. Pure.
+
+use miteos_api::events::data;
+use miteos_core::approval::Approval;
+use miteos_core::content::{Content, MAX_INLINE_BYTES, floor_boundary};
+use miteos_core::event::{Event, PlannedSubtask, Recipient, Spent, Totals};
+use miteos_core::ids::{TaskId, event_id};
+use miteos_core::time::Timestamp;
+use miteos_core::tool::{AgentType, Risk};
+use miteos_store::Record;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+
+/// A record that cannot be read back.
+#[derive(Debug, thiserror::Error)]
+#[error("record {version} of {task} cannot be read")]
+pub struct Unreadable {
+    pub task: TaskId,
+    pub version: u64,
+    #[source]
+    pub source: serde_json::Error,
+}
+
+pub fn read(task: TaskId, record: &Record) -> Result<Event, Unreadable> {
+    serde_json::from_str(&record.body).map_err(|source| Unreadable { task, version: record.version, source })
+}
+
+/// The public event of a record; `None` if it is the server's own.
+pub fn event(task: TaskId, record: &Record) -> Result<Option<miteos_api::Event>, Unreadable> {
+    let Some(seq) = record.seq else { return Ok(None) };
+    let event = read(task, record)?;
+    let data = payload(&event).map_err(|source| Unreadable { task, version: record.version, source })?;
+    Ok(Some(miteos_api::Event {
+        id: event_id(task, seq, record.at).to_string(),
+        seq,
+        kind: record.kind.as_str().into(),
+        task_id: task.to_string(),
+        agent_id: record.agent.map(|id| id.to_string()),
+        created_at: record.at.to_string(),
+        data,
+    }))
+}
+
+fn raw(value: &impl Serialize) -> serde_json::Result<Box<RawValue>> {
+    to_raw_value(value)
+}
+
+fn payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
+    use miteos_api::TaskStatus as Status;
+    match event {
+        Event::TaskCreated(created) => raw(&json!({
+            "status": Status::Pending, "prompt": whole(&created.prompt), "workspace_id": created.workspace, "config": created.config,
+        })),
+        Event::TaskPlanning => raw(&task(Status::Planning)),
+        Event::TaskPlanned { subtasks, replaces, .. } => raw(&json!({
+            "status": Status::Running, "subtasks": subtasks.iter().map(planned).collect::<Vec<_>>(), "replaces": replaces,
+        })),
+        Event::TaskRunning | Event::TaskResumed => raw(&task(Status::Running)),
+        Event::TaskPaused => raw(&task(Status::Paused)),
+        Event::TaskComplete { result, totals } => raw(&data::TaskData {
+            result: Some(text(result)),
+            totals: Some(sums(totals)),
+            ..task(Status::Complete)
+        }),
+        Event::TaskFailed { error, totals } => raw(&data::TaskData {
+            error: Some(error.clone()),
+            totals: Some(sums(totals)),
+            ..task(Status::Failed)
+        }),
+        Event::TaskCancelled { totals, took_effect } => raw(&json!({
+            "status": Status::Cancelled, "took_effect": took_effect, "cost": totals.cost.dollars(),
+            "total_cost_cents": totals.cost.cents_up(), "total_tokens_used": totals.tokens, "deliverables_count": totals.deliverables,
+        })),
+        Event::DeliverableCreated { deliverable, .. } => raw(&json!({
+            "id": deliverable.id, "name": deliverable.name, "type": deliverable.media_type,
+            "size_bytes": deliverable.bytes, "sha256": deliverable.sha256,
+        })),
+        Event::ApprovalRequired { approval: asked } | Event::ApprovalResolved { approval: asked } => {
+            raw(&approval(asked))
+        }
+        other => agent_payload(other),
+    }
+}
+
+fn agent_payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
+    match event {
+        Event::AgentStarted { subtask, agent_type: kind, title, .. } => raw(&data::AgentStarted {
+            subtask_id: subtask.to_string(),
+            kind: agent_type(*kind),
+            title: Some(title.clone()),
+        }),
+        Event::AgentThought { text: said, model_call, progress, .. } => {
+            let usage = &model_call.usage;
+            raw(&data::Thinking {
+                text: text(said),
+                usage: data::Usage {
+                    input: usage.input,
+                    output: usage.output,
+                    cache_read: usage.cache_read,
+                    cache_write: usage.cache_write,
+                    reasoning: usage.reasoning,
+                },
+                model: Some(model_call.model.clone()),
+                cost: model_call.cost.map(miteos_core::money::MicroUsd::dollars),
+                progress: Some(*progress),
+            })
+        }
+        Event::CallAuthorised { call, tool, input: arguments, risk: level, .. } => raw(&data::Action {
+            call_id: call.to_string(),
+            tool: tool.clone(),
+            input: input(arguments),
+            risk: risk(*level),
+        }),
+        Event::CallFinished { call, tool, ok, output, hint, duration_ms, .. } => {
+            let path = match output {
+                Content::Stored { path, .. } => path.clone(),
+                Content::Inline(_) => None,
+            };
+            let output = match hint {
+                Some(hint) => format!("{}\n[{hint}]", text(output)),
+                None => text(output),
+            };
+            raw(&data::ActionResult {
+                call_id: call.to_string(),
+                tool: tool.clone(),
+                ok: *ok,
+                output,
+                output_path: path,
+                duration_ms: *duration_ms,
+            })
+        }
+        Event::MessageSent { to, text, .. } => {
+            let to = match to {
+                Recipient::Agent(id) => id.to_string(),
+                Recipient::All => "all".to_owned(),
+            };
+            raw(&data::Message { to, text: text.clone() })
+        }
+        Event::AgentGuided { message, .. } => raw(&data::Guided { message: message.clone() }),
+        Event::AgentComplete { result, spent, .. } => {
+            raw(&data::AgentEnded { result: Some(text(result)), ..ended(spent) })
+        }
+        Event::AgentFailed { error, spent, .. } => {
+            raw(&data::AgentEnded { error: Some(error.clone()), ..ended(spent) })
+        }
+        Event::AgentCancelled { reason, spent, .. } => raw(&reasoned(spent, reason, false)),
+        Event::AgentSkipped { reason, spent, .. } => raw(&reasoned(spent, reason, true)),
+        // Pauses say all by their type; the rest is not public.
+        _ => raw(&json!({})),
+    }
+}
+
+fn reasoned(spent: &Spent, reason: &str, skipped: bool) -> Value {
+    json!({
+        "subtask_id": spent.subtask, "reason": reason, "skipped": skipped,
+        "tokens_used": spent.tokens, "cost": spent.cost.dollars(),
+    })
+}
+
+fn ended(spent: &Spent) -> data::AgentEnded {
+    data::AgentEnded {
+        subtask_id: Some(spent.subtask.to_string()),
+        result: None,
+        error: None,
+        tokens_used: spent.tokens,
+        cost: spent.cost.dollars(),
+    }
+}
+
+fn task(status: miteos_api::TaskStatus) -> data::TaskData {
+    data::TaskData {
+        status,
+        prompt: None,
+        workspace_id: None,
+        subtasks: None,
+        skill_id: None,
+        result: None,
+        error: None,
+        totals: None,
+    }
+}
+
+fn sums(totals: &Totals) -> data::Totals {
+    data::Totals {
+        cost: totals.cost.dollars(),
+        total_cost_cents: totals.cost.cents_up(),
+        total_tokens_used: totals.tokens,
+        deliverables_count: u64::from(totals.deliverables),
+    }
+}
+
+fn planned(node: &PlannedSubtask) -> Value {
+    json!({
+        "id": node.id, "agent_id": node.agent, "agent_type": node.agent_type, "title": node.title,
+        "prompt": node.prompt, "depends_on": node.depends_on, "acceptance": node.acceptance, "status": "pending",
+        "tokens_used": 0, "model_used": null,
+    })
+}
+
+/// A text for a client: whole when it is small, else both ends with a note of what is left out.
+pub fn text(content: &Content) -> String {
+    match content {
+        Content::Inline(text) if text.len() > 4 * MAX_INLINE_BYTES => {
+            format!("{}…", &text[..floor_boundary(text, 4 * MAX_INLINE_BYTES)])
+        }
+        Content::Inline(_) | Content::Stored { .. } => content.abridged(),
+    }
+}
+
+/// A text that is kept inline whatever its length, such as a task's prompt.
+pub fn whole(content: &Content) -> String {
+    match content {
+        Content::Inline(text) => text.clone(),
+        Content::Stored { .. } => content.abridged(),
+    }
+}
+
+/// Arguments for a client: the JSON itself, or a reference with its beginning.
+pub fn input(content: &Content) -> Value {
+    match content {
+        Content::Inline(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
+        Content::Stored { sha256, bytes, head, .. } => {
+            json!({"truncated": true, "bytes": bytes, "sha256": sha256, "head": head})
+        }
+    }
+}
+
+pub fn approval(approval: &Approval) -> miteos_api::Approval {
+    miteos_api::Approval {
+        id: approval.id.to_string(),
+        task_id: approval.task.to_string(),
+        agent_id: approval.agent.to_string(),
+        tool: approval.tool.clone(),
+        input: input(&approval.input),
+        risk: risk(approval.risk),
+        summary: summary(approval),
+        status: status(approval.status),
+        reason: approval.reason.clone(),
+        created_at: approval.created_at.to_string(),
+        expires_at: Some(approval.expires_at.to_string()),
+        decided_at: approval.decided_at.map(|at: Timestamp| at.to_string()),
+    }
+}
+
+/// Longest argument shown in a summary (characters).
+const MAX_SHOWN_CHARS: usize = 80;
+
+fn summary(approval: &Approval) -> String {
+    let shown = match input(&approval.input) {
+        Value::Object(fields) => fields
+            .iter()
+            .take(4)
+            .map(|(name, value)| format!("{name}: {}", brief(value)))
+            .collect::<Vec<_>>()
+            .join(", "),
+        other => brief(&other),
+    };
+    match approval.asked {
+        miteos_core::approval::Asked::Policy => format!("Run {} ({shown})", approval.tool),
+        miteos_core::approval::Asked::MayHaveHappened => {
+            format!(
+                "{} was running when the server stopped and may have happened ({shown}). Repeat it?",
+                approval.tool
+            )
+        }
+    }
+}
+
+fn brief(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() > MAX_SHOWN_CHARS {
+        line.chars().take(MAX_SHOWN_CHARS - 1).chain(['…']).collect()
+    } else {
+        line
+    }
+}
+
+pub fn status(status: miteos_core::approval::ApprovalStatus) -> miteos_api::ApprovalStatus {
+    use miteos_core::approval::ApprovalStatus as Core;
+    match status {
+        Core::Pending => miteos_api::ApprovalStatus::Pending,
+        Core::Approved => miteos_api::ApprovalStatus::Approved,
+        Core::Rejected => miteos_api::ApprovalStatus::Rejected,
+        Core::Expired => miteos_api::ApprovalStatus::Expired,
+        Core::Cancelled => miteos_api::ApprovalStatus::Cancelled,
+    }
+}
+
+pub fn risk(risk: Risk) -> miteos_api::Risk {
+    match risk {
+        Risk::Low => miteos_api::Risk::Low,
+        Risk::Medium => miteos_api::Risk::Medium,
+        Risk::High => miteos_api::Risk::High,
+        Risk::Critical => miteos_api::Risk::Critical,
+    }
+}
+
+pub fn agent_type(kind: AgentType) -> miteos_api::AgentType {
+    match kind {
+        AgentType::Researcher => miteos_api::AgentType::Researcher,
+        AgentType::Builder => miteos_api::AgentType::Builder,
+        AgentType::Analyst => miteos_api::AgentType::Analyst,
+        AgentType::Trader => miteos_api::AgentType::Trader,
+        AgentType::Email => miteos_api::AgentType::Email,
+        AgentType::Social => miteos_api::AgentType::Social,
+    }
+}

@@ -1,0 +1,180 @@
+//! The effects of one task that are under way: begun once, cancelled when they are no longer wanted, and always
+//! waited for until they are really over.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use miteos_core::command::Command;
+use miteos_core::event::Event;
+use miteos_core::ids::{AgentId, CallId};
+use miteos_core::pending::{Effect, EffectKey};
+use miteos_core::task::Task;
+use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::conversation::Conversations;
+use super::{Deps, effects};
+
+/// How long a cancelled effect may take to clean up before it is dropped.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
+
+struct Begun {
+    cancel: CancellationToken,
+    abort: AbortHandle,
+}
+
+pub struct Flight {
+    deps: Arc<Deps>,
+    set: JoinSet<Option<Command>>,
+    begun: HashMap<EffectKey, Begun>,
+    keys: HashMap<Id, EffectKey>,
+    landed: Vec<Command>,
+    /// `once` calls that this process has recorded as started: they run. Any other started call is settled first.
+    started_here: HashSet<CallId>,
+    conversations: Conversations,
+}
+
+impl Flight {
+    pub fn new(deps: Arc<Deps>) -> Self {
+        Self {
+            deps,
+            set: JoinSet::new(),
+            begun: HashMap::new(),
+            keys: HashMap::new(),
+            landed: Vec::new(),
+            started_here: HashSet::new(),
+            conversations: Conversations::default(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.landed.is_empty()
+    }
+
+    /// Begins an effect unless it is under way. Effects that are only a matter of record are given back as commands.
+    /// `stopping`: the server stops; nothing new is begun.
+    pub fn begin(&mut self, task: &Task, effect: Effect, stopping: bool) -> Option<Command> {
+        let key = effect.key();
+        match effect {
+            Effect::Hold { agent } => return self.is_quiet(Some(agent)).then_some(Command::Held { agent }),
+            Effect::StopAgent { agent } => {
+                self.cancel(|key| key.agent() == Some(agent));
+                return self.is_quiet(Some(agent)).then_some(Command::Stopped { agent });
+            }
+            Effect::StopAll => {
+                self.cancel(|_| true);
+                return self.is_quiet(None).then_some(Command::AllStopped);
+            }
+            Effect::Expire { approval, .. } => return Some(Command::Expire { approval }),
+            _ if stopping || self.begun.contains_key(&key) => return None,
+            Effect::StartCall { agent, call } => return Some(Command::CallStarting { agent, call }),
+            Effect::Ask { .. }
+            | Effect::StartAgent { .. }
+            | Effect::CallModel { .. }
+            | Effect::Summarise { .. }
+            | Effect::RunCall { .. }
+            | Effect::PublishFiles { .. } => {}
+        }
+        let cancel = CancellationToken::new();
+        let deps = Arc::clone(&self.deps);
+        let here = match effect {
+            Effect::RunCall { call, .. } => self.started_here.contains(&call),
+            _ => false,
+        };
+        let work = effects::perform(deps, task, &mut self.conversations, effect, here, cancel.clone());
+        let abort = self.set.spawn(work);
+        self.keys.insert(abort.id(), key);
+        self.begun.insert(key, Begun { cancel, abort });
+        None
+    }
+
+    /// Whether nothing of the agent (or of anybody) is under way.
+    fn is_quiet(&self, agent: Option<AgentId>) -> bool {
+        !self.begun.keys().any(|key| agent.is_none() || key.agent() == agent)
+    }
+
+    fn cancel(&mut self, which: impl Fn(&EffectKey) -> bool) {
+        for (_, begun) in self.begun.iter().filter(|(key, _)| which(key)) {
+            if begun.cancel.is_cancelled() {
+                continue;
+            }
+            begun.cancel.cancel();
+            let abort = begun.abort.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(CANCEL_PATIENCE).await;
+                abort.abort();
+            });
+        }
+    }
+
+    /// Cancels what the task no longer owes. What a held agent had begun may end.
+    pub fn drop_unwanted(&mut self, task: &Task) {
+        let unwanted: Vec<_> = self.begun.keys().filter(|key| !task.wants(**key)).copied().collect();
+        self.cancel(|key| unwanted.contains(key));
+    }
+
+    /// Waits until something ends.
+    pub async fn land(&mut self) {
+        match self.set.join_next_with_id().await {
+            Some(result) => self.take(result),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The outcomes so far.
+    pub fn landed(&mut self) -> Vec<Command> {
+        while let Some(result) = self.set.try_join_next_with_id() {
+            self.take(result);
+        }
+        std::mem::take(&mut self.landed)
+    }
+
+    fn take(&mut self, result: Result<(Id, Option<Command>), tokio::task::JoinError>) {
+        let id = match &result {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(key) = self.keys.remove(&id) else { return };
+        self.begun.remove(&key);
+        match result {
+            Ok((_, command)) => self.landed.extend(command),
+            Err(error) if error.is_cancelled() => {}
+            Err(error) => {
+                tracing::error!(?key, %error, "an effect panicked");
+                self.landed.extend(effects::after_panic(key));
+            }
+        }
+    }
+
+    /// Remembers which `once` calls were started by this process.
+    pub fn note_started(&mut self, events: &[(Event, miteos_core::time::Timestamp)]) {
+        for (event, _) in events {
+            match event {
+                Event::CallStarted { call, .. } => drop(self.started_here.insert(*call)),
+                Event::CallFinished { call, .. } | Event::CallReset { call, .. } => {
+                    drop(self.started_here.remove(call))
+                }
+                Event::AgentComplete { agent, .. }
+                | Event::AgentFailed { agent, .. }
+                | Event::AgentCancelled { agent, .. } => {
+                    self.conversations.forget(*agent);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Ends everything without recording: the task is loaded afresh by whoever drives it next.
+    pub async fn abandon(&mut self) {
+        for begun in self.begun.values() {
+            begun.cancel.cancel();
+        }
+        let drained = async { while self.set.join_next().await.is_some() {} };
+        if tokio::time::timeout(CANCEL_PATIENCE, drained).await.is_err() {
+            self.set.shutdown().await;
+        }
+        self.begun.clear();
+        self.keys.clear();
+    }
+}

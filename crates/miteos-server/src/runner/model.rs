@@ -1,0 +1,349 @@
+//! An agent's model calls: the request is made of its turns, the answer is judged by the registry.
+
+use std::sync::Arc;
+
+use miteos_core::agent::Agent;
+use miteos_core::chat::{ModelCall, Turn};
+use miteos_core::command::{Command, FailureKind, ModelFailure, ProposedCall};
+use miteos_core::content::Content;
+use miteos_core::event::Retry;
+use miteos_core::ids::AgentId;
+use miteos_core::task::Task;
+use miteos_core::tool::{AgentType, RetryClass, Risk};
+use miteos_models::{
+    Answer, ErrorKind, Finish, Message, ModelError, ModelName, Request, RequestedCall, ToolChoice,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::conversation::{self, Conversations, Draft};
+use super::{Deps, effects};
+use crate::prompts;
+
+/// The most tokens of one answer, if the model allows as many.
+pub const MAX_OUTPUT_TOKENS: u32 = 16_384;
+/// The most tokens of a summary of earlier turns.
+const MAX_SUMMARY_TOKENS: u32 = 2_048;
+/// How much of arguments that are no JSON is given back to the model (characters).
+const MAX_RAW_CHARS: usize = 500;
+
+/// The next call of an agent, taken out of the task.
+pub struct Call {
+    agent: AgentId,
+    kind: AgentType,
+    step: u32,
+    heard: usize,
+    last: bool,
+    model: String,
+    drafts: Arc<Vec<Draft>>,
+    inbox: Vec<Content>,
+    left: Left,
+}
+
+/// What the budget leaves, in micro-dollars, and how much of the prompt is in sight.
+#[derive(Clone, Copy)]
+pub struct Left {
+    pub budget: Option<miteos_core::money::MicroUsd>,
+}
+
+impl Left {
+    pub fn of(task: &Task) -> Self {
+        Self { budget: task.budget().map(|budget| budget.saturating_sub(task.cost())) }
+    }
+}
+
+impl Call {
+    pub fn of(
+        task: &Task,
+        conversations: &mut Conversations,
+        agent: AgentId,
+        step: u32,
+        retry: Retry,
+        heard: usize,
+        last: bool,
+    ) -> Option<Self> {
+        let agent = task.agent(agent)?;
+        Some(Self {
+            agent: agent.id,
+            kind: agent.kind,
+            step,
+            heard,
+            last,
+            model: model_at(&task.settings.models, retry)?,
+            drafts: conversations.of(agent),
+            inbox: agent.inbox.iter().take(heard).cloned().collect(),
+            left: Left::of(task),
+        })
+    }
+}
+
+pub fn model_at(models: &[String], retry: Retry) -> Option<String> {
+    models.get(retry.model).or(models.last()).cloned()
+}
+
+/// Makes a request on a model named by the task.
+pub fn request(
+    deps: &Deps,
+    model: &str,
+    system: &str,
+    messages: Vec<Message>,
+    key: String,
+) -> Result<Request, ModelFailure> {
+    let name: ModelName = model
+        .parse()
+        .map_err(|error| ModelFailure { kind: FailureKind::Unusable, message: format!("{error}") })?;
+    let info = deps.models.info(&name);
+    Ok(Request {
+        max_output_tokens: info
+            .max_output_tokens
+            .min(MAX_OUTPUT_TOKENS)
+            .min((info.window_tokens / 2).max(256)),
+        model: name,
+        system: system.into(),
+        tools: Arc::from([]),
+        messages,
+        choice: ToolChoice::Auto,
+        call_id: key,
+        temperature: None,
+    })
+}
+
+/// How a model call went.
+pub enum Called {
+    Answered(Answer, ModelCall),
+    Failed(ModelFailure),
+    /// The worst case does not fit into what is left of the budget.
+    TooDear,
+    Cancelled,
+}
+
+/// One attempt, accounted for. Cancelling drops the connection.
+pub async fn call(deps: &Deps, request: Request, left: Left, cancel: &CancellationToken) -> Called {
+    let info = deps.models.info(&request.model);
+    if let Some(budget) = left.budget {
+        let Some(price) = info.price else {
+            return Called::Failed(ModelFailure {
+                kind: FailureKind::Unusable,
+                message: format!(
+                    "{}: it has no known price, and the task has a budget; set a price in the configuration",
+                    request.model
+                ),
+            });
+        };
+        if price.worst_case(prompt_tokens(deps, &request), u64::from(request.max_output_tokens)) > budget {
+            return Called::TooDear;
+        }
+    }
+    let begun = deps.clock.now();
+    let mut ignore = |_| {};
+    let outcome = tokio::select! {
+        outcome = deps.models.call(&request, &mut ignore) => outcome,
+        () = cancel.cancelled() => return Called::Cancelled,
+    };
+    let duration_ms = deps.clock.now().since(begun);
+    match outcome {
+        Ok(answer) if answer.finish == Finish::Refused && answer.calls.is_empty() => {
+            Called::Failed(ModelFailure {
+                kind: FailureKind::Refused,
+                message: format!(
+                    "{}: the provider refused to answer: {}",
+                    request.model,
+                    shown(&answer.text)
+                ),
+            })
+        }
+        Ok(answer) => {
+            let price =
+                answer.model.parse().ok().and_then(|name| deps.models.info(&name).price).or(info.price);
+            let cost = price.map(|price| price.cost(&answer.usage));
+            let model_call =
+                ModelCall { model: answer.model.clone(), usage: answer.usage, cost, duration_ms };
+            Called::Answered(answer, model_call)
+        }
+        Err(error) => {
+            tracing::warn!(model = %request.model, error = %crate::errors::chain(&error), "a model call failed");
+            Called::Failed(failure(&request.model, error))
+        }
+    }
+}
+
+/// The beginning of what a provider said.
+fn shown(text: &str) -> String {
+    text.trim().chars().take(MAX_RAW_CHARS).collect()
+}
+
+fn prompt_tokens(deps: &Deps, request: &Request) -> u64 {
+    let mut tokens = deps.models.count_tokens(&request.system);
+    for tool in request.tools.iter() {
+        tokens +=
+            deps.models.count_tokens(&tool.description) + deps.models.count_tokens(&tool.schema.to_string());
+    }
+    for message in &request.messages {
+        tokens += match message {
+            Message::User { text } | Message::ToolResult { text, .. } => deps.models.count_tokens(text),
+            Message::Assistant { text, calls, .. } => {
+                deps.models.count_tokens(text)
+                    + calls.iter().map(|c| deps.models.count_tokens(&c.arguments)).sum::<u64>()
+            }
+        };
+    }
+    tokens
+}
+
+fn failure(model: &ModelName, error: ModelError) -> ModelFailure {
+    let kind = match error.kind {
+        ErrorKind::RateLimited { retry_after_ms } | ErrorKind::Transient { retry_after_ms } => {
+            FailureKind::Trouble { retry_after_ms }
+        }
+        ErrorKind::TooLong => FailureKind::TooLong,
+        ErrorKind::Refused => FailureKind::Refused,
+        ErrorKind::Auth | ErrorKind::Fatal => FailureKind::Unusable,
+    };
+    let name = model.to_string();
+    let message =
+        if error.message.contains(&name) { error.message } else { format!("{name}: {}", error.message) };
+    ModelFailure { kind, message }
+}
+
+/// Storage failed under a model call: it is tried again like a provider's trouble.
+pub fn storage_failure(error: &miteos_store::StoreError) -> ModelFailure {
+    tracing::error!(error = %crate::errors::chain(error), "storage failed around a model call");
+    ModelFailure {
+        kind: FailureKind::Trouble { retry_after_ms: None },
+        message: "the server's storage failed".to_owned(),
+    }
+}
+
+/// The agent's next answer.
+pub async fn next(deps: Arc<Deps>, owed: Call, cancel: CancellationToken) -> Option<Command> {
+    let (agent, step, heard) = (owed.agent, owed.step, owed.heard);
+    let erred = |failure| Some(Command::ModelErred { agent, step, failure });
+    let kind = owed.kind;
+    let request = match prepare(&deps, &owed).await {
+        Ok(request) => request,
+        Err(failure) => return erred(failure),
+    };
+    match call(&deps, request, owed.left, &cancel).await {
+        Called::Cancelled => None,
+        Called::TooDear => Some(Command::BudgetExhausted),
+        Called::Failed(failure) => erred(failure),
+        Called::Answered(answer, model_call) => match take(&deps, kind, answer).await {
+            Ok((text, calls, opaque)) => {
+                Some(Command::ModelAnswered { agent, step, heard, text, calls, opaque, model_call })
+            }
+            Err(error) => erred(storage_failure(&error)),
+        },
+    }
+}
+
+async fn prepare(deps: &Deps, owed: &Call) -> Result<Request, ModelFailure> {
+    let mut messages = conversation::load(deps, &owed.drafts).await.map_err(|e| storage_failure(&e))?;
+    for words in &owed.inbox {
+        let text = deps.text(words).await.map_err(|e| storage_failure(&e))?;
+        messages.push(Message::User { text });
+    }
+    let key = format!("{}.{}", owed.agent, owed.step);
+    let mut request = request(deps, &owed.model, &prompts::system(owed.kind), messages, key)?;
+    request.tools = deps.registry.offered(owed.kind);
+    if owed.last {
+        request.choice = ToolChoice::None;
+    }
+    Ok(request)
+}
+
+type Taken = (Content, Vec<ProposedCall>, Option<serde_json::Value>);
+
+async fn take(deps: &Deps, kind: AgentType, answer: Answer) -> Result<Taken, miteos_store::StoreError> {
+    let text = deps.content(answer.text, None).await?;
+    let mut calls = Vec::with_capacity(answer.calls.len());
+    for call in answer.calls {
+        calls.push(judge(deps, kind, call).await?);
+    }
+    Ok((text, calls, answer.opaque))
+}
+
+/// What the registry says of a call: what it can do, or why it cannot be made.
+async fn judge(
+    deps: &Deps,
+    kind: AgentType,
+    call: RequestedCall,
+) -> Result<ProposedCall, miteos_store::StoreError> {
+    let (value, mut problem) = match call.arguments {
+        Ok(value) => (value, None),
+        Err(raw) => {
+            let shown: String = raw.chars().take(MAX_RAW_CHARS).collect();
+            let problem = format!("the arguments of {} are no JSON object; they began: {shown}", call.tool);
+            (serde_json::json!({ "not_json": shown }), Some(problem))
+        }
+    };
+    let offered = deps.registry.offered(kind);
+    let tool = deps.registry.get(&call.tool).filter(|_| offered.iter().any(|spec| spec.name == call.tool));
+    if problem.is_none() {
+        problem = match &tool {
+            Some(_) => deps.registry.check(&call.tool, &value).err(),
+            None => {
+                let names: Vec<&str> = offered.iter().map(|spec| spec.name.as_str()).collect();
+                Some(format!("you have no tool \"{}\"; you have: {}", call.tool, names.join(", ")))
+            }
+        };
+    }
+    let text = value.to_string();
+    Ok(ProposedCall {
+        risk: tool.map_or(Risk::Low, |tool| tool.risk(&value)),
+        read_only: tool.is_some_and(|tool| tool.read_only()),
+        retry: tool.map_or(RetryClass::Repeatable, |tool| tool.retry()),
+        tool: call.tool,
+        input_sha256: effects::input_hash(&text),
+        input: deps.content(text, None).await?,
+        problem,
+    })
+}
+
+/// A summary of an agent's earlier turns, taken out of the task.
+pub struct Summary {
+    agent: AgentId,
+    step: u32,
+    turns: usize,
+    model: String,
+    work: Vec<Turn>,
+    left: Left,
+}
+
+impl Summary {
+    pub fn of(task: &Task, agent: AgentId, step: u32, retry: Retry, turns: usize) -> Option<Self> {
+        let agent: &Agent = task.agent(agent)?;
+        let work = agent.turns.get(1..turns)?.to_vec();
+        Some(Self {
+            agent: agent.id,
+            step,
+            turns,
+            model: model_at(&task.settings.models, retry)?,
+            work,
+            left: Left::of(task),
+        })
+    }
+}
+
+pub async fn summarise(deps: Arc<Deps>, owed: Summary, cancel: CancellationToken) -> Option<Command> {
+    let Summary { agent, step, turns, .. } = owed;
+    let erred = |failure| Some(Command::ModelErred { agent, step, failure });
+    let messages = vec![Message::User { text: conversation::as_text(&owed.work).into() }];
+    let key = format!("{agent}.{step}.summary");
+    let mut request = match request(&deps, &owed.model, prompts::SUMMARISER, messages, key) {
+        Ok(request) => request,
+        Err(failure) => return erred(failure),
+    };
+    request.choice = ToolChoice::None;
+    request.max_output_tokens = request.max_output_tokens.min(MAX_SUMMARY_TOKENS);
+    match call(&deps, request, owed.left, &cancel).await {
+        Called::Cancelled => None,
+        Called::TooDear => Some(Command::BudgetExhausted),
+        Called::Failed(failure) => erred(failure),
+        Called::Answered(answer, model_call) => {
+            let text = format!("What was done so far, in short:\n{}", answer.text.trim());
+            match deps.content(text, None).await {
+                Ok(summary) => Some(Command::SummaryAnswered { agent, step, turns, summary, model_call }),
+                Err(error) => erred(storage_failure(&error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The orchestrator's questions to the planner's model, and the first words to an agent.
+
+use std::sync::Arc;
+
+use miteos_core::command::{Command, ModelFailure};
+use miteos_core::event::{Question, Retry};
+use miteos_core::ids::{AgentId, SubtaskId, TaskId};
+use miteos_core::plan;
+use miteos_core::task::Task;
+use miteos_core::tool::ToolSpec;
+use miteos_models::{Answer, Message, Request, ToolChoice};
+use tokio_util::sync::CancellationToken;
+
+use super::Deps;
+use super::model::{self, Called, Left};
+use crate::prompts;
+
+/// Room for the list of workspace files in a prompt (bytes).
+const MAX_FILE_LIST_BYTES: usize = 4 * 1024;
+
+/// A question, taken out of the task.
+pub struct Asked {
+    task: Box<Task>,
+    refused: Vec<Vec<String>>,
+    model: Option<String>,
+    left: Left,
+}
+
+impl Asked {
+    pub fn of(task: &Task, question: Question, retry: Retry) -> Self {
+        Self {
+            refused: task.asking(question).map(|asking| asking.refused.clone()).unwrap_or_default(),
+            model: model::model_at(&task.settings.planner_models, retry),
+            left: Left::of(task),
+            task: Box::new(task.without_turns()),
+        }
+    }
+}
+
+fn function(question: Question) -> ToolSpec {
+    let (name, description, schema) = match question {
+        Question::Plan | Question::Replan => ("submit_plan", "Submit the plan.", plan::submit_plan_schema()),
+        Question::Conclude => {
+            ("submit_result", "Submit the result of the task.", plan::submit_result_schema())
+        }
+    };
+    ToolSpec { name: name.to_owned(), description: description.to_owned(), schema }
+}
+
+pub async fn ask(
+    deps: Arc<Deps>,
+    question: Question,
+    asked: Asked,
+    cancel: CancellationToken,
+) -> Option<Command> {
+    let erred = |failure: ModelFailure| Some(Command::QuestionErred { question, failure });
+    let request = match prepare(&deps, question, &asked).await {
+        Ok(request) => request,
+        Err(failure) => return erred(failure),
+    };
+    match model::call(&deps, request, asked.left, &cancel).await {
+        Called::Cancelled => None,
+        Called::TooDear => Some(Command::BudgetExhausted),
+        Called::Failed(failure) => erred(failure),
+        Called::Answered(answer, model_call) => {
+            let arguments = arguments(&function(question).name, answer);
+            Some(Command::QuestionAnswered { question, arguments, model_call })
+        }
+    }
+}
+
+async fn prepare(deps: &Deps, question: Question, asked: &Asked) -> Result<Request, ModelFailure> {
+    let unusable =
+        |message: String| ModelFailure { kind: miteos_core::command::FailureKind::Unusable, message };
+    let task = &asked.task;
+    let files = file_list(deps, task).await;
+    let (system, words) = match question {
+        Question::Plan => (prompts::PLANNER, prompts::plan(task, &files)),
+        Question::Replan => (prompts::PLANNER, prompts::replan(task, &files)),
+        Question::Conclude => {
+            let published = published(deps, task.id).await.map_err(|e| model::storage_failure(&e))?;
+            (prompts::CONCLUDER, prompts::conclude(task, &files, &published))
+        }
+    };
+    let function = function(question);
+    let mut messages = vec![Message::User { text: words.into() }];
+    messages.extend(
+        asked
+            .refused
+            .iter()
+            .map(|problems| Message::User { text: prompts::refused(&function.name, problems).into() }),
+    );
+    let name = asked.model.as_deref().ok_or_else(|| unusable("no model is set for planning".to_owned()))?;
+    let key = format!("{}.{question:?}.{}", task.id, asked.refused.len());
+    let mut request = model::request(deps, name, system, messages, key)?;
+    request.choice = ToolChoice::Force(function.name.clone());
+    request.tools = Arc::from([function]);
+    Ok(request)
+}
+
+/// The arguments of the forced call. A model that wrote them as text is understood, too.
+fn arguments(function: &str, answer: Answer) -> Result<serde_json::Value, String> {
+    if let Some(call) = answer.calls.into_iter().find(|call| call.tool == function) {
+        return call.arguments.map_err(|raw| {
+            let shown: String = raw.chars().take(300).collect();
+            format!("the arguments of {function} are no JSON object; they began: {shown}")
+        });
+    }
+    let text = answer.text.as_str();
+    let inner = match (text.find('{'), text.rfind('}')) {
+        (Some(from), Some(to)) if from < to => &text[from..=to],
+        _ => text,
+    };
+    match serde_json::from_str::<serde_json::Value>(inner) {
+        Ok(mut value) if value.is_object() => {
+            Ok(value.get_mut("arguments").map(serde_json::Value::take).unwrap_or(value))
+        }
+        Ok(_) | Err(_) => Err(format!("the answer has no call of {function}; answer with exactly one")),
+    }
+}
+
+async fn file_list(deps: &Deps, task: &Task) -> String {
+    let listed = match deps.workspace(task.workspace).await {
+        Ok(workspace) => tokio::task::spawn_blocking(move || workspace.file_list(MAX_FILE_LIST_BYTES)).await,
+        Err(error) => Ok(Err(error)),
+    };
+    match listed {
+        Ok(Ok(list)) => list,
+        Ok(Err(error)) => {
+            tracing::warn!(task = %task.id, error = %crate::errors::chain(&error), "the workspace cannot be listed");
+            String::new()
+        }
+        Err(_) => String::new(),
+    }
+}
+
+async fn published(deps: &Deps, task: TaskId) -> Result<String, miteos_store::StoreError> {
+    let rows = deps.tasks.store.deliverables(task).await?;
+    Ok(rows.iter().map(|row| format!("- {} ({} bytes)\n", row.name, row.size_bytes)).collect())
+}
+
+/// What an agent's first message is made of.
+pub struct Brief {
+    task: Box<Task>,
+    subtask: SubtaskId,
+}
+
+impl Brief {
+    pub fn of(task: &Task, agent: AgentId) -> Option<Self> {
+        let subtask = task.agent(agent)?.subtask;
+        Some(Self { task: Box::new(task.without_turns()), subtask })
+    }
+}
+
+pub async fn brief(deps: Arc<Deps>, agent: AgentId, brief: Brief) -> Option<Command> {
+    let task = &brief.task;
+    let files = file_list(&deps, task).await;
+    let description = match deps.tasks.store.workspace(task.workspace).await {
+        Ok(row) => row.and_then(|row| row.description),
+        Err(error) => {
+            tracing::error!(error = %crate::errors::chain(&error), "the workspace's row cannot be read");
+            None
+        }
+    };
+    let text = prompts::brief(task, task.subtask(brief.subtask)?, description.as_deref(), &files);
+    match deps.content(text, None).await {
+        Ok(brief) => Some(Command::AgentReady { agent, brief }),
+        Err(error) => {
+            // It is owed still: the next look at the task tries again.
+            tracing::error!(error = %crate::errors::chain(&error), "an agent's first message cannot be stored");
+            None
+        }
+    }
+}

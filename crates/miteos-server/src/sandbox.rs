@@ -1,0 +1,72 @@
+//! The sandbox of this server: probed while the rest starts, so that nobody waits for it who does not run code.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use miteos_tools::CodeRunner;
+use miteos_tools::services::{CodeError, CodeJob, CodeOutcome};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::SandboxSettings;
+
+pub use miteos_sandbox::{
+    Attempt, Backend, BackendChoice, Sandbox, SandboxConfig, State, Status, run_helper_if_asked,
+};
+
+/// The first of the user ids that programs run as when the server is root.
+const DROP_UID_BASE: u32 = 64_000;
+/// Programs at once for each processor, and at most.
+const RUNS_PER_CPU: usize = 2;
+const MAX_RUNS: usize = 8;
+
+pub struct LateSandbox {
+    config: SandboxConfig,
+    cell: OnceCell<Sandbox>,
+}
+
+impl LateSandbox {
+    /// Begins to probe in the background.
+    pub fn probe(settings: &SandboxSettings, data_dir: &Path) -> Arc<Self> {
+        let sandbox = Arc::new(Self { config: config(settings, data_dir), cell: OnceCell::new() });
+        let probing = Arc::clone(&sandbox);
+        tokio::spawn(async move {
+            probing.get().await;
+        });
+        sandbox
+    }
+
+    async fn get(&self) -> &Sandbox {
+        self.cell.get_or_init(|| Sandbox::probe(self.config.clone())).await
+    }
+
+    pub async fn status(&self) -> Status {
+        self.get().await.status()
+    }
+}
+
+/// What the sandbox crate is given.
+pub fn config(settings: &SandboxSettings, data_dir: &Path) -> SandboxConfig {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    SandboxConfig {
+        backend: settings.backend,
+        runtime_dir: data_dir.join("sandbox"),
+        helper: settings.helper.clone(),
+        read_only_binds: settings.read_only_binds.clone(),
+        max_concurrent: (cpus * RUNS_PER_CPU).min(MAX_RUNS),
+        drop_uid_base: DROP_UID_BASE,
+    }
+}
+
+#[async_trait]
+impl CodeRunner for LateSandbox {
+    fn unavailable(&self) -> Option<String> {
+        // Not probed yet: whoever asks to run something waits for the probe.
+        self.cell.get().and_then(CodeRunner::unavailable)
+    }
+
+    async fn run(&self, job: CodeJob, cancel: CancellationToken) -> Result<CodeOutcome, CodeError> {
+        CodeRunner::run(self.get().await, job, cancel).await
+    }
+}

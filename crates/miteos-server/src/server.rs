@@ -1,0 +1,184 @@
+//! A running server: its parts put together in order, and taken down in the opposite one.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use miteos_models::Models;
+use miteos_store::{Store, StoreConfig, StoreError};
+use miteos_tools::http::Guarded;
+use miteos_tools::{Registry, Services};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::feed::Feed;
+use crate::http::{self, App};
+use crate::keys::{self, BootstrapError, BootstrapKeys};
+use crate::runner::Deps;
+use crate::sandbox::LateSandbox;
+use crate::secrets::MasterKey;
+use crate::services::{StoreBlobs, StoreMemory};
+use crate::tasks::Tasks;
+
+/// How long running calls may record their outcome after a stop was asked for.
+const STOP_PATIENCE: Duration = Duration::from_secs(8);
+/// Connections to the store that read.
+const READ_CONNECTIONS: usize = 4;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot make the data folder {path}")]
+    Folder { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot read or make the master key secret.key in the data folder")]
+    MasterKey(#[source] io::Error),
+    #[error("{0}")]
+    Setting(String),
+    #[error(transparent)]
+    Keys(#[from] BootstrapError),
+    #[error("cannot listen on {address}; choose another one with --listen")]
+    Listen { address: SocketAddr, source: io::Error },
+}
+
+pub struct Server {
+    app: Arc<App>,
+    engine: Engine,
+    store: Store,
+    listener: TcpListener,
+    address: SocketAddr,
+    keys: Option<BootstrapKeys>,
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// Opens the data folder, takes up unfinished tasks and listens. Requests are answered once [`Server::run_until`]
+    /// runs.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let folder = config.data_dir.clone();
+        let made = make_folders(&folder).await;
+        made.map_err(|source| StartError::Folder { path: folder.clone(), source })?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let address =
+            listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let store = Store::open(StoreConfig {
+            read_connections: READ_CONNECTIONS,
+            crash: config.crash.clone(),
+            fault: config.fault.clone(),
+            ..StoreConfig::in_folder(&folder)
+        })
+        .await?;
+        let master = match &config.secret_key {
+            Some(text) => MasterKey::from_text(text.expose()).map_err(StartError::Setting)?,
+            None => MasterKey::of_folder(&folder).map_err(StartError::MasterKey)?,
+        };
+        let live = config.bootstrap_key.as_ref().map(|key| key.expose());
+        let keys = keys::bootstrap(&store, &folder, live, config.clock.as_ref(), &config.ids).await?;
+        let sandbox = LateSandbox::probe(&config.sandbox, &folder);
+        let registry =
+            Registry::with(config.tools.clone()).map_err(|error| StartError::Setting(error.to_string()))?;
+        let deps = deps(&config, &store, &sandbox, registry);
+        let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
+        let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let stop = CancellationToken::new();
+        let app = Arc::new(App {
+            deps,
+            engine: engine.clone(),
+            sandbox,
+            master,
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            ids: config.ids,
+            max_model_calls: config.max_model_calls,
+            approval_expires_ms: config.approval_expires_ms,
+            stop: stop.clone(),
+        });
+        Ok(Self { app, engine, store, listener, address, keys, stop })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The keys of a first start, to be shown once.
+    pub fn keys(&self) -> Option<&BootstrapKeys> {
+        self.keys.as_ref()
+    }
+
+    pub fn models(&self) -> Arc<Models> {
+        Arc::clone(&self.app.deps.models)
+    }
+
+    /// The sandbox's state, once it is probed.
+    pub async fn sandbox_status(&self) -> miteos_sandbox::Status {
+        self.app.sandbox.status().await
+    }
+
+    /// Answers requests until `shutdown` ends; then stops taking new ones, lets running calls record, and closes the
+    /// store.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
+        let router = http::router(Arc::clone(&self.app));
+        let stop = self.stop.clone();
+        let drained = stop.clone();
+        let serve = axum::serve(self.listener, router)
+            .with_graceful_shutdown(async move { drained.cancelled().await });
+        let serve = tokio::spawn(serve.into_future());
+        shutdown.await;
+        stop.cancel();
+        self.engine.stop(STOP_PATIENCE).await;
+        let served = tokio::time::timeout(Duration::from_secs(2), serve).await;
+        self.store.close().await;
+        match served {
+            Ok(Ok(outcome)) => outcome,
+            // A client that holds its connection does not hold the server.
+            Ok(Err(_)) | Err(_) => Ok(()),
+        }
+    }
+}
+
+async fn make_folders(folder: &std::path::Path) -> io::Result<()> {
+    tokio::fs::create_dir_all(folder.join("workspaces")).await?;
+    tokio::fs::create_dir_all(folder.join("calls")).await?;
+    #[cfg(unix)]
+    {
+        // Other users of the machine have no business in here.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        tokio::fs::set_permissions(folder, mode).await?;
+    }
+    Ok(())
+}
+
+fn deps(config: &Config, store: &Store, sandbox: &Arc<LateSandbox>, registry: Registry) -> Arc<Deps> {
+    let mut models = Models::new(config.models.clone());
+    for (name, provider) in &config.providers {
+        models.register(name, Arc::clone(provider));
+    }
+    let services = Services {
+        http: Guarded::new(config.egress.clone()),
+        search: config.search.clone(),
+        code: Arc::clone(sandbox) as Arc<dyn miteos_tools::CodeRunner>,
+        blobs: Arc::new(StoreBlobs(store.clone())),
+        memory: Arc::new(StoreMemory { store: store.clone(), clock: Arc::clone(&config.clock) }),
+        calls_dir: config.data_dir.join("calls"),
+    };
+    let tasks =
+        Tasks { store: store.clone(), feed: Arc::new(Feed::default()), clock: Arc::clone(&config.clock) };
+    Arc::new(Deps {
+        tasks,
+        models: Arc::new(models),
+        registry: Arc::new(registry),
+        services: Arc::new(services),
+        workspaces: config.data_dir.join("workspaces"),
+        clock: Arc::clone(&config.clock),
+    })
+}

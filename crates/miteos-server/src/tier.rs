@@ -1,0 +1,13 @@
+//! What each tier allows.
+
+/// Tasks running at once, or `None` without limit.
+pub fn concurrent_tasks(tier: &str) -> Option<u64> {
+    match tier {
+        "free" => Some(1),
+        "pro" => Some(5),
+        "power" => Some(20),
+        "business" | "enterprise" => None,
+        // A tier of a newer binary: the least that any tier has.
+        _ => Some(1),
+    }
+}

@@ -1,0 +1,384 @@
+//! The plug is pulled after every durable write in turn. What clients see in the end is what they would have seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
+use miteos_server::Config;
+use miteos_tools::{Settled, Tool, ToolContext, ToolError, ToolOutput};
+use serde_json::{Value, json};
+
+use crate::harness::{PATIENCE, TestServer, config};
+use crate::standin::{Script, StandIn, call, text};
+
+/// A tool whose every call is heard outside: it must not ring twice.
+struct Bell {
+    spec: ToolSpec,
+    rings: PathBuf,
+}
+
+impl Bell {
+    fn new(rings: PathBuf) -> Arc<dyn Tool> {
+        let schema = json!({"type": "object", "properties": {"note": {"type": "string"}}, "required": ["note"], "additionalProperties": false});
+        Arc::new(Self {
+            spec: ToolSpec { name: "ring_bell".into(), description: "Rings.".into(), schema },
+            rings,
+        })
+    }
+
+    fn rang(&self, call: &str) -> bool {
+        std::fs::read_to_string(&self.rings).unwrap_or_default().lines().any(|line| line == call)
+    }
+}
+
+#[async_trait]
+impl Tool for Bell {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+    fn agents(&self) -> &[AgentType] {
+        &AgentType::ALL
+    }
+    fn risk(&self, _: &Value) -> Risk {
+        Risk::Low
+    }
+    fn read_only(&self) -> bool {
+        false
+    }
+    fn retry(&self) -> RetryClass {
+        RetryClass::Once
+    }
+    async fn run(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        use std::io::Write;
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&self.rings).unwrap();
+        writeln!(file, "{}", ctx.call_id).unwrap();
+        file.sync_all().unwrap();
+        Ok(ToolOutput::text(format!("rang {}", input["note"])))
+    }
+    async fn settle(&self, ctx: &ToolContext, input: Value) -> Result<Settled, ToolError> {
+        Ok(if self.rang(&ctx.call_id.to_string()) {
+            Settled::Done(ToolOutput::text(format!("rang {}", input["note"])))
+        } else {
+            Settled::NotStarted
+        })
+    }
+}
+
+/// Three agents, eleven tool calls, two of which must not happen twice.
+fn script() -> Script {
+    let file = |path: &str, content: &str| call("write_file", json!({"path": path, "content": content}));
+    Script::default()
+        .plan(&[("a", "do alpha", &[]), ("b", "do beta", &[]), ("c", "do gamma", &["a", "b"])])
+        .agent(
+            "alpha",
+            vec![
+                file("a.txt", "one two"),
+                call("edit_file", json!({"path": "a.txt", "old": "one", "new": "one one"})),
+                call("ring_bell", json!({"note": "c"})),
+                call("remember", json!({"key": "k", "value": "v"})),
+                text("alpha is done"),
+            ],
+        )
+        .agent(
+            "beta",
+            vec![
+                file("b.txt", "b"),
+                call("read_file", json!({"path": "b.txt"})),
+                call("publish", json!({"path": "b.txt"})),
+                text("beta is done"),
+            ],
+        )
+        .agent(
+            "gamma",
+            vec![
+                call("recall", json!({"query": "k"})),
+                call("ring_bell", json!({"note": "g"})),
+                file("c.txt", "c"),
+                call("delete_file", json!({"path": "b.txt"})),
+                text("gamma is done"),
+            ],
+        )
+        .conclude("all done", &["a.txt", "c.txt"])
+}
+
+/// What must be the same: each agent's events in order, the task's own, the files, what was handed over, the memory.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    task: Vec<String>,
+    agents: BTreeMap<String, Vec<String>>,
+    files: BTreeMap<String, String>,
+    deliverables: BTreeSet<(String, String)>,
+    totals: (u64, String),
+}
+
+/// An event without what differs from run to run: ids, times, the order between agents that work side by side.
+fn told(event: &Value) -> String {
+    let mut data = event["data"].clone();
+    if let Some(fields) = data.as_object_mut() {
+        for name in ["call_id", "duration_ms", "subtask_id", "workspace_id", "subtasks", "id", "replaces"] {
+            fields.remove(name);
+        }
+    }
+    format!("{} {data}", event["type"].as_str().unwrap())
+}
+
+async fn outcome(server: &TestServer, task: &str) -> Outcome {
+    let ended = server.ended(task).await;
+    assert_eq!(ended["status"], "complete", "{ended:#}");
+    let mut agents: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut own = Vec::new();
+    let names: BTreeMap<String, String> = ended["subtasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| (s["agent_id"].as_str().unwrap().to_owned(), s["title"].as_str().unwrap().to_owned()))
+        .collect();
+    for event in server.events(task).await {
+        match event["agent_id"].as_str() {
+            Some(agent) => agents.entry(names[agent].clone()).or_default().push(told(&event)),
+            None => own.push(told(&event)),
+        }
+    }
+    let folder = server.folder.join("workspaces").join(ended["workspace_id"].as_str().unwrap());
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            files.insert(
+                entry.file_name().into_string().unwrap(),
+                std::fs::read_to_string(entry.path()).unwrap(),
+            );
+        }
+    }
+    let listed = server.get(&format!("/tasks/{task}/deliverables")).await;
+    let deliverables =
+        listed.as_array().unwrap().iter().map(|d| (d["name"].to_string(), d["sha256"].to_string())).collect();
+    let totals = (ended["total_tokens_used"].as_u64().unwrap(), ended["cost"].to_string());
+    Outcome { task: own, agents, files, deliverables, totals }
+}
+
+fn check_bells(folder: &Path, k: u64) {
+    let rings = std::fs::read_to_string(folder.join("rings")).unwrap();
+    let rings: Vec<_> = rings.lines().collect();
+    let different: BTreeSet<_> = rings.iter().collect();
+    assert_eq!((rings.len(), different.len()), (2, 2), "after write {k}: {rings:?}");
+}
+
+fn with_bell(folder: &Path) -> impl FnOnce(&mut Config) + use<> {
+    let rings = folder.join("rings");
+    move |config| config.tools = vec![Bell::new(rings)]
+}
+
+async fn undisturbed() -> (Outcome, usize) {
+    let temp = tempfile::tempdir().unwrap();
+    let server = TestServer::over(temp.path(), StandIn::start(script()).await, with_bell(temp.path())).await;
+    let task = server.create("crash test", json!({})).await;
+    let outcome = outcome(&server, &task).await;
+    check_bells(temp.path(), 0);
+    server.check_conversations();
+    (outcome, server.standin.requests().len())
+}
+
+/// Lets go when the test says so.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn wait(&self) {
+        let mut open = self.open.lock().unwrap();
+        while !*open {
+            open = self.changed.wait(open).unwrap();
+        }
+    }
+
+    fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+}
+
+/// A server on a runtime of its own that is dropped where it stands after its k-th durable write: what it had in
+/// memory is gone, nobody was told of the write. Gives the task, or `None` if it ended before.
+async fn crashed_in_process(folder: &Path, standin: &StandIn, k: u64) -> Option<String> {
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel::<()>();
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (made, task) = tokio::sync::oneshot::channel();
+    let (copy, model) = (folder.to_owned(), standin.clone());
+    runtime.spawn(async move {
+        let change = with_bell(&copy);
+        let server = TestServer::over(&copy, model, |config| {
+            change(config);
+            config.crash = Some(Arc::new(move |n| {
+                if n == k {
+                    let _ = told.send(());
+                    held.wait();
+                }
+            }));
+        })
+        .await;
+        // The very first write is the task's creation: then nobody is told of it, and its id is found in the list.
+        let created = server.call("POST", "/tasks", Some(json!({"prompt": "crash test"}))).await.1;
+        let id = created["id"].as_str().unwrap().to_owned();
+        let ended = server.ended(&id).await;
+        let _ = made.send((id, ended));
+        std::future::pending::<()>().await;
+    });
+    let ended = tokio::select! {
+        _ = heard.recv() => None,
+        ended = task => Some(ended.unwrap().0),
+    };
+    runtime.shutdown_background();
+    gate.open();
+    match ended {
+        Some(_) => None,
+        None => Some(String::new()),
+    }
+}
+
+/// Opens the folder again as soon as the dead server's lock is gone.
+async fn reopened(folder: &Path, standin: &StandIn) -> TestServer {
+    let begun = Instant::now();
+    loop {
+        let mut probe = config(folder, standin);
+        with_bell(folder)(&mut probe);
+        match miteos_server::Server::start(probe).await {
+            Ok(server) => {
+                // Only to see that it can be opened: it is closed again, and opened as the tests do it.
+                server.run_until(std::future::ready(())).await.unwrap();
+                return TestServer::over(folder, standin.clone(), with_bell(folder)).await;
+            }
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+async fn recovered(folder: &Path, standin: &StandIn, expected: &Outcome, calls: usize, k: u64) {
+    let mut server = reopened(folder, standin).await;
+    let list = server.get("/tasks").await;
+    assert_eq!(list["total"], 1, "after write {k}");
+    let task = list["tasks"][0]["id"].as_str().unwrap().to_owned();
+    let outcome = outcome(&server, &task).await;
+    assert_eq!(&outcome, expected, "after write {k}");
+    check_bells(folder, k);
+    server.check_conversations();
+    // At most the calls that were in the air when the plug was pulled are made again: one for each agent.
+    assert!(
+        standin.requests().len() <= calls + 3,
+        "after write {k}: {} model calls",
+        standin.requests().len()
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_process_after_every_durable_write() {
+    let (expected, calls) = undisturbed().await;
+    let mut writes = 0;
+    for k in 1.. {
+        let temp = tempfile::tempdir().unwrap();
+        let standin = StandIn::start(script()).await;
+        if crashed_in_process(temp.path(), &standin, k).await.is_none() {
+            break;
+        }
+        writes = k;
+        recovered(temp.path(), &standin, &expected, calls, k).await;
+    }
+    assert!(writes > 20, "the scenario has {writes} durable writes");
+}
+
+/// Where the parent tells the child what to do.
+const CHILD: &str = "MITEOS_TEST_CRASH_CHILD";
+
+/// Not a test by itself: the server that `kill_9_after_every_durable_write` kills.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "the parent's instructions come by the environment")]
+async fn the_server_that_is_killed() {
+    let Ok(text) = std::env::var(CHILD) else { return };
+    let order: Value = serde_json::from_str(&text).unwrap();
+    let folder = PathBuf::from(order["folder"].as_str().unwrap());
+    let k = order["k"].as_u64().unwrap();
+    let standin = StandIn::at(order["model"].as_str().unwrap().parse().unwrap());
+    let change = with_bell(&folder);
+    let server = TestServer::over(&folder, standin, |config| {
+        change(config);
+        config.crash = Some(Arc::new(move |n| {
+            if n == k {
+                let pid = std::process::id().to_string();
+                let _ = std::process::Command::new("kill").args(["-9", &pid]).status();
+                std::thread::sleep(PATIENCE);
+            }
+        }));
+    })
+    .await;
+    let created = server.call("POST", "/tasks", Some(json!({"prompt": "crash test"}))).await.1;
+    server.ended(created["id"].as_str().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "this test is about real processes that die")]
+async fn kill_9_after_every_durable_write() {
+    let (expected, calls) = undisturbed().await;
+    let this = std::env::current_exe().unwrap();
+    for k in 1.. {
+        let temp = tempfile::tempdir().unwrap();
+        let standin = StandIn::start(script()).await;
+        let order = json!({"folder": temp.path(), "k": k, "model": standin.address.to_string()});
+        let status = tokio::process::Command::new(&this)
+            .args(["--exact", "crash::the_server_that_is_killed", "--nocapture"])
+            .env(CHILD, order.to_string())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .await
+            .unwrap();
+        if status.success() {
+            assert!(k > 20, "the scenario has {k} durable writes");
+            break;
+        }
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(9),
+            "after write {k}: {status}"
+        );
+        recovered(temp.path(), &standin, &expected, calls, k).await;
+    }
+}
+
+#[tokio::test]
+async fn a_graceful_stop_goes_on_at_the_next_start() {
+    let temp = tempfile::tempdir().unwrap();
+    let script = Script::default().plan(&[("1", "do alpha", &[])]).agent(
+        "alpha",
+        vec![
+            call("write_file", json!({"path": "a", "content": "1"})),
+            crate::standin::slow(400, text("done")),
+        ],
+    );
+    let standin = StandIn::start(script).await;
+    let mut server = TestServer::over(temp.path(), standin.clone(), |_| {}).await;
+    let task = server.create("stop me", json!({})).await;
+    crate::harness::wait_until("the last call is open", || standin.requests().len() == 3).await;
+    server.stop().await;
+    let server = TestServer::over(temp.path(), standin.clone(), |_| {}).await;
+    let ended = server.ended(&task).await;
+    assert_eq!(ended["status"], "complete");
+    assert_eq!(standin.requests().len(), 3, "the call that ran was let to record its answer");
+}
+
+#[tokio::test]
+async fn two_servers_on_one_folder_the_second_refuses() {
+    let server = TestServer::start(Script::default()).await;
+    let second = miteos_server::Server::start(config(&server.folder, &server.standin)).await;
+    let Err(error) = second else { panic!("two servers on one folder") };
+    assert!(error.to_string().contains("in use"), "{error}");
+}

@@ -1,0 +1,208 @@
+//! A server of its own for each test: its own data folder, its own scripted model, and a client.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use miteos_server::models::{Endpoint, ModelsConfig, Override, Secret};
+use miteos_server::{Config, Server};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::standin::{Script, StandIn};
+
+/// The model of the stand-in, by the name that tasks use.
+pub const MODEL: &str = "openai/scripted-1";
+
+/// How long a test waits for anything before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct TestServer {
+    pub url: String,
+    pub key: String,
+    pub test_key: String,
+    pub folder: PathBuf,
+    pub standin: StandIn,
+    pub http: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<()>>,
+    _temp: Option<tempfile::TempDir>,
+}
+
+/// The configuration that a test server runs with.
+pub fn config(folder: &Path, standin: &StandIn) -> Config {
+    let mut config =
+        Config::new(folder.to_owned(), "127.0.0.1:0".parse().unwrap(), PathBuf::from("/nonexistent"));
+    let base_url = format!("http://{}/v1/", standin.address);
+    let endpoint = Endpoint { base_url: Some(base_url), key: Some(Secret::new("sk-test")) };
+    config.models = ModelsConfig {
+        default: Some(MODEL.parse().unwrap()),
+        endpoints: BTreeMap::from([("openai".to_owned(), endpoint)]),
+        overrides: BTreeMap::from([(
+            MODEL.parse().unwrap(),
+            Override {
+                price: Some(miteos_core::money::Price {
+                    input: 1_000_000,
+                    output: 2_000_000,
+                    cache_read: None,
+                    cache_write: None,
+                }),
+                ..Override::default()
+            },
+        )]),
+        ..ModelsConfig::default()
+    };
+    config
+}
+
+impl TestServer {
+    pub async fn start(script: Script) -> Self {
+        Self::start_with(script, |_| {}).await
+    }
+
+    pub async fn start_with(script: Script, change: impl FnOnce(&mut Config)) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let standin = StandIn::start(script).await;
+        let mut server = Self::over(temp.path(), standin, change).await;
+        server._temp = Some(temp);
+        server
+    }
+
+    /// A server on a folder that may hold another's data.
+    pub async fn over(folder: &Path, standin: StandIn, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(folder, &standin);
+        change(&mut config);
+        let server = Server::start(config).await.unwrap();
+        let url = server.url();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(async move {
+            let shutdown = async {
+                let _ = stopped.await;
+            };
+            server.run_until(shutdown).await.unwrap();
+        });
+        let keys: Value = serde_json::from_slice(&std::fs::read(folder.join("keys.json")).unwrap()).unwrap();
+        Self {
+            url,
+            key: keys["live"].as_str().unwrap().to_owned(),
+            test_key: keys["test"].as_str().unwrap().to_owned(),
+            folder: folder.to_owned(),
+            standin,
+            http: client(),
+            stop: Some(stop),
+            running: Some(running),
+            _temp: None,
+        }
+    }
+
+    /// Stops the server gracefully and waits for its end.
+    pub async fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(running) = self.running.take() {
+            running.await.unwrap();
+        }
+    }
+
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.call_as(&self.key, method, path, body).await
+    }
+
+    pub async fn call_as(&self, key: &str, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let method: reqwest::Method = method.parse().unwrap();
+        let mut request = self.http.request(method, format!("{}/v1{path}", self.url)).bearer_auth(key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        assert!(response.headers().contains_key("request-id"));
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.call("GET", path, None).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    pub async fn create(&self, prompt: &str, config: Value) -> String {
+        let (status, body) =
+            self.call("POST", "/tasks", Some(json!({"prompt": prompt, "config": config}))).await;
+        assert_eq!(status, 201, "{body}");
+        assert_eq!(body["status"], "pending");
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the task has ended, and gives it.
+    pub async fn ended(&self, task: &str) -> Value {
+        self.until(task, |task| matches!(task["status"].as_str(), Some("complete" | "failed" | "cancelled")))
+            .await
+    }
+
+    pub async fn until(&self, task: &str, good: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let shown = self.get(&format!("/tasks/{task}")).await;
+            if good(&shown) {
+                return shown;
+            }
+            assert!(begun.elapsed() < PATIENCE, "not in time: {shown:#}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub async fn run(&self, prompt: &str, config: Value) -> Value {
+        let task = self.create(prompt, config).await;
+        self.ended(&task).await
+    }
+
+    pub async fn events(&self, task: &str) -> Vec<Value> {
+        let page = self.get(&format!("/tasks/{task}/events?limit=1000")).await;
+        assert_eq!(page["has_more"], false);
+        let events = page["events"].as_array().unwrap().clone();
+        for (n, event) in events.iter().enumerate() {
+            assert_eq!(event["seq"], n as u64 + 1, "the log has no gap");
+        }
+        events
+    }
+
+    pub async fn event_types(&self, task: &str) -> Vec<String> {
+        self.events(task).await.iter().map(|e| e["type"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub async fn bytes(&self, path: &str) -> Vec<u8> {
+        let response =
+            self.http.get(format!("{}/v1{path}", self.url)).bearer_auth(&self.key).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        response.bytes().await.unwrap().to_vec()
+    }
+
+    /// The stand-in saw nothing wrong.
+    pub fn check_conversations(&self) {
+        assert_eq!(self.standin.problems(), Vec::<String>::new());
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own client, to the test's own server")]
+pub fn client() -> reqwest::Client {
+    let _ = rustls_ready();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// The process-wide TLS provider that the outgoing client installs; plain HTTP needs it as well to build a client.
+fn rustls_ready() -> Arc<()> {
+    drop(miteos_tools::http::Guarded::new(miteos_tools::http::EgressPolicy::default()));
+    Arc::new(())
+}
+
+/// Waits for a condition of the test's own.
+pub async fn wait_until(what: &str, good: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !good() {
+        assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,74 @@
+//! A provider in trouble: waits, another model, and never a false success.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::{MODEL, TestServer};
+use crate::standin::{Reply, Script, text};
+
+fn one(replies: Vec<Reply>) -> Script {
+    Script::default().plan(&[("1", "do alpha", &[])]).agent("alpha", replies)
+}
+
+#[tokio::test]
+async fn retry_after_is_waited_for() {
+    let server = TestServer::start(one(vec![Reply::Status(429, Some("2")), text("done")])).await;
+    let begun = Instant::now();
+    let task = server.run("busy", json!({})).await;
+    assert_eq!(task["status"], "complete", "{task:#}");
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn trouble_of_every_kind_is_tried_again() {
+    for trouble in [Reply::Status(500, None), Reply::Status(503, None), Reply::Cut, Reply::Garbage] {
+        let server = TestServer::start(one(vec![trouble.clone(), text("done")])).await;
+        let task = server.run("trouble", json!({})).await;
+        assert_eq!(task["status"], "complete", "{trouble:?}: {task:#}");
+        assert_eq!(task["result"], "done");
+        server.check_conversations();
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_told_and_not_repeated() {
+    let mut script = Script::default();
+    script.plans = vec![Reply::Status(401, None), Reply::Status(401, None)];
+    let server = TestServer::start(script).await;
+    let task = server.run("locked out", json!({})).await;
+    assert_eq!(task["status"], "failed");
+    assert!(task["error"].as_str().unwrap().contains(MODEL), "{}", task["error"]);
+    assert!(!task["error"].as_str().unwrap().contains("sk-test"));
+    assert_eq!(server.standin.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn the_fallback_takes_over_with_the_same_transcript() {
+    let script = Script::default().plan(&[("1", "do alpha", &[])]).agent(
+        "alpha",
+        vec![crate::standin::call("list_files", json!({})), Reply::Status(400, None), text("done")],
+    );
+    let server = TestServer::start_with(script, |config| {
+        config.models.fallbacks = vec!["openai/scripted-2".parse().unwrap()];
+    })
+    .await;
+    let task = server.run("fall back", json!({})).await;
+    assert_eq!(task["status"], "complete", "{task:#}");
+    let requests = server.standin.requests();
+    let last = requests.last().unwrap();
+    assert_eq!(last["model"], "scripted-2");
+    assert_eq!(last["messages"], requests[requests.len() - 2]["messages"]);
+}
+
+#[tokio::test]
+async fn a_budget_that_the_next_call_could_pass_stops_the_task() {
+    let replies = (0..30)
+        .map(|n| crate::standin::call("write_file", json!({"path": format!("{n}"), "content": "x"})))
+        .collect();
+    let server = TestServer::start(one(replies)).await;
+    let task = server.run("spend", json!({"budget_cents": 1})).await;
+    assert_eq!(task["status"], "failed", "{task:#}");
+    assert_eq!(task["error"], "budget exhausted");
+    assert!(task["cost"].as_f64().unwrap() <= 0.01);
+}

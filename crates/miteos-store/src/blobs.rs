@@ -1,0 +1,375 @@
+//! Big values, named by the SHA-256 of their bytes: written once, never changed, stored once however often
+//! they are put. It does not know who refers to them.
+//!
+//! A put returns when the bytes and their name are on the disk: the object store's local backend is asked
+//! to sync file and folders. Big values stream into a staging name while they are hashed and get their
+//! final name when the hash is known. A crash can leave a half-written file behind: the staging folder is
+//! cleared at the next start; beside a small value's name the rest has a `#` in its own and is never read.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use miteos_core::content::Sha256;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Name;
+use object_store::{GetOptions, GetRange, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt};
+use sha2::Digest;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::error::StoreError;
+
+/// The biggest blob (bytes): with parts of [`PART_BYTES`] it stays below the 10,000 parts that S3-compatible
+/// stores take.
+pub const MAX_BLOB_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+/// The biggest blob that [`Blobs::get`] loads into memory (bytes); bigger ones are streamed.
+pub const MAX_GET_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What is collected before it is written, and all the memory that a put takes (bytes). S3-compatible stores
+/// want at least 5 MiB.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+/// What is read at once (bytes).
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Longer values are hashed off the async threads (bytes).
+const HASH_INLINE_BYTES: usize = 64 * 1024;
+
+const STAGING: &str = "staging";
+
+/// A stored blob.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BlobRef {
+    pub sha256: Sha256,
+    pub bytes: u64,
+}
+
+/// A blob, or a part of one, on its way out.
+pub struct BlobStream {
+    /// The size of the whole blob.
+    pub size: u64,
+    /// The part that comes, within `0..size`.
+    pub range: Range<u64>,
+    pub chunks: BoxStream<'static, Result<Bytes, StoreError>>,
+}
+
+/// A handle on the blob store; clones share it.
+#[derive(Clone)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Blobs being put right now. One of these may be found before it is durable.
+    in_flight: Mutex<HashMap<Sha256, usize>>,
+    staged: AtomicU64,
+}
+
+impl Blobs {
+    /// Opens a folder of this machine, makes it if missing, and throws away what a crash left half-written.
+    pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let failed = |source: std::io::Error| {
+            StoreError::io("open the blob folder", folder.display().to_string(), source)
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        match std::fs::remove_dir_all(folder.join(STAGING)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let store = LocalFileSystem::new_with_prefix(folder)
+            .map_err(|source| StoreError::io("open the blob folder", folder.display().to_string(), source))?
+            .with_fsync(true);
+        Ok(Self { store: Arc::new(store), shared: Arc::default() })
+    }
+
+    /// Stores bytes that are in memory already.
+    pub async fn put_bytes(&self, bytes: &[u8]) -> Result<BlobRef, StoreError> {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let sha256 = hash(bytes.clone()).await?;
+        self.put_whole(sha256, bytes).await
+    }
+
+    /// Stores a file of this machine; its bytes stream.
+    pub async fn put_file(&self, path: &Path) -> Result<BlobRef, StoreError> {
+        let file = tokio::fs::File::open(path)
+            .await
+            .map_err(|source| StoreError::io("read", path.display().to_string(), source))?;
+        self.put_reader(file).await
+    }
+
+    /// Stores what a reader yields.
+    pub async fn put_reader(&self, reader: impl AsyncRead + Unpin + Send) -> Result<BlobRef, StoreError> {
+        let chunks = stream::try_unfold(reader, |mut reader| async move {
+            let mut buffer = BytesMut::with_capacity(CHUNK_BYTES);
+            let read = reader.read_buf(&mut buffer).await?;
+            Ok::<_, std::io::Error>((read > 0).then(|| (buffer.freeze(), reader)))
+        });
+        self.put_stream(chunks).await
+    }
+
+    /// Stores what a stream yields. If the stream fails, or the caller stops waiting, nothing is stored.
+    pub async fn put_stream(
+        &self,
+        chunks: impl Stream<Item = std::io::Result<Bytes>> + Send,
+    ) -> Result<BlobRef, StoreError> {
+        let mut chunks = std::pin::pin!(chunks);
+        let mut buffer = BytesMut::new();
+        let mut hasher = sha2::Sha256::new();
+        let mut total = 0_u64;
+        let mut staged: Option<Staged> = None;
+        while let Some(chunk) = chunks.next().await {
+            let mut chunk = chunk.map_err(|source| StoreError::io("read", "the bytes of a blob", source))?;
+            total = total.saturating_add(chunk.len() as u64);
+            if total > MAX_BLOB_BYTES {
+                return Err(StoreError::TooLarge { what: "the blob", actual: total, limit: MAX_BLOB_BYTES });
+            }
+            while !chunk.is_empty() {
+                let taken = chunk.split_to(chunk.len().min(CHUNK_BYTES).min(PART_BYTES - buffer.len()));
+                hasher.update(&taken);
+                buffer.extend_from_slice(&taken);
+                if buffer.len() == PART_BYTES {
+                    let upload = match &mut staged {
+                        Some(staged) => staged,
+                        None => staged.insert(self.stage().await?),
+                    };
+                    upload.write(buffer.split().freeze()).await?;
+                }
+            }
+        }
+        let sha256 = Sha256::from_digest(&hasher.finalize());
+        match staged {
+            None => self.put_whole(sha256, buffer.freeze()).await,
+            Some(mut upload) => {
+                if !buffer.is_empty() {
+                    upload.write(buffer.freeze()).await?;
+                }
+                self.publish(upload, sha256, total).await
+            }
+        }
+    }
+
+    /// The whole blob, checked against its hash; `None` if there is none. Refuses blobs over
+    /// [`MAX_GET_BYTES`].
+    pub async fn get(&self, sha256: &Sha256) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(found) = self.open_range(sha256, None).await? else { return Ok(None) };
+        if found.meta.size > MAX_GET_BYTES {
+            let (actual, limit) = (found.meta.size, MAX_GET_BYTES);
+            return Err(StoreError::TooLarge { what: "the blob to load", actual, limit });
+        }
+        let bytes = found.bytes().await.map_err(|source| failed("read", sha256, source))?;
+        if hash(bytes.clone()).await? != *sha256 {
+            let why = "its bytes do not have its hash".to_owned();
+            return Err(StoreError::Damaged { what: format!("the blob {sha256}"), why });
+        }
+        Ok(Some(bytes.into()))
+    }
+
+    /// The blob, or the part in `range` (its end may lie beyond the blob's), in chunks; `None` if there is
+    /// none. A range that begins at or after the end is [`StoreError::Invalid`].
+    pub async fn stream(
+        &self,
+        sha256: &Sha256,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<BlobStream>, StoreError> {
+        if let Some(asked) = &range {
+            let Some(size) = self.size(sha256).await? else { return Ok(None) };
+            if asked.start >= size || asked.is_empty() {
+                let why = format!("the range {}..{} is not within its {size} bytes", asked.start, asked.end);
+                return Err(StoreError::Invalid { doing: "read a part of a blob", why });
+            }
+        }
+        let Some(found) = self.open_range(sha256, range).await? else { return Ok(None) };
+        let (size, range) = (found.meta.size, found.range.clone());
+        let name = sha256.clone();
+        let chunks = match found.payload {
+            GetResultPayload::File(file, _) => read_file(file, range.clone(), name),
+            GetResultPayload::Stream(chunks) => {
+                chunks.map_err(move |source| failed("read", &name, source)).boxed()
+            }
+        };
+        Ok(Some(BlobStream { size, range, chunks }))
+    }
+
+    /// The size in bytes; `None` if there is no such blob.
+    pub async fn size(&self, sha256: &Sha256) -> Result<Option<u64>, StoreError> {
+        match self.store.head(&name(sha256)?).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(failed("look for", sha256, source)),
+        }
+    }
+
+    async fn open_range(
+        &self,
+        sha256: &Sha256,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<object_store::GetResult>, StoreError> {
+        let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
+        match self.store.get_opts(&name(sha256)?, options).await {
+            Ok(found) => Ok(Some(found)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(failed("read", sha256, source)),
+        }
+    }
+
+    async fn put_whole(&self, sha256: Sha256, bytes: Bytes) -> Result<BlobRef, StoreError> {
+        let size = bytes.len() as u64;
+        if !self.is_durable(&sha256, size).await? {
+            let (store, to, flight) =
+                (Arc::clone(&self.store), name(&sha256)?, self.shared.take_off(&sha256));
+            land(flight, async move { store.put(&to, bytes.into()).await.map(drop) }).await?;
+        }
+        Ok(BlobRef { sha256, bytes: size })
+    }
+
+    async fn stage(&self) -> Result<Staged, StoreError> {
+        let number = self.shared.staged.fetch_add(1, Ordering::Relaxed);
+        let name = Name::from(format!("{STAGING}/{}-{number}", std::process::id()));
+        let upload = self
+            .store
+            .put_multipart(&name)
+            .await
+            .map_err(|source| StoreError::io("write", name.to_string(), source))?;
+        Ok(Staged { name, upload })
+    }
+
+    /// Gives a staged blob its final name.
+    async fn publish(&self, mut staged: Staged, sha256: Sha256, size: u64) -> Result<BlobRef, StoreError> {
+        if self.is_durable(&sha256, size).await? {
+            // It is here already; what was staged is waste, and if it stays the next start removes it.
+            if let Err(error) = staged.upload.abort().await {
+                tracing::warn!(%error, name = %staged.name, "a staged blob could not be removed");
+            }
+            return Ok(BlobRef { sha256, bytes: size });
+        }
+        let (store, to, flight) = (Arc::clone(&self.store), name(&sha256)?, self.shared.take_off(&sha256));
+        land(flight, async move {
+            staged.upload.complete().await?;
+            store.rename(&staged.name, &to).await
+        })
+        .await?;
+        Ok(BlobRef { sha256, bytes: size })
+    }
+
+    /// Whether the blob is here to stay. One that somebody is still writing does not count, as its name
+    /// may not be on the disk yet; writing it twice does no harm.
+    async fn is_durable(&self, sha256: &Sha256, size: u64) -> Result<bool, StoreError> {
+        let found = self.size(sha256).await?;
+        // Asked after the look: who has landed by now was durable before.
+        Ok(found == Some(size) && !self.shared.is_in_flight(sha256))
+    }
+}
+
+impl Shared {
+    fn take_off(self: &Arc<Self>, sha256: &Sha256) -> Flight {
+        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        *in_flight.entry(sha256.clone()).or_insert(0) += 1;
+        Flight { shared: Arc::clone(self), sha256: sha256.clone() }
+    }
+
+    fn is_in_flight(&self, sha256: &Sha256) -> bool {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).contains_key(sha256)
+    }
+}
+
+/// One put under way.
+struct Flight {
+    shared: Arc<Shared>,
+    sha256: Sha256,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let mut in_flight = self.shared.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = in_flight.get_mut(&self.sha256) {
+            *count -= 1;
+            if *count == 0 {
+                in_flight.remove(&self.sha256);
+            }
+        }
+    }
+}
+
+/// A blob being written under a temporary name; dropping it removes that.
+struct Staged {
+    name: Name,
+    upload: Box<dyn MultipartUpload>,
+}
+
+impl Staged {
+    async fn write(&mut self, part: Bytes) -> Result<(), StoreError> {
+        let written = self.upload.put_part(part.into()).await;
+        written.map_err(|source| StoreError::io("write", self.name.to_string(), source))
+    }
+}
+
+/// Finishes a put in a task of its own, so that a caller who stops waiting does not end the flight before the
+/// blob is durable.
+async fn land(
+    flight: Flight,
+    landing: impl Future<Output = object_store::Result<()>> + Send + 'static,
+) -> Result<(), StoreError> {
+    let landed =
+        tokio::spawn(async move { landing.await.map_err(|source| failed("write", &flight.sha256, source)) });
+    landed.await.unwrap_or(Err(StoreError::Panicked { doing: "write a blob" }))
+}
+
+/// Where a blob lies. The text is checked again, because ids that come out of JSON are not.
+fn name(sha256: &Sha256) -> Result<Name, StoreError> {
+    let Some(valid) = Sha256::parse(sha256.as_str()) else {
+        let why = format!("\"{}\" is no SHA-256", sha256.as_str().escape_debug());
+        return Err(StoreError::Invalid { doing: "name a blob", why });
+    };
+    let (folder, rest) = valid.as_str().split_at(2);
+    Ok(Name::from_iter(["sha256", folder, rest]))
+}
+
+async fn hash(bytes: Bytes) -> Result<Sha256, StoreError> {
+    if bytes.len() <= HASH_INLINE_BYTES {
+        return Ok(Sha256::of(&bytes));
+    }
+    let hashed = tokio::task::spawn_blocking(move || Sha256::of(&bytes)).await;
+    hashed.map_err(|_| StoreError::Panicked { doing: "hash a blob" })
+}
+
+/// The part of a file in chunks, each read on a blocking thread.
+fn read_file(
+    file: std::fs::File,
+    range: Range<u64>,
+    sha256: Sha256,
+) -> BoxStream<'static, Result<Bytes, StoreError>> {
+    let state = (Arc::new(file), range, sha256);
+    stream::try_unfold(state, |(file, range, sha256)| async move {
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let end = range.end.min(range.start + CHUNK_BYTES as u64);
+        let (reading, part) = (Arc::clone(&file), range.start..end);
+        let read = tokio::task::spawn_blocking(move || read_part(&reading, part)).await;
+        let chunk = match read {
+            Ok(Ok(chunk)) => chunk,
+            Ok(Err(source)) => return Err(StoreError::io("read", format!("the blob {sha256}"), source)),
+            Err(_) => return Err(StoreError::Panicked { doing: "read a blob" }),
+        };
+        Ok(Some((chunk, (file, end..range.end, sha256))))
+    })
+    .boxed()
+}
+
+fn read_part(mut file: &std::fs::File, part: Range<u64>) -> std::io::Result<Bytes> {
+    use std::io::{Read, Seek, SeekFrom};
+    let length = usize::try_from(part.end - part.start).map_err(std::io::Error::other)?;
+    let mut buffer = vec![0; length];
+    file.seek(SeekFrom::Start(part.start))?;
+    file.read_exact(&mut buffer)?;
+    Ok(buffer.into())
+}
+
+fn failed(doing: &'static str, sha256: &Sha256, source: object_store::Error) -> StoreError {
+    StoreError::io(doing, format!("the blob {sha256}"), source)
+}

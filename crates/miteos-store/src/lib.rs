@@ -1,0 +1,44 @@
+//! Where Miteos keeps things: the journal and its read models in a database, big values as blobs.
+//!
+//! The only crate that knows SQL. It knows nothing of HTTP, of models or of what a record means: bodies are
+//! opaque JSON, statuses are words it filters by.
+
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod approvals;
+mod blobs;
+mod columns;
+mod deliverables;
+mod error;
+mod idempotency;
+mod journal;
+mod keys;
+mod lock;
+mod memory;
+mod migrations;
+mod readers;
+mod sqlite;
+mod store;
+mod tasks;
+mod workspaces;
+mod writer;
+
+pub use accounts::AccountRow;
+pub use approvals::ApprovalRow;
+pub use blobs::{BlobRef, BlobStream, Blobs, MAX_BLOB_BYTES, MAX_GET_BYTES};
+pub use deliverables::DeliverableRow;
+pub use error::{AppendError, StoreError};
+pub use idempotency::IdempotencyRow;
+pub use journal::{
+    AccountRecord, Append, Committed, Loaded, MAX_RECORD_BYTES, MAX_RECORDS_PER_READ, MAX_SNAPSHOT_BYTES,
+    NewRecord, Record, Snapshot,
+};
+pub use keys::KeyRow;
+pub use memory::{MAX_NOTE_BYTES, MAX_NOTE_KEY_BYTES, MAX_NOTES_PER_WORKSPACE, NoteRow};
+pub use store::{CrashHook, Fault, FaultHook, Store, StoreConfig};
+pub use tasks::{Scope, TaskHead, TaskRow};
+pub use workspaces::{DeletedWorkspace, WorkspaceRow};
+
+/// The most rows one list call returns, whatever limit it was given.
+pub const MAX_LIST_ROWS: usize = 10_000;

@@ -1,0 +1,73 @@
+//! What every storage backend must do, and what SQLite must do beyond that.
+//!
+//! The conformance suite is written against [`harness::Backend`]; another backend adds one line to each list.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod blobs;
+mod durability;
+mod faults;
+mod harness;
+mod journal;
+mod nouns;
+mod tasks;
+
+/// Makes a test for every function of a suite.
+macro_rules! conformance {
+    ($backend:ty, $suite:ident: $($test:ident),* $(,)?) => {
+        mod $suite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    crate::$suite::$test(&<$backend as crate::harness::Backend>::new()).await;
+                }
+            )*
+        }
+    };
+}
+
+mod sqlite {
+    conformance!(crate::harness::Sqlite, journal:
+        an_append_is_read_back,
+        a_task_is_made_once,
+        a_stale_append_is_refused_and_writes_nothing,
+        of_fifty_appenders_one_wins_each_version,
+        public_records_count_without_gap,
+        contradictions_are_refused,
+        a_load_reads_only_what_follows_the_snapshot,
+        an_older_snapshot_does_not_replace_a_newer_one,
+        the_feed_of_an_account_is_in_commit_order,
+        an_answer_is_stored_with_its_effect,
+        a_failed_append_leaves_no_trace,
+        everything_is_there_after_closing_and_opening,
+    );
+    conformance!(crate::harness::Sqlite, tasks:
+        lists_page_and_count,
+        lists_are_of_one_account_and_world,
+        unfinished_tasks_are_walked_by_id,
+        timers_are_found_by_time,
+        places_and_queues_are_counted,
+        agents_lead_to_their_task,
+    );
+    conformance!(crate::harness::Sqlite, nouns:
+        accounts_are_unique,
+        workspace_names_are_unique_per_account_and_world,
+        a_busy_workspace_is_not_deleted,
+        a_task_needs_a_workspace_of_its_account,
+        notes_are_recalled_by_words,
+        notes_have_limits,
+        keys_are_found_by_hash_and_revoked_once,
+        approvals_are_listed_by_status,
+        deliverables_are_listed,
+        answers_are_stored_once_and_forgotten_by_age,
+        a_closed_store_says_so,
+    );
+    conformance!(crate::harness::Sqlite, blobs:
+        small_values_come_back_and_are_stored_once,
+        a_big_value_streams_in_and_out,
+        parts_can_be_read,
+        a_failing_stream_stores_nothing,
+        names_cannot_leave_the_folder,
+        the_same_value_put_by_many_at_once,
+    );
+}

@@ -1,0 +1,212 @@
+//! Listing: every file below a folder, in order, within limits.
+
+use cap_std::fs::Dir;
+use miteos_core::time::Timestamp;
+
+use super::error::WorkspaceError;
+use super::name::{Name, is_private};
+use super::read::{FileInfo, FileKind, kind_of};
+use super::{PRIVATE, Workspace};
+
+/// Folders deeper than this are named and not entered.
+const MAX_DEPTH: usize = 64;
+/// At most this many names are looked at in one walk, listed or not.
+const MAX_LOOKED_AT: usize = 200_000;
+/// At most this many names of one folder are sorted.
+const MAX_FOLDER_ENTRIES: usize = 50_000;
+/// Folders that tools fill with thousands of files nobody asks for: named, not entered.
+const HEAVY: [&str; 8] =
+    ["node_modules", ".git", "target", "__pycache__", ".venv", "venv", ".cache", ".next"];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Relative to the workspace.
+    pub name: String,
+    pub kind: FileKind,
+    pub bytes: u64,
+    pub modified: Timestamp,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Sorted; a folder stands before what is in it.
+    pub entries: Vec<Entry>,
+    /// Whether there is more than this.
+    pub truncated: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct WalkLimits {
+    pub max_entries: usize,
+    /// Whether folders such as `node_modules` are only named.
+    pub skip_heavy: bool,
+}
+
+/// What the visitor of a walk wants next.
+pub(crate) enum Go {
+    On,
+    Stop,
+}
+
+impl Workspace {
+    /// Everything below a folder, recursively.
+    pub fn list(&self, folder: &Name, limits: WalkLimits) -> Result<Listing, WorkspaceError> {
+        let mut listing = Listing::default();
+        let whole = self.walk(folder, limits.skip_heavy, &mut |entry| {
+            if listing.entries.len() == limits.max_entries {
+                listing.truncated = true;
+                return Go::Stop;
+            }
+            listing.entries.push(entry);
+            Go::On
+        })?;
+        listing.truncated |= !whole;
+        Ok(listing)
+    }
+
+    /// The number of files and their size, as far as a walk goes.
+    pub fn size(&self) -> Result<(u64, u64), WorkspaceError> {
+        let (mut files, mut bytes) = (0, 0);
+        self.walk(&Name::folder("")?, false, &mut |entry| {
+            if entry.kind == FileKind::File {
+                files += 1;
+                bytes += entry.bytes;
+            }
+            Go::On
+        })?;
+        Ok((files, bytes))
+    }
+
+    /// The files as a text for a prompt, of at most `max_bytes`: the same for the same files.
+    pub fn file_list(&self, max_bytes: usize) -> Result<String, WorkspaceError> {
+        let mut text = String::new();
+        let mut left_out = 0_u64;
+        let whole = self.walk(&Name::folder("")?, true, &mut |entry| {
+            if is_private(&entry.name) {
+                return Go::On;
+            }
+            let line = match entry.kind {
+                FileKind::File => format!("{} ({} bytes)\n", one_line(&entry.name), entry.bytes),
+                FileKind::Folder if is_heavy(&entry.name) => {
+                    format!("{}/ (not listed)\n", one_line(&entry.name))
+                }
+                FileKind::Folder => return Go::On,
+                FileKind::Link => format!("{} (link)\n", one_line(&entry.name)),
+                FileKind::Special => return Go::On,
+            };
+            if left_out == 0 && text.len() + line.len() <= max_bytes {
+                text.push_str(&line);
+            } else {
+                left_out += 1;
+            }
+            Go::On
+        })?;
+        if left_out > 0 || !whole {
+            let least = if whole { "" } else { "at least " };
+            text.push_str(&format!("[{least}{left_out} more; list_files shows them]\n"));
+        }
+        if text.is_empty() {
+            text.push_str("(no files)\n");
+        }
+        Ok(text)
+    }
+
+    /// Visits everything below a folder in order. `false` when a limit of the walk cut it short.
+    pub(crate) fn walk(
+        &self,
+        folder: &Name,
+        skip_heavy: bool,
+        visit: &mut dyn FnMut(Entry) -> Go,
+    ) -> Result<bool, WorkspaceError> {
+        folder.readable()?;
+        let io = |e| WorkspaceError::io("list", folder.as_str(), e);
+        let real = self.dir().canonicalize(folder.path()).map_err(io)?;
+        let hidden = is_private(&real.to_string_lossy()) && !real.starts_with(super::OUTPUTS);
+        if hidden {
+            return Err(WorkspaceError::Reserved { name: folder.as_str().to_owned() });
+        }
+        let dir = self.dir().open_dir(folder.path()).map_err(io)?;
+        let mut walk = Walk { visit, looked_at: 0, whole: true, stopped: false, skip_heavy };
+        walk.folder(&dir, folder.as_str(), 0);
+        Ok(walk.whole)
+    }
+}
+
+struct Walk<'a> {
+    visit: &'a mut dyn FnMut(Entry) -> Go,
+    looked_at: usize,
+    whole: bool,
+    stopped: bool,
+    skip_heavy: bool,
+}
+
+impl Walk<'_> {
+    /// What cannot be read is left out: code in the sandbox may be changing it.
+    fn folder(&mut self, dir: &Dir, prefix: &str, depth: usize) {
+        let Ok(reading) = dir.entries() else { return };
+        let mut found: Vec<_> = reading.flatten().take(MAX_FOLDER_ENTRIES + 1).collect();
+        if found.len() > MAX_FOLDER_ENTRIES {
+            self.whole = false;
+        }
+        found.sort_by_cached_key(cap_std::fs::DirEntry::file_name);
+        for entry in found {
+            if self.stopped {
+                return;
+            }
+            if self.looked_at == MAX_LOOKED_AT {
+                self.whole = false;
+                self.stopped = true;
+                return;
+            }
+            self.looked_at += 1;
+            let own = entry.file_name().to_string_lossy().into_owned();
+            let name = if prefix.is_empty() { own } else { format!("{prefix}/{own}") };
+            self.entry(&entry, name, depth);
+        }
+    }
+
+    fn entry(&mut self, entry: &cap_std::fs::DirEntry, name: String, depth: usize) {
+        let (Ok(file_type), Ok(metadata)) = (entry.file_type(), entry.metadata()) else { return };
+        let kind = kind_of(file_type);
+        if is_private(&name) {
+            return self.private(entry, &name, depth);
+        }
+        let enter = kind == FileKind::Folder && depth < MAX_DEPTH && !(self.skip_heavy && is_heavy(&name));
+        let FileInfo { bytes, modified, .. } = FileInfo::of(&metadata);
+        let below = if enter { entry.open_dir().ok() } else { None };
+        if let Go::Stop = (self.visit)(Entry { name: name.clone(), kind, bytes, modified }) {
+            self.stopped = true;
+            return;
+        }
+        if let Some(below) = below {
+            self.folder(&below, &name, depth + 1);
+        } else if kind == FileKind::Folder && depth >= MAX_DEPTH {
+            self.whole = false;
+        }
+    }
+
+    /// Of the server's folder only the outputs are shown; inside them everything is.
+    fn private(&mut self, entry: &cap_std::fs::DirEntry, name: &str, depth: usize) {
+        if name != PRIVATE {
+            if name.starts_with(super::OUTPUTS)
+                && let (Ok(file_type), Ok(metadata)) = (entry.file_type(), entry.metadata())
+            {
+                let FileInfo { bytes, modified, .. } = FileInfo::of(&metadata);
+                let shown = Entry { name: name.to_owned(), kind: kind_of(file_type), bytes, modified };
+                self.stopped |= matches!((self.visit)(shown), Go::Stop);
+            }
+            return;
+        }
+        if let Ok(outputs) = entry.open_dir().and_then(|dir| dir.open_dir("outputs")) {
+            self.folder(&outputs, super::OUTPUTS, depth + 2);
+        }
+    }
+}
+
+fn is_heavy(name: &str) -> bool {
+    name.rsplit('/').next().is_some_and(|last| HEAVY.contains(&last))
+}
+
+fn one_line(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
