@@ -72,6 +72,8 @@ fn http_client(base: &Url, key: &str) -> Result<reqwest::Client, ClientError> {
     bearer.set_sensitive(true);
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, bearer);
+    // Fails only if the process has chosen its cryptography already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .default_headers(headers)
         .user_agent(concat!("miteos-client/", env!("CARGO_PKG_VERSION")))

@@ -196,7 +196,7 @@ impl Runner {
             }
             match self.deps.tasks.commit(&mut self.live, &events).await {
                 Ok(()) => {
-                    self.flight.note_started(&events);
+                    self.flight.recorded(&self.live.task, &events);
                     return Ok(true);
                 }
                 Err(TaskError::Conflict { task }) => {

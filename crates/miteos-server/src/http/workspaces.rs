@@ -59,7 +59,7 @@ async fn shown(app: &App, row: WorkspaceRow) -> Result<miteos_api::Workspace, Ap
     // A workspace that nobody has used yet has no folder.
     let count =
         blocking(
-            move || if root.is_dir() { Workspace::open(root)?.size().map(|size| size.1) } else { Ok(0) },
+            move || if root.is_dir() { Workspace::open(root)?.size().map(|size| size.0) } else { Ok(0) },
         );
     Ok(miteos_api::Workspace {
         id: row.id.to_string(),

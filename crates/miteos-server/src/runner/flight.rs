@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use miteos_core::command::Command;
 use miteos_core::event::Event;
-use miteos_core::ids::{AgentId, CallId};
+use miteos_core::ids::{AgentId, CallId, WorkspaceId};
 use miteos_core::pending::{Effect, EffectKey};
 use miteos_core::task::Task;
+use miteos_core::time::Timestamp;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -147,22 +148,45 @@ impl Flight {
         }
     }
 
-    /// Remembers which `once` calls were started by this process.
-    pub fn note_started(&mut self, events: &[(Event, miteos_core::time::Timestamp)]) {
+    /// Takes note of what has just become durable: which `once` calls this process has started, and what need not be
+    /// remembered any longer.
+    pub fn recorded(&mut self, task: &Task, events: &[(Event, Timestamp)]) {
         for (event, _) in events {
             match event {
-                Event::CallStarted { call, .. } => drop(self.started_here.insert(*call)),
-                Event::CallFinished { call, .. } | Event::CallReset { call, .. } => {
-                    drop(self.started_here.remove(call))
+                Event::CallStarted { call, .. } => {
+                    self.started_here.insert(*call);
+                }
+                Event::CallReset { call, .. } => {
+                    self.started_here.remove(call);
+                }
+                Event::CallFinished { call, tool, .. } => {
+                    self.started_here.remove(call);
+                    self.forget_notes(task.workspace, *call, tool);
                 }
                 Event::AgentComplete { agent, .. }
                 | Event::AgentFailed { agent, .. }
-                | Event::AgentCancelled { agent, .. } => {
-                    self.conversations.forget(*agent);
-                }
+                | Event::AgentCancelled { agent, .. } => self.conversations.forget(*agent),
                 _ => {}
             }
         }
+    }
+
+    /// What a tool wrote down about a call, in case of a crash, is of no use once the outcome is in the journal.
+    fn forget_notes(&self, workspace: WorkspaceId, call: CallId, tool: &str) {
+        if self.deps.registry.get(tool).is_none_or(|tool| tool.read_only()) {
+            return;
+        }
+        let deps = Arc::clone(&self.deps);
+        tokio::spawn(async move {
+            let Ok(door) = deps.workspace(workspace).await else { return };
+            let forgotten = tokio::task::spawn_blocking(move || {
+                miteos_tools::forget(&deps.services.calls_dir, &door, call)
+            })
+            .await;
+            if let Ok(Err(error)) = forgotten {
+                tracing::warn!(%call, %error, "the notes of a finished call could not be removed");
+            }
+        });
     }
 
     /// Ends everything without recording: the task is loaded afresh by whoever drives it next.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use miteos_server::models::{Endpoint, ModelsConfig, Override, Secret};
@@ -188,14 +187,8 @@ impl TestServer {
 
 #[expect(clippy::disallowed_methods, reason = "the test's own client, to the test's own server")]
 pub fn client() -> reqwest::Client {
-    let _ = rustls_ready();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
-}
-
-/// The process-wide TLS provider that the outgoing client installs; plain HTTP needs it as well to build a client.
-fn rustls_ready() -> Arc<()> {
-    drop(miteos_tools::http::Guarded::new(miteos_tools::http::EgressPolicy::default()));
-    Arc::new(())
 }
 
 /// Waits for a condition of the test's own.

@@ -13,3 +13,4 @@ mod loops;
 mod plans;
 mod provider;
 mod steering;
+mod tiers;

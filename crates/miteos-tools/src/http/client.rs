@@ -191,6 +191,8 @@ impl Side {
 /// The only client of the project that is built for addresses from outside.
 #[expect(clippy::disallowed_methods, reason = "this is the guarded client that the rule asks for")]
 fn build_client(names: JudgedNames) -> Result<reqwest::Client, reqwest::Error> {
+    // Fails only if the process has chosen its cryptography already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .dns_resolver(names)
