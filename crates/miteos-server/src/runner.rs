@@ -1,6 +1,7 @@
 //! Drives one task: fold, ask what is owed, perform it, record what came of it, again. Leaves when only people or
 //! time can move the task on.
 
+mod budget;
 pub mod conversation;
 mod effects;
 mod flight;
@@ -115,7 +116,9 @@ impl Runner {
                 commands = self.begin(shutdown.is_cancelled());
             }
             if !commands.is_empty() {
-                if !self.advance(commands).await? {
+                let moved = self.advance(commands).await?;
+                self.flight.settled();
+                if !moved {
                     // Refused outcomes alone: whatever repeats them must not spin.
                     tokio::time::sleep(REFUSED_REST).await;
                 }

@@ -11,6 +11,7 @@ use miteos_core::pending::{Effect, EffectKey};
 use miteos_core::task::Task;
 use tokio_util::sync::CancellationToken;
 
+use super::budget::Purse;
 use super::conversation::Conversations;
 use super::{Deps, model, questions, tools};
 
@@ -22,26 +23,28 @@ pub fn perform(
     deps: Arc<Deps>,
     task: &Task,
     conversations: &mut Conversations,
+    purse: Purse,
     effect: Effect,
     here: bool,
     cancel: CancellationToken,
 ) -> Work {
     match effect {
-        Effect::Ask { question, retry, .. } => {
-            Box::pin(questions::ask(deps, question, questions::Asked::of(task, question, retry), cancel))
-        }
+        Effect::Ask { question, retry, .. } => Box::pin(questions::ask(
+            deps,
+            question,
+            questions::Asked::of(task, question, retry, purse),
+            cancel,
+        )),
         Effect::StartAgent { agent } => match questions::Brief::of(task, agent) {
             Some(brief) => Box::pin(questions::brief(deps, agent, brief)),
             None => nothing(),
         },
-        Effect::CallModel { agent, step, retry, heard, last } => {
-            match model::Call::of(task, conversations, agent, step, retry, heard, last) {
-                Some(call) => Box::pin(model::next(deps, call, cancel)),
-                None => nothing(),
-            }
-        }
+        Effect::CallModel { .. } => match model::Call::of(task, conversations, &effect, purse) {
+            Some(call) => Box::pin(model::next(deps, call, cancel)),
+            None => nothing(),
+        },
         Effect::Summarise { agent, step, retry, turns } => {
-            match model::Summary::of(task, agent, step, retry, turns) {
+            match model::Summary::of(task, agent, step, retry, turns, purse) {
                 Some(summary) => Box::pin(model::summarise(deps, summary, cancel)),
                 None => nothing(),
             }

@@ -14,6 +14,7 @@ use miteos_core::time::Timestamp;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::budget::Reservations;
 use super::conversation::Conversations;
 use super::{Deps, effects};
 
@@ -31,6 +32,9 @@ pub struct Flight {
     begun: HashMap<EffectKey, Begun>,
     keys: HashMap<Id, EffectKey>,
     landed: Vec<Command>,
+    /// Effects whose outcome is about to be recorded.
+    settling: Vec<EffectKey>,
+    reservations: Reservations,
     /// `once` calls that this process has recorded as started: they run. Any other started call is settled first.
     started_here: HashSet<CallId>,
     conversations: Conversations,
@@ -44,6 +48,8 @@ impl Flight {
             begun: HashMap::new(),
             keys: HashMap::new(),
             landed: Vec::new(),
+            settling: Vec::new(),
+            reservations: Reservations::default(),
             started_here: HashSet::new(),
             conversations: Conversations::default(),
         }
@@ -83,7 +89,8 @@ impl Flight {
             Effect::RunCall { call, .. } => self.started_here.contains(&call),
             _ => false,
         };
-        let work = effects::perform(deps, task, &mut self.conversations, effect, here, cancel.clone());
+        let purse = self.reservations.purse(task, key);
+        let work = effects::perform(deps, task, &mut self.conversations, purse, effect, here, cancel.clone());
         let abort = self.set.spawn(work);
         self.keys.insert(abort.id(), key);
         self.begun.insert(key, Begun { cancel, abort });
@@ -138,6 +145,7 @@ impl Flight {
         };
         let Some(key) = self.keys.remove(&id) else { return };
         self.begun.remove(&key);
+        self.settling.push(key);
         match result {
             Ok((_, command)) => self.landed.extend(command),
             Err(error) if error.is_cancelled() => {}
@@ -145,6 +153,13 @@ impl Flight {
                 tracing::error!(?key, %error, "an effect panicked");
                 self.landed.extend(effects::after_panic(key));
             }
+        }
+    }
+
+    /// The outcomes that had landed are recorded, or did not count.
+    pub fn settled(&mut self) {
+        for key in self.settling.drain(..) {
+            self.reservations.release(key);
         }
     }
 

@@ -8,6 +8,7 @@ use miteos_core::command::{Command, FailureKind, ModelFailure, ProposedCall};
 use miteos_core::content::Content;
 use miteos_core::event::Retry;
 use miteos_core::ids::AgentId;
+use miteos_core::pending::Effect;
 use miteos_core::task::Task;
 use miteos_core::tool::{AgentType, RetryClass, Risk};
 use miteos_models::{
@@ -15,6 +16,7 @@ use miteos_models::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::budget::Purse;
 use super::conversation::{self, Conversations, Draft};
 use super::{Deps, effects};
 use crate::prompts;
@@ -36,31 +38,13 @@ pub struct Call {
     model: String,
     drafts: Arc<Vec<Draft>>,
     inbox: Vec<Content>,
-    left: Left,
-}
-
-/// What the budget leaves, in micro-dollars, and how much of the prompt is in sight.
-#[derive(Clone, Copy)]
-pub struct Left {
-    pub budget: Option<miteos_core::money::MicroUsd>,
-}
-
-impl Left {
-    pub fn of(task: &Task) -> Self {
-        Self { budget: task.budget().map(|budget| budget.saturating_sub(task.cost())) }
-    }
+    purse: Purse,
 }
 
 impl Call {
-    pub fn of(
-        task: &Task,
-        conversations: &mut Conversations,
-        agent: AgentId,
-        step: u32,
-        retry: Retry,
-        heard: usize,
-        last: bool,
-    ) -> Option<Self> {
+    /// `of` names the effect: which step, on which model, after hearing what.
+    pub fn of(task: &Task, conversations: &mut Conversations, of: &Effect, purse: Purse) -> Option<Self> {
+        let Effect::CallModel { agent, step, retry, heard, last } = *of else { return None };
         let agent = task.agent(agent)?;
         Some(Self {
             agent: agent.id,
@@ -71,7 +55,7 @@ impl Call {
             model: model_at(&task.settings.models, retry)?,
             drafts: conversations.of(agent),
             inbox: agent.inbox.iter().take(heard).cloned().collect(),
-            left: Left::of(task),
+            purse,
         })
     }
 }
@@ -109,7 +93,7 @@ pub fn request(
 
 /// How a model call went.
 pub enum Called {
-    Answered(Answer, ModelCall),
+    Answered(Box<Answer>, ModelCall),
     Failed(ModelFailure),
     /// The worst case does not fit into what is left of the budget.
     TooDear,
@@ -117,9 +101,9 @@ pub enum Called {
 }
 
 /// One attempt, accounted for. Cancelling drops the connection.
-pub async fn call(deps: &Deps, request: Request, left: Left, cancel: &CancellationToken) -> Called {
+pub async fn call(deps: &Deps, request: Request, purse: &Purse, cancel: &CancellationToken) -> Called {
     let info = deps.models.info(&request.model);
-    if let Some(budget) = left.budget {
+    if purse.is_limited() {
         let Some(price) = info.price else {
             return Called::Failed(ModelFailure {
                 kind: FailureKind::Unusable,
@@ -129,7 +113,8 @@ pub async fn call(deps: &Deps, request: Request, left: Left, cancel: &Cancellati
                 ),
             });
         };
-        if price.worst_case(prompt_tokens(deps, &request), u64::from(request.max_output_tokens)) > budget {
+        let worst = price.worst_case(prompt_tokens(deps, &request), u64::from(request.max_output_tokens));
+        if !purse.reserve(worst) {
             return Called::TooDear;
         }
     }
@@ -157,7 +142,7 @@ pub async fn call(deps: &Deps, request: Request, left: Left, cancel: &Cancellati
             let cost = price.map(|price| price.cost(&answer.usage));
             let model_call =
                 ModelCall { model: answer.model.clone(), usage: answer.usage, cost, duration_ms };
-            Called::Answered(answer, model_call)
+            Called::Answered(Box::new(answer), model_call)
         }
         Err(error) => {
             tracing::warn!(model = %request.model, error = %crate::errors::chain(&error), "a model call failed");
@@ -222,11 +207,11 @@ pub async fn next(deps: Arc<Deps>, owed: Call, cancel: CancellationToken) -> Opt
         Ok(request) => request,
         Err(failure) => return erred(failure),
     };
-    match call(&deps, request, owed.left, &cancel).await {
+    match call(&deps, request, &owed.purse, &cancel).await {
         Called::Cancelled => None,
         Called::TooDear => Some(Command::BudgetExhausted),
         Called::Failed(failure) => erred(failure),
-        Called::Answered(answer, model_call) => match take(&deps, kind, answer).await {
+        Called::Answered(answer, model_call) => match take(&deps, kind, *answer).await {
             Ok((text, calls, opaque)) => {
                 Some(Command::ModelAnswered { agent, step, heard, text, calls, opaque, model_call })
             }
@@ -305,11 +290,18 @@ pub struct Summary {
     turns: usize,
     model: String,
     work: Vec<Turn>,
-    left: Left,
+    purse: Purse,
 }
 
 impl Summary {
-    pub fn of(task: &Task, agent: AgentId, step: u32, retry: Retry, turns: usize) -> Option<Self> {
+    pub fn of(
+        task: &Task,
+        agent: AgentId,
+        step: u32,
+        retry: Retry,
+        turns: usize,
+        purse: Purse,
+    ) -> Option<Self> {
         let agent: &Agent = task.agent(agent)?;
         let work = agent.turns.get(1..turns)?.to_vec();
         Some(Self {
@@ -318,7 +310,7 @@ impl Summary {
             turns,
             model: model_at(&task.settings.models, retry)?,
             work,
-            left: Left::of(task),
+            purse,
         })
     }
 }
@@ -334,7 +326,7 @@ pub async fn summarise(deps: Arc<Deps>, owed: Summary, cancel: CancellationToken
     };
     request.choice = ToolChoice::None;
     request.max_output_tokens = request.max_output_tokens.min(MAX_SUMMARY_TOKENS);
-    match call(&deps, request, owed.left, &cancel).await {
+    match call(&deps, request, &owed.purse, &cancel).await {
         Called::Cancelled => None,
         Called::TooDear => Some(Command::BudgetExhausted),
         Called::Failed(failure) => erred(failure),

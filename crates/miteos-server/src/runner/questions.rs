@@ -12,7 +12,8 @@ use miteos_models::{Answer, Message, Request, ToolChoice};
 use tokio_util::sync::CancellationToken;
 
 use super::Deps;
-use super::model::{self, Called, Left};
+use super::budget::Purse;
+use super::model::{self, Called};
 use crate::prompts;
 
 /// Room for the list of workspace files in a prompt (bytes).
@@ -23,15 +24,15 @@ pub struct Asked {
     task: Box<Task>,
     refused: Vec<Vec<String>>,
     model: Option<String>,
-    left: Left,
+    purse: Purse,
 }
 
 impl Asked {
-    pub fn of(task: &Task, question: Question, retry: Retry) -> Self {
+    pub fn of(task: &Task, question: Question, retry: Retry, purse: Purse) -> Self {
         Self {
             refused: task.asking(question).map(|asking| asking.refused.clone()).unwrap_or_default(),
             model: model::model_at(&task.settings.planner_models, retry),
-            left: Left::of(task),
+            purse,
             task: Box::new(task.without_turns()),
         }
     }
@@ -58,12 +59,12 @@ pub async fn ask(
         Ok(request) => request,
         Err(failure) => return erred(failure),
     };
-    match model::call(&deps, request, asked.left, &cancel).await {
+    match model::call(&deps, request, &asked.purse, &cancel).await {
         Called::Cancelled => None,
         Called::TooDear => Some(Command::BudgetExhausted),
         Called::Failed(failure) => erred(failure),
         Called::Answered(answer, model_call) => {
-            let arguments = arguments(&function(question).name, answer);
+            let arguments = arguments(&function(question).name, *answer);
             Some(Command::QuestionAnswered { question, arguments, model_call })
         }
     }

@@ -22,7 +22,7 @@ struct Bell {
 }
 
 impl Bell {
-    fn new(rings: PathBuf) -> Arc<dyn Tool> {
+    fn tool(rings: PathBuf) -> Arc<dyn Tool> {
         let schema = json!({"type": "object", "properties": {"note": {"type": "string"}}, "required": ["note"], "additionalProperties": false});
         Arc::new(Self {
             spec: ToolSpec { name: "ring_bell".into(), description: "Rings.".into(), schema },
@@ -170,7 +170,7 @@ fn check_bells(folder: &Path, k: u64) {
 
 fn with_bell(folder: &Path) -> impl FnOnce(&mut Config) + use<> {
     let rings = folder.join("rings");
-    move |config| config.tools = vec![Bell::new(rings)]
+    move |config| config.tools = vec![Bell::tool(rings)]
 }
 
 async fn undisturbed() -> (Outcome, usize) {

@@ -33,8 +33,7 @@ async fn trouble_of_every_kind_is_tried_again() {
 
 #[tokio::test]
 async fn a_wrong_key_is_told_and_not_repeated() {
-    let mut script = Script::default();
-    script.plans = vec![Reply::Status(401, None), Reply::Status(401, None)];
+    let script = Script { plans: vec![Reply::Status(401, None), Reply::Status(401, None)], ..Script::default() };
     let server = TestServer::start(script).await;
     let task = server.run("locked out", json!({})).await;
     assert_eq!(task["status"], "failed");
@@ -71,4 +70,30 @@ async fn a_budget_that_the_next_call_could_pass_stops_the_task() {
     assert_eq!(task["status"], "failed", "{task:#}");
     assert_eq!(task["error"], "budget exhausted");
     assert!(task["cost"].as_f64().unwrap() <= 0.01);
+}
+
+#[tokio::test]
+async fn agents_side_by_side_do_not_pass_the_budget_together() {
+    let nodes: Vec<(String, &str)> = (0..6).map(|n| (n.to_string(), "do alpha")).collect();
+    let nodes: Vec<(&str, &str, &[&str])> =
+        nodes.iter().map(|(key, prompt)| (key.as_str(), *prompt, &[] as &[&str])).collect();
+    let replies = (0..30)
+        .map(|n| {
+            crate::standin::slow(
+                30,
+                crate::standin::call("write_file", json!({"path": format!("{n}"), "content": "x"})),
+            )
+        })
+        .collect();
+    let script = Script::default().plan(&nodes).agent("alpha", replies);
+    let server = TestServer::start_with(script, |config| {
+        // The worst case of one call is then a good part of the budget: its output limit at two dollars a million.
+        config.models.overrides.values_mut().for_each(|o| o.max_output_tokens = Some(1_000));
+    })
+    .await;
+    let task = server.run("spend together", json!({"budget_cents": 1, "max_agents": 6})).await;
+    assert_eq!(task["error"], "budget exhausted", "{task:#}");
+    assert!(task["cost"].as_f64().unwrap() <= 0.01, "{}", task["cost"]);
+    let leaves: f64 = task["agents"].as_array().unwrap().iter().map(|a| a["cost"].as_f64().unwrap()).sum();
+    assert!(leaves > 0.0 && leaves <= task["cost"].as_f64().unwrap());
 }
