@@ -1,6 +1,5 @@
 //! How the wire types look as JSON. A change of a snapshot is a change of the contract.
 
-use insta::assert_json_snapshot;
 use miteos_api::events::data::{Action, ActionResult, AgentEnded, TaskData, Thinking, Totals, Usage};
 use miteos_api::{
     Agent, AgentStatus, AgentType, ApiKey, Approval, ApprovalList, ApprovalStatus, Check, CompletedTask,
@@ -10,6 +9,13 @@ use miteos_api::{
 };
 use serde_json::json;
 use serde_json::value::RawValue;
+
+/// With maps sorted: whether they keep their order depends on what else is built beside this crate.
+macro_rules! assert_json_snapshot {
+    ($name:expr, $value:expr $(,)?) => {
+        insta::with_settings!({ sort_maps => true }, { insta::assert_json_snapshot!($name, $value) })
+    };
+}
 
 fn approval() -> Approval {
     Approval {

@@ -1,5 +1,6 @@
 //! The client itself: one connection pool, one key, and the retry rules that every call shares.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -273,7 +274,9 @@ impl Call {
     /// Adds the fields that are set to the query. `query` must be a flat struct.
     pub fn query<Q: Serialize>(mut self, query: &Q) -> Result<Self, ClientError> {
         let value = serde_json::to_value(query).map_err(|error| invalid(error.to_string()))?;
-        for (name, value) in value.as_object().into_iter().flatten() {
+        // Sorted, so that the same question is always the same address.
+        let fields: BTreeMap<&String, &serde_json::Value> = value.as_object().into_iter().flatten().collect();
+        for (name, value) in fields {
             match value {
                 serde_json::Value::Null => {}
                 serde_json::Value::String(text) => {

@@ -1,0 +1,40 @@
+//! One module for each group of commands. Each asks the client, and hands what came to `render`.
+
+mod agent;
+mod approvals;
+mod doctor;
+mod files;
+mod model;
+mod run;
+mod serve;
+mod task;
+mod workspace;
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+pub async fn dispatch(context: &Context<'_>, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(run) => run::run(context, run).await,
+        Command::Serve(serve) => serve::serve(context, serve).await,
+        Command::Task(task) => task::task(context, task).await,
+        Command::Agent(agent) => agent::agent(context, agent).await,
+        Command::Approvals(query) => approvals::list(context, query).await,
+        Command::Approve(approve) => approvals::approve(context, approve).await,
+        Command::Reject(reject) => approvals::reject(context, reject).await,
+        Command::Workspace(workspace) => workspace::workspace(context, workspace).await,
+        Command::Model(model) => model::model(context, model).await,
+        Command::Doctor(doctor) => doctor::doctor(context, doctor).await,
+        Command::Completions { shell } => Ok(completions(context, shell)),
+    }
+}
+
+fn completions(context: &Context<'_>, shell: clap_complete::Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "miteos", &mut script);
+    context.terminal.write(&String::from_utf8_lossy(&script));
+    Exit::Done
+}

@@ -1,0 +1,55 @@
+//! `miteos serve`
+
+use crate::cli;
+use crate::context::Context;
+use crate::embedded::{Embedded, Flags};
+use crate::failure::{Exit, Failure};
+use crate::locate::KEYS_FILE;
+use crate::render::serve::{Keys, Started, started};
+use crate::render::text;
+use crate::signals::{Signals, Which};
+
+pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Failure> {
+    crate::logs::to_stderr(&context.settings, "warn,miteos=info,miteos_server=info")?;
+    let flags =
+        Flags { listen: serve.listen, database_url: serve.database_url, public_url: serve.public_url };
+    let asked = asked_to_stop()?;
+    let server = Embedded::serve(&context.settings, &flags).await?;
+    let data_dir = context.settings.data_dir();
+    if context.global.json {
+        let keys = server.keys().map(|keys| serde_json::json!({"live": keys.live, "test": keys.test}));
+        context.terminal.json(&serde_json::json!({
+            "url": server.url(), "data_dir": data_dir, "keys": keys, "model": server.model().1,
+            "sandbox": server.sandbox().1
+        }))?;
+    } else {
+        let harmless = |(tone, text): &(_, String)| (*tone, text::line(text));
+        let banner = Started {
+            version: env!("CARGO_PKG_VERSION"),
+            url: server.url().to_owned(),
+            data_dir: text::line(&data_dir.display().to_string()),
+            keys: server.keys().map(|keys| Keys {
+                live: keys.live.clone(),
+                test: keys.test.clone(),
+                file: text::line(&data_dir.join(KEYS_FILE).display().to_string()),
+            }),
+            model: harmless(server.model()),
+            sandbox: harmless(server.sandbox()),
+        };
+        context.terminal.print(&started(&banner, context.terminal.theme()));
+    }
+    server.run_until(asked).await?;
+    Ok(Exit::Done)
+}
+
+/// Ends with Ctrl-C or SIGTERM. A second one does not wait.
+fn asked_to_stop() -> Result<impl Future<Output = ()>, Failure> {
+    let mut signals = Signals::new(Which::Stop)?;
+    Ok(async move {
+        signals.next().await;
+        tokio::spawn(async move {
+            signals.next().await;
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        });
+    })
+}

@@ -1,0 +1,318 @@
+//! The server inside this process: its configuration out of the settings, its start and its end. With
+//! `commands/model.rs` the only module that names the server crate.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use miteos_server::models::local::{self, InstalledModel};
+use miteos_server::models::{self, ModelName, Models, ModelsConfig, Provider, Secret};
+use miteos_server::sandbox::{self, BackendChoice, Sandbox, State};
+use miteos_server::{BootstrapKeys, Config, EgressPolicy, SearchConfig, Server, StartError};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::{self, Settings};
+use crate::failure::{Exit, Failure};
+use crate::locate::Announcement;
+use crate::render::checks::{Finding, Verdict};
+use crate::render::paint::Tone;
+
+/// Where weights of local models are, below the data folder.
+const MODELS_FOLDER: &str = "models";
+/// A server of one command listens where nobody else does.
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// What a sandbox needs before everything else: in a helper process this call never returns.
+pub fn run_helper_if_asked() {
+    sandbox::run_helper_if_asked();
+}
+
+/// Flags of `serve`.
+#[derive(Debug, Default)]
+pub struct Flags {
+    pub listen: Option<String>,
+    pub database_url: Option<String>,
+    pub public_url: Option<String>,
+}
+
+/// A server that answers.
+pub struct Embedded {
+    url: String,
+    keys: Option<BootstrapKeys>,
+    model: (Tone, String),
+    sandbox: (Tone, String),
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<std::io::Result<()>>,
+    _announcement: Announcement,
+}
+
+impl Embedded {
+    /// One for a single command, on a free port of this machine.
+    pub async fn start(settings: &Settings) -> Result<Self, Failure> {
+        let flags = Flags { listen: Some(ANY_PORT.to_owned()), ..Flags::default() };
+        Self::serve(settings, &flags).await
+    }
+
+    pub async fn serve(settings: &Settings, flags: &Flags) -> Result<Self, Failure> {
+        let config = resolve(settings, flags).await?;
+        let data_dir = config.data_dir.clone();
+        let server = Box::pin(Server::start(config)).await.map_err(not_started)?;
+        let announcement = Announcement::write(&data_dir, &server.url())?;
+        let url = server.url();
+        let keys = server.keys().cloned();
+        let model = model_status(&server.models());
+        let sandbox = sandbox_status(&server.sandbox_status().await.state);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(server.run_until(async move {
+            // Asked to, or whoever could ask is gone: the end either way.
+            let _asked = stopped.await;
+        }));
+        Ok(Self { url, keys, model, sandbox, stop, running, _announcement: announcement })
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Only after the first start.
+    pub fn keys(&self) -> Option<&BootstrapKeys> {
+        self.keys.as_ref()
+    }
+
+    pub fn model(&self) -> &(Tone, String) {
+        &self.model
+    }
+
+    pub fn sandbox(&self) -> &(Tone, String) {
+        &self.sandbox
+    }
+
+    /// Until `shutdown` ends, or the server fails.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+        tokio::select! {
+            ended = &mut self.running => ended_by_itself(ended),
+            () = shutdown => {
+                self.stop().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets running calls record what came of them, and closes the data folder.
+    pub async fn stop(self) {
+        // It may have ended by itself; then there is nobody to tell and nothing to wait for.
+        let _told = self.stop.send(());
+        let _ended = self.running.await;
+    }
+}
+
+fn ended_by_itself(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), Failure> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Failure::io("go on serving", &error)),
+        Err(error) => Err(Failure::new(Exit::Usage, format!("the server ended by accident: {error}"))),
+    }
+}
+
+/// The message and its causes, each once.
+fn not_started(error: StartError) -> Failure {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    Failure::usage(message).hint("`miteos doctor` looks for the reason and says the mend")
+}
+
+async fn resolve(settings: &Settings, flags: &Flags) -> Result<Config, Failure> {
+    let listen = flags.listen.clone().or_else(|| settings.get(config::LISTEN));
+    let listen = listen.as_deref().unwrap_or(config::DEFAULT_LISTEN);
+    let listen: SocketAddr = listen.parse().map_err(|_| {
+        Failure::usage(format!("{listen} is no address to listen on")).hint("one looks like 127.0.0.1:7700")
+    })?;
+    if let Some(url) = flags.database_url.clone().or_else(|| settings.get(config::DATABASE_URL)) {
+        return Err(Failure::usage(format!(
+            "this build keeps its data in SQLite in the data folder only, and cannot use {}",
+            url.split(':').next().unwrap_or_default()
+        ))
+        .hint("leave --database-url and MITEOS_DATABASE_URL out, and choose the place with --data-dir"));
+    }
+    let helper = std::env::current_exe().map_err(|error| Failure::io("find this program itself", &error))?;
+    let mut config = Config::new(settings.data_dir().to_owned(), listen, helper);
+    config.public_url = flags.public_url.clone().or_else(|| settings.get(config::PUBLIC_URL));
+    config.bootstrap_key = settings.get(config::BOOTSTRAP_KEY).map(Secret::new);
+    config.secret_key = settings.get(config::SECRET_KEY).map(Secret::new);
+    config.models = models_config(settings).await;
+    config.providers = local_provider(settings, &config.models);
+    config.sandbox.backend = backend(settings)?;
+    let get = |name: &str| settings.get(name);
+    config.search = SearchConfig::from_settings(&get).map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(list) = settings.get(config::EGRESS_ALLOW) {
+        config.egress = EgressPolicy::parse(&list)
+            .map_err(|error| Failure::usage(format!("{}: {error}", config::EGRESS_ALLOW)))?;
+    }
+    Ok(config)
+}
+
+fn backend(settings: &Settings) -> Result<BackendChoice, Failure> {
+    let Some(word) = settings.get(config::SANDBOX) else { return Ok(BackendChoice::Auto) };
+    match word.to_lowercase().as_str() {
+        "auto" => Ok(BackendChoice::Auto),
+        "namespaces" => Ok(BackendChoice::Namespaces),
+        "bwrap" => Ok(BackendChoice::Bwrap),
+        "none" => Ok(BackendChoice::None),
+        _ => Err(Failure::usage(format!("{} is \"{word}\"", config::SANDBOX))
+            .hint("auto, namespaces, bwrap or none would be right")),
+    }
+}
+
+/// Where local models are kept.
+pub fn models_folder(settings: &Settings) -> PathBuf {
+    settings.data_dir().join(MODELS_FOLDER)
+}
+
+/// The configured models; the local one if nothing else is there and it is.
+async fn models_config(settings: &Settings) -> ModelsConfig {
+    let mut config = models::config_from_env(&|name| settings.get(name));
+    models::discover_local_servers(&mut config).await;
+    if config.default.is_none()
+        && let Some(here) = usable(settings).first()
+    {
+        config.default = ModelName::new(local::PROVIDER, here.model.id).ok();
+    }
+    config
+}
+
+/// The local models that this build can run and whose weights are here.
+fn usable(settings: &Settings) -> Vec<InstalledModel> {
+    if local::IS_BUILT_IN { local::installed(&models_folder(settings)) } else { Vec::new() }
+}
+
+/// The local models as a provider: if there are any, or if one was asked for by name and so must say why not.
+fn local_provider(settings: &Settings, config: &ModelsConfig) -> Vec<(String, Arc<dyn Provider>)> {
+    let mut named = config.default.iter().chain(&config.planner).chain(&config.fallbacks);
+    if usable(settings).is_empty() && !named.any(|name| name.provider() == local::PROVIDER) {
+        return Vec::new();
+    }
+    vec![(local::PROVIDER.to_owned(), local::provider(&models_folder(settings)))]
+}
+
+/// The models as a server with these settings would have them.
+pub async fn models(settings: &Settings) -> Models {
+    let config = models_config(settings).await;
+    let providers = local_provider(settings, &config);
+    let mut models = Models::new(config);
+    for (name, provider) in providers {
+        models.register(&name, provider);
+    }
+    models
+}
+
+fn model_status(models: &Models) -> (Tone, String) {
+    match models.default_model() {
+        Ok(name) => match models.check(name) {
+            Ok(()) => (Tone::Good, name.to_string()),
+            Err(error) => (Tone::Attention, error.to_string()),
+        },
+        Err(_) => (
+            Tone::Attention,
+            "none yet: set ANTHROPIC_API_KEY or another provider's, or get a local one with `miteos model pull`"
+                .to_owned(),
+        ),
+    }
+}
+
+fn sandbox_status(state: &State) -> (Tone, String) {
+    match state {
+        State::Isolated { backend, missing_layers, .. } if missing_layers.is_empty() => {
+            (Tone::Good, backend.name().to_owned())
+        }
+        State::Isolated { backend, missing_layers, .. } => {
+            let some = if missing_layers.len() == 1 { "one layer" } else { "some layers" };
+            (Tone::Good, format!("{}, without {some} that `miteos doctor` names", backend.name()))
+        }
+        State::Unsandboxed => (
+            Tone::Bad,
+            "none: programs of agents run with all your rights, as MITEOS_SANDBOX says".to_owned(),
+        ),
+        State::Unavailable { reason, .. } => {
+            (Tone::Attention, format!("not available, so no code is run: {reason}"))
+        }
+    }
+}
+
+/// What `doctor` asks of the server's own parts.
+pub async fn checks(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let models = models(settings).await;
+    let (tone, detail) = model_status(&models);
+    let mend = "set a provider's key, start Ollama, or get a local model with `miteos model pull`";
+    findings.push(finding("model", verdict(tone), detail, mend));
+    for problem in models.problems() {
+        findings.push(finding("setting", Verdict::Failed, problem.clone(), "correct it, or take it away"));
+    }
+    findings.push(sandbox_finding(settings).await);
+    findings
+}
+
+async fn sandbox_finding(settings: &Settings) -> Finding {
+    const NAME: &str = "sandbox";
+    let backend = match backend(settings) {
+        Ok(backend) => backend,
+        Err(failure) => {
+            return finding(NAME, Verdict::Failed, failure.message, &failure.hint.unwrap_or_default());
+        }
+    };
+    let probe_folder = match tempfile::tempdir() {
+        Ok(folder) => folder,
+        Err(error) => {
+            return finding(
+                NAME,
+                Verdict::Failed,
+                format!("no temporary folder: {error}"),
+                "free some space",
+            );
+        }
+    };
+    let helper = std::env::current_exe().unwrap_or_default();
+    let parts = miteos_server::config::SandboxSettings { backend, helper, read_only_binds: Vec::new() };
+    // A folder of its own: a running server sweeps the real one.
+    let status = Sandbox::probe(sandbox::config(&parts, probe_folder.path())).await.status();
+    let (tone, summary) = sandbox_status(&status.state);
+    let detail = match &status.state {
+        State::Isolated { backend, missing_layers, .. } if !missing_layers.is_empty() => {
+            format!("{}, without {}", backend.name(), missing_layers.join("; "))
+        }
+        State::Isolated { .. } | State::Unsandboxed | State::Unavailable { .. } => summary,
+    };
+    let mend = match &status.state {
+        State::Unavailable { mend, .. } => mend.clone(),
+        State::Unsandboxed => "take MITEOS_SANDBOX=none away".to_owned(),
+        State::Isolated { .. } => String::new(),
+    };
+    let verdict = match status.state {
+        State::Unavailable { .. } => Verdict::Failed,
+        State::Unsandboxed => Verdict::Warning,
+        State::Isolated { .. } => verdict(tone),
+    };
+    finding(NAME, verdict, detail, &mend)
+}
+
+fn verdict(tone: Tone) -> Verdict {
+    match tone {
+        Tone::Good | Tone::Plain | Tone::Quiet | Tone::Busy => Verdict::Ok,
+        Tone::Attention => Verdict::Warning,
+        Tone::Bad => Verdict::Failed,
+    }
+}
+
+fn finding(name: &'static str, verdict: Verdict, detail: String, mend: &str) -> Finding {
+    let mend = (verdict != Verdict::Ok && !mend.is_empty()).then(|| mend.to_owned());
+    Finding { name, verdict, detail, mend }
+}

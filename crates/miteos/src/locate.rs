@@ -1,0 +1,165 @@
+//! Where the server is and which key opens it: flags, settings, or what a local server left in its data folder.
+
+use std::path::{Path, PathBuf};
+
+use miteos_client::Client;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{self, Settings};
+use crate::failure::Failure;
+
+/// Written by the server at its first start, mode 0600.
+pub const KEYS_FILE: &str = "keys.json";
+/// Written by a running server: where it listens.
+pub const SERVER_FILE: &str = "server.json";
+
+/// The two keys of the local server.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalKeys {
+    pub live: String,
+    pub test: String,
+}
+
+/// What a running server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    pub url: String,
+    pub pid: u32,
+}
+
+/// Which of the two worlds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    Live,
+    Test,
+}
+
+/// The address that was named, if any was.
+pub fn named_url(flag: Option<&str>, settings: &Settings) -> Option<String> {
+    flag.map(str::to_owned).or_else(|| settings.get(config::URL))
+}
+
+/// A client for the named server, or else the local one.
+pub fn client(
+    url: Option<&str>,
+    key: Option<&str>,
+    world: World,
+    settings: &Settings,
+) -> Result<Client, Failure> {
+    let url = named_url(url, settings)
+        .or_else(|| running(settings.data_dir()).map(|running| running.url))
+        .unwrap_or_else(|| format!("http://{}", config::DEFAULT_LISTEN));
+    let key = self::key(key, world, settings)?;
+    Ok(Client::new(&url, &key)?)
+}
+
+/// The key that was given, or else the local server's own.
+pub fn key(flag: Option<&str>, world: World, settings: &Settings) -> Result<String, Failure> {
+    if let Some(key) = flag.map(str::to_owned).or_else(|| settings.get(config::API_KEY)) {
+        let test = key.starts_with("mt_test_");
+        if world == World::Test && !test {
+            return Err(Failure::usage("--test needs a test key, and the key that was given is none")
+                .hint("leave --key and MITEOS_API_KEY out to use the local server's own"));
+        }
+        return Ok(key);
+    }
+    let path = settings.data_dir().join(KEYS_FILE);
+    let keys = local_keys(settings.data_dir())?.ok_or_else(|| {
+        Failure::usage(format!("there is no API key: none was given, and {} is not there", path.display()))
+            .hint("give one with --key or MITEOS_API_KEY, or start a server here with `miteos serve`")
+    })?;
+    Ok(match world {
+        World::Live => keys.live,
+        World::Test => keys.test,
+    })
+}
+
+/// The keys in a data folder, if a server was ever started there.
+pub fn local_keys(data_dir: &Path) -> Result<Option<LocalKeys>, Failure> {
+    let path = data_dir.join(KEYS_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::io(format!("read {}", path.display()), &error)),
+    };
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|error| Failure::usage(format!("{} is no key file: {error}", path.display())))
+}
+
+/// What the data folder says of a running server. It may be gone: whoever uses it must ask.
+pub fn running(data_dir: &Path) -> Option<Running> {
+    let text = std::fs::read_to_string(data_dir.join(SERVER_FILE)).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Says that a server runs here, until it is dropped.
+#[derive(Debug)]
+pub struct Announcement {
+    path: PathBuf,
+    running: Running,
+}
+
+impl Announcement {
+    pub fn write(data_dir: &Path, url: &str) -> Result<Self, Failure> {
+        let path = data_dir.join(SERVER_FILE);
+        let running = Running { url: url.to_owned(), pid: std::process::id() };
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(data_dir)?;
+            serde_json::to_writer(&mut file, &running)?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|error| Failure::io(format!("write {}", path.display()), &error))?;
+        Ok(Self { path, running })
+    }
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        // Another server may have started here since; its word stays.
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        if running(folder).as_ref() == Some(&self.running) {
+            // If it cannot be removed it points to nobody, which every reader expects.
+            let _gone = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Env, Purpose};
+
+    fn settings(folder: &Path, env: &[(&str, &str)]) -> Settings {
+        Settings::load(Env::of(env), Purpose::Client, Some(folder), None).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_the_flag_then_the_environment_then_the_data_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let nothing = settings(folder.path(), &[]);
+        assert!(key(None, World::Live, &nothing).unwrap_err().hint.is_some());
+        std::fs::write(folder.path().join(KEYS_FILE), r#"{"live":"mt_live_a","test":"mt_test_b"}"#).unwrap();
+        assert_eq!(key(None, World::Live, &nothing).unwrap(), "mt_live_a");
+        assert_eq!(key(None, World::Test, &nothing).unwrap(), "mt_test_b");
+        let env = settings(folder.path(), &[(config::API_KEY, "mt_live_env")]);
+        assert_eq!(key(None, World::Live, &env).unwrap(), "mt_live_env");
+        assert_eq!(key(Some("mt_live_flag"), World::Live, &env).unwrap(), "mt_live_flag");
+        assert!(key(None, World::Test, &env).is_err(), "a live key must not be used for a test");
+        std::fs::write(folder.path().join(KEYS_FILE), "{").unwrap();
+        assert!(key(None, World::Live, &nothing).is_err());
+    }
+
+    #[test]
+    fn an_announcement_goes_with_its_server_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Announcement::write(folder.path(), "http://127.0.0.1:1").unwrap();
+        assert_eq!(running(folder.path()).unwrap().url, "http://127.0.0.1:1");
+        let second = Announcement::write(folder.path(), "http://127.0.0.1:2").unwrap();
+        drop(first);
+        assert_eq!(running(folder.path()).unwrap().url, "http://127.0.0.1:2");
+        drop(second);
+        assert_eq!(running(folder.path()), None);
+    }
+}

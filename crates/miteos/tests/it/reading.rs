@@ -1,0 +1,76 @@
+//! The reading commands, for people and as JSON.
+
+use serde_json::Value;
+
+use crate::program::{Ran, miteos};
+use crate::standin::{KEY, Standin, Story};
+
+async fn ask(server: &Standin, arguments: &[&str]) -> Ran {
+    let home = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let all = [arguments, &["--url", &url, "--key", KEY]].concat();
+    let ran = miteos(home.path(), &all).await;
+    assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+    ran
+}
+
+#[tokio::test]
+async fn every_reading_command_prints_one_json_document() {
+    let server = Standin::start(Story::Complete).await;
+    ask(&server, &["run", "x", "--json", "--out", "out"]).await;
+    for arguments in [
+        &["task", "list"][..],
+        &["task", "get", "task_1"],
+        &["task", "files", "task_1"],
+        &["approvals"],
+        &["workspace", "list"],
+        &["workspace", "create", "apex"],
+        &["task", "pause", "task_1"],
+        &["agent", "guide", "agnt_1", "left"],
+    ] {
+        let ran = ask(&server, &[arguments, &["--json"]].concat()).await;
+        let document: Value = serde_json::from_str(&ran.out).unwrap();
+        assert!(document.is_object() || document.is_array(), "{arguments:?}");
+        assert_eq!(ran.out.lines().count(), 1, "{arguments:?}");
+        let plain = ask(&server, arguments).await;
+        assert!(!plain.out.is_empty() && !plain.out.contains('\u{1b}'), "{arguments:?}: {}", plain.out);
+    }
+}
+
+#[tokio::test]
+async fn the_log_is_printed_from_where_it_was_asked() {
+    let server = Standin::start(Story::Complete).await;
+    ask(&server, &["run", "x", "--json", "--out", "out"]).await;
+    let all = ask(&server, &["task", "events", "task_1"]).await;
+    insta::assert_snapshot!("events", all.out);
+    let json = ask(&server, &["task", "events", "task_1", "--json", "--after", "6"]).await;
+    let seqs: Vec<u64> = json
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_u64().unwrap())
+        .collect();
+    assert_eq!(seqs, [7, 8, 9]);
+    let followed = ask(&server, &["task", "events", "task_1", "--follow"]).await;
+    assert_eq!(followed.out, all.out);
+    let coloured = ask(&server, &["task", "events", "task_1", "--color", "always"]).await;
+    assert!(coloured.out.contains("\u{1b}[36m") && !coloured.out.contains("\u{1b}[2J"));
+}
+
+#[tokio::test]
+async fn an_approval_is_answered_at_its_agent() {
+    let server = Standin::start(Story::Complete).await;
+    ask(&server, &["approve", "appr_1", "--input", r#"{"to":["b@example.org"]}"#]).await;
+    ask(&server, &["reject", "appr_1", "--reason", "not today"]).await;
+    let posted = server.posted("/v1/agents/agnt_1/approve/appr_1");
+    assert_eq!(
+        posted,
+        [
+            serde_json::json!({"approved": true, "input": {"to": ["b@example.org"]}}),
+            serde_json::json!({"approved": false, "reason": "not today"})
+        ]
+    );
+    let home = tempfile::tempdir().unwrap();
+    let ran = miteos(home.path(), &["approve", "appr_2", "--url", &server.url(), "--key", KEY]).await;
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("there is no approval appr_2"), "{}", ran.err);
+}
