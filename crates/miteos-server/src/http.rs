@@ -10,6 +10,7 @@ mod extract;
 mod health;
 mod layers;
 mod ranges;
+mod repeat;
 mod router;
 mod tasks;
 mod workspaces;

@@ -8,7 +8,9 @@ use miteos_core::event::{Created, Event};
 use miteos_core::ids::TaskId;
 use miteos_core::task::Task;
 use miteos_core::time::Timestamp;
-use miteos_store::{AppendError, Loaded, Record, Scope, Snapshot, Store, StoreError, WorkspaceRow};
+use miteos_store::{
+    AppendError, IdempotencyRow, Loaded, Record, Scope, Snapshot, Store, StoreError, WorkspaceRow,
+};
 
 use crate::clock::Clock;
 use crate::feed::Feed;
@@ -71,18 +73,21 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Makes a task durable, with its workspace where a new one goes with it.
+    /// Makes a task durable, with its workspace where a new one goes with it, and with the answer that repeats of
+    /// the request are to get.
     pub async fn create(
         &self,
         id: TaskId,
         created: Created,
         workspace: Option<WorkspaceRow>,
+        answer: impl FnOnce(&Task) -> Option<IdempotencyRow>,
     ) -> Result<Live, TaskError> {
         let now = self.clock.now();
         let (task, event) = Task::create(id, created, now);
         let mut append = rows::append(&task, &[(event, now)], now)
             .map_err(|source| TaskError::Unwritable { task: id, source })?;
         append.workspace = workspace;
+        append.idempotency = answer(&task);
         let live = Live { unsaved: append.records.iter().map(|r| r.body.len()).sum(), saved: 0, task };
         self.store.create_task(append).await.map_err(|error| lost(id, error))?;
         self.feed.publish(id, scope(&live.task), live.task.seq);

@@ -1,3 +1,5 @@
+//! Prompts as the model reads them, and its calls as they are read back.
+
 use std::sync::Arc;
 
 use super::super::grammar::Matcher;

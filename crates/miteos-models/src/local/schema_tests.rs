@@ -1,3 +1,5 @@
+//! From JSON schemas to the grammar that holds an answer to them.
+
 use serde_json::json;
 
 use super::super::grammar::Matcher;

@@ -20,20 +20,29 @@ pub struct Body<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let detail = format!("the body is larger than {MAX_BODY_BYTES} bytes");
-                return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
-            }
-            ApiError::malformed("the body could not be read")
-        })?;
-        if bytes.is_empty() {
-            return Err(ApiError::malformed("the body is empty; a JSON object is expected"));
-        }
-        let value = serde_json::from_slice(&bytes);
-        value.map(Self).map_err(|error| ApiError::malformed(format!("the body is not as expected: {error}")))
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        from_json(&read_body(request).await?).map(Self)
     }
+}
+
+/// The bytes of a body, as far as the limit allows.
+pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, &()).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = format!("the body is larger than {MAX_BODY_BYTES} bytes");
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
+        }
+        ApiError::malformed("the body could not be read")
+    })
+}
+
+/// Reads a body as JSON.
+pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.is_empty() {
+        return Err(ApiError::malformed("the body is empty; a JSON object is expected"));
+    }
+    let value = serde_json::from_slice(bytes);
+    value.map_err(|error| ApiError::malformed(format!("the body is not as expected: {error}")))
 }
 
 /// The query string. Parameters that nobody knows are ignored.

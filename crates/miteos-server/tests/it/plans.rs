@@ -88,7 +88,10 @@ async fn parallel_and_dependent_nodes_and_a_conclusion() {
 
 #[tokio::test]
 async fn a_plan_that_does_not_validate_goes_back_with_the_reasons() {
-    let script = Script { plans: vec![text("I would rather chat"), Reply::RawCall("submit_plan", "{\"subtasks\": [")], ..Script::default() };
+    let script = Script {
+        plans: vec![text("I would rather chat"), Reply::RawCall("submit_plan", "{\"subtasks\": [")],
+        ..Script::default()
+    };
     let script = script.plan(&[("1", "do alpha", &[])]).agent("alpha", vec![text("done")]);
     let server = TestServer::start(script).await;
     let task = server.run("plan badly", json!({})).await;
@@ -99,7 +102,10 @@ async fn a_plan_that_does_not_validate_goes_back_with_the_reasons() {
 
 #[tokio::test]
 async fn after_three_bad_plans_the_task_fails_with_them() {
-    let script = Script { plans: vec![text("no"), text("no"), Reply::Calls(vec![("submit_plan", json!({"subtasks": []}))])], ..Script::default() };
+    let script = Script {
+        plans: vec![text("no"), text("no"), Reply::Calls(vec![("submit_plan", json!({"subtasks": []}))])],
+        ..Script::default()
+    };
     let server = TestServer::start(script).await;
     let task = server.run("plan badly", json!({})).await;
     assert_eq!(task["status"], "failed");

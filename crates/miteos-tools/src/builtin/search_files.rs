@@ -43,7 +43,7 @@ pub(super) fn tool() -> Arc<dyn Tool> {
     let schema = json!({
         "type": "object",
         "properties": {
-            "pattern": {"type": "string", "minLength": 1, "maxLength": 1000, "description": "Regular expression matched against each line, such as TODO or fn \\w+\\(. Start with (?i) to ignore case."},
+            "pattern": {"type": "string", "minLength": 1, "maxLength": 1000, "description": "Regular expression matched against each line, such as error|warning or fn \\w+\\(. Start with (?i) to ignore case."},
             "path": {"type": "string", "maxLength": 4096, "description": "Folder or file to search. Default: the whole workspace."},
             "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "description": "Most lines to show. Default 50."},
         },

@@ -1,3 +1,5 @@
+//! Pulling from a server on this machine that cuts, lies and stumbles.
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use miteos_api::{CreateTask, CreateTaskConfig, DeployTarget, Task};
+use axum::response::Response;
+use miteos_api::{CreateTask, CreateTaskConfig, DeployTarget};
 use miteos_core::content::Content;
 use miteos_core::event::Created;
 use miteos_core::ids::{TaskId, WorkspaceId};
@@ -13,14 +13,15 @@ use miteos_core::policy::Policy;
 use miteos_core::settings::{Settings, TaskConfig};
 use miteos_core::time::Timestamp;
 use miteos_models::{ModelName, scripted};
-use miteos_store::WorkspaceRow;
+use miteos_store::{StoreError, WorkspaceRow};
 
 use super::super::App;
 use super::super::auth::Caller;
 use super::super::error::ApiError;
-use super::super::extract::{Body, in_range};
-use crate::tasks::scope;
-use crate::tier;
+use super::super::extract::{from_json, in_range};
+use super::super::repeat::{Repeatable, json_answer};
+use crate::tasks::{TaskError, scope};
+use crate::{tier, views};
 
 /// Longest prompt (characters).
 const MAX_PROMPT_CHARS: usize = 100_000;
@@ -32,15 +33,21 @@ const MAX_ATTEMPTS: u32 = 5;
 pub async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Body(asked): Body<CreateTask>,
-) -> Result<(StatusCode, Json<Task>), ApiError> {
+    request: Request,
+) -> Result<Response, ApiError> {
     caller.may("tasks.write")?;
+    let (repeat, body) = Repeatable::read(&caller, request).await?;
+    if let Some(answer) = repeat.known(&app).await? {
+        return Ok(answer);
+    }
+    let asked: CreateTask = from_json(&body)?;
     check_prompt(&asked.prompt)?;
     let config = config(asked.config.unwrap_or_default())?;
     let settings = settings(&app, &caller, &asked.prompt, &config)?;
     let now = app.deps.clock.now();
     let id = TaskId(app.ids.ulid(now));
     let (workspace, made) = workspace(&app, &caller, asked.workspace_id.as_deref(), id, now).await?;
+    let prompt = asked.prompt.clone();
     let created = Created {
         account: caller.key.account,
         live: caller.key.live,
@@ -50,13 +57,23 @@ pub async fn create(
         config,
         settings,
     };
-    let live = app.deps.tasks.create(id, created, made).await?;
+    let mut answer = Vec::new();
+    let stored = app.deps.tasks.create(id, created, made, |task| {
+        // The object just made always serialises: it holds texts and numbers.
+        answer = serde_json::to_vec(&views::task(task, prompt, None)).unwrap_or_default();
+        repeat.row(StatusCode::CREATED, &answer, now)
+    });
+    let live = match stored.await {
+        Ok(live) => live,
+        Err(TaskError::Store(StoreError::Repeated(row))) => return repeat.again(&row),
+        Err(error) => return Err(error.into()),
+    };
     if tier::concurrent_tasks(&live.task.tier).is_none() {
         app.engine.wake(id);
     } else {
         app.engine.admit(scope(&live.task));
     }
-    Ok((StatusCode::CREATED, Json(super::shown(&app, &live).await?)))
+    Ok(json_answer(StatusCode::CREATED, answer))
 }
 
 fn check_prompt(prompt: &str) -> Result<(), ApiError> {
