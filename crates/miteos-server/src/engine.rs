@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use miteos_core::command::Command;
 use miteos_core::ids::TaskId;
-use miteos_core::time::Timestamp;
 use miteos_store::{Scope, Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::runner;
+use crate::runner::{self, Left, Slot};
 use crate::tasks::{CommandError, Tasks};
 use crate::tier;
 
@@ -29,40 +28,6 @@ const REST_MS: u64 = 20;
 /// How long a task rests after its runner failed, for the first time (ms); it doubles up to the longest.
 const FAILED_FIRST_MS: u64 = 500;
 const FAILED_MAX_MS: u64 = 60_000;
-
-/// What a runner and its wakers share.
-#[derive(Default)]
-pub struct Slot {
-    /// Set before every notification: the runner looks again before it leaves.
-    dirty: AtomicBool,
-    notify: Notify,
-}
-
-impl Slot {
-    fn wake(&self) {
-        self.dirty.store(true, Ordering::SeqCst);
-        self.notify.notify_one();
-    }
-
-    /// Whether somebody woke the task since the last look.
-    pub fn take_dirty(&self) -> bool {
-        self.dirty.swap(false, Ordering::SeqCst)
-    }
-
-    pub async fn woken(&self) {
-        self.notify.notified().await;
-    }
-}
-
-/// How a runner left a task.
-pub enum Left {
-    /// Nothing is owed but by people or time.
-    Parked { next_wake: Option<Timestamp> },
-    /// It has ended; whoever waits in its scope may have its place.
-    Finished { scope: Scope, tier: String },
-    /// The server stops.
-    Shutdown,
-}
 
 #[derive(Clone)]
 pub struct Engine {

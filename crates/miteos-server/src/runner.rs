@@ -7,6 +7,7 @@ mod effects;
 mod flight;
 mod model;
 mod questions;
+mod slot;
 mod tools;
 
 use std::path::PathBuf;
@@ -25,10 +26,10 @@ use miteos_tools::{Registry, Services, Workspace, WorkspaceError};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::engine::{Left, Slot};
 use crate::tasks::{Live, TaskError, Tasks, scope};
 use crate::tier;
 use flight::Flight;
+pub use slot::{Left, Slot};
 
 /// A wait shorter than this is waited for here; a longer one parks the task (ms).
 const STAY_MS: u64 = 2_000;

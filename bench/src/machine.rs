@@ -1,0 +1,43 @@
+//! What the operating system says about processes: processor time, memory, free ports. It knows nothing of Miteos.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use crate::Failure;
+
+/// Processor time of this process so far, in user and system mode.
+pub fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Resident memory of a process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Memory {
+    /// All of it, mapped files included (bytes).
+    pub resident: u64,
+    /// What belongs to nobody else: heap and stacks (bytes).
+    pub anonymous: u64,
+}
+
+/// The memory of a running process. `None` where the system does not tell (it does on Linux).
+pub fn memory(process: u32) -> Option<Memory> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let bytes = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kib * 1024)
+    };
+    Some(Memory { resident: bytes("VmRSS:")?, anonymous: bytes("RssAnon:")? })
+}
+
+/// An address of this machine that nobody listens on at the moment.
+pub fn free_address() -> Result<SocketAddr, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?)
+}
+
+/// The number of processors that this process may use.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
