@@ -123,6 +123,9 @@ pub struct Agent {
     pub turns: Vec<Turn>,
     /// How often earlier turns were changed (compaction); while it stays, `turns` has only grown.
     pub history_epoch: u32,
+    /// Turn 1 is a summary of what came before.
+    #[serde(default)]
+    pub summarised: bool,
     /// Words for the model that wait for its next call: guidance, messages, hints.
     pub inbox: Vec<Content>,
     /// Index of the model in use: a fallback is kept once taken.
@@ -151,6 +154,7 @@ impl Agent {
             stopping: false,
             turns: Vec::new(),
             history_epoch: 0,
+            summarised: false,
             inbox: Vec::new(),
             model: 0,
             model_calls: 0,

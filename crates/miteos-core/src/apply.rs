@@ -427,6 +427,11 @@ impl Agent {
         let old = std::mem::take(&mut self.turns);
         let mut old = old.into_iter();
         self.turns.extend(old.next());
+        if self.summarised {
+            // The earlier summary is part of what this one was made of.
+            old.next();
+        }
+        self.summarised = true;
         self.turns.push(Turn::User { text: summary.clone() });
         self.turns.extend(old.filter(|t| matches!(t, Turn::User { .. })));
         self.turns.extend(rest);

@@ -18,7 +18,7 @@ Agent types:
 - email: reads and writes e-mail
 - social: social networks
 Rules:
-- Use as few subtasks as possible. One agent is the right answer for work that does not fall into independent parts; an agent can take many steps and use many tools.
+- Most tasks need exactly ONE subtask: one agent takes many steps, so writing, running, checking and publishing belong together. Split only work that falls into large independent parts.
 - Together the subtasks do the whole task. Repeat every file name, address and number of the task in the prompt that needs it.
 - Writing programs, pages and other code is work for a builder; a report is one subtask of whoever finds its facts; figures from data files are work for an analyst.
 - Independent subtasks run at the same time. Give depends_on only where a result is needed.

@@ -2,6 +2,7 @@
 
 use miteos_core::event::Event;
 use miteos_core::ids::AgentId;
+use miteos_core::pending::Effect;
 use miteos_core::task::{Stage, Task};
 use miteos_core::time::Timestamp;
 use miteos_store::{Append, ApprovalRow, DeliverableRow, NewRecord, TaskRow};
@@ -47,13 +48,15 @@ impl Detail {
     }
 }
 
-/// When the engine has to look at the task by itself: now if anything is owed, else when the next thing falls due.
-/// A task that only people can move, or that waits for a place, has no such time.
+/// When the engine has to look at the task by itself. What is owed now is due since the task was made: a time that
+/// stays the same from append to append leaves the store's index alone. A task that only people can move, or that
+/// waits for a place, has no such time.
 pub fn wake_at(task: &Task, now: Timestamp) -> Option<Timestamp> {
     if task.stage == Stage::Queued {
-        return tier::concurrent_tasks(&task.tier).is_none().then_some(now);
+        return tier::concurrent_tasks(&task.tier).is_none().then_some(task.created_at);
     }
-    task.pending().iter().map(|effect| effect.not_before().unwrap_or(now)).min()
+    let due = |effect: &Effect| effect.not_before().filter(|at| *at > now).unwrap_or(task.created_at);
+    task.pending().iter().map(due).min()
 }
 
 pub fn task_row(task: &Task, now: Timestamp) -> serde_json::Result<TaskRow> {

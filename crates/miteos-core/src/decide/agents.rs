@@ -210,10 +210,15 @@ impl Decision<'_> {
     }
 }
 
-/// Whether a summary would drop anything: guidance and earlier summaries stay.
+/// A summary that would replace less than this (bytes) is not worth a model call.
+const MIN_SUMMARISED_BYTES: u64 = 2 * 1024;
+
+/// Whether a summary would make room: guidance and what was summarised before stay.
 fn can_summarise(agent: &Agent) -> bool {
-    let cut = agent.summary_cut();
-    agent.turns.iter().take(cut).skip(1).any(|t| !matches!(t, Turn::User { .. }))
+    let own = |turn: &&Turn| !matches!(turn, Turn::User { .. });
+    let droppable: u64 =
+        agent.turns.iter().take(agent.summary_cut()).skip(1).filter(own).map(Turn::weight).sum();
+    droppable >= MIN_SUMMARISED_BYTES
 }
 
 fn is_blank(text: &Content) -> bool {

@@ -381,6 +381,7 @@ fn long_history_is_stubbed_then_summarised_and_guidance_stays() {
     }
     assert!(seen.contains("internal.history_stubbed") && seen.contains("internal.summary_asked"), "{seen:?}");
     let turns = format!("{:?}", world.task.agents[0].turns);
+    assert_eq!(turns.matches("so far: much").count(), 1, "a summary takes the earlier one in");
     assert!(turns.contains("remember the milk") && turns.contains("brief") && turns.contains("so far: much"));
     world.check_replay();
 }

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Instant;
 
 use async_trait::async_trait;
 use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
-use miteos_server::Config;
+use miteos_server::{Config, CrashHook};
 use miteos_tools::{Settled, Tool, ToolContext, ToolError, ToolOutput};
 use serde_json::{Value, json};
 
@@ -168,9 +167,9 @@ fn check_bells(folder: &Path, k: u64) {
     assert_eq!((rings.len(), different.len()), (2, 2), "after write {k}: {rings:?}");
 }
 
-fn with_bell(folder: &Path) -> impl FnOnce(&mut Config) + use<> {
+fn with_bell(folder: &Path) -> impl Fn(&mut Config) + use<> {
     let rings = folder.join("rings");
-    move |config| config.tools = vec![Bell::tool(rings)]
+    move |config| config.tools = vec![Bell::tool(rings.clone())]
 }
 
 async fn undisturbed() -> (Outcome, usize) {
@@ -215,14 +214,15 @@ async fn crashed_in_process(folder: &Path, standin: &StandIn, k: u64) -> Option<
     let (copy, model) = (folder.to_owned(), standin.clone());
     runtime.spawn(async move {
         let change = with_bell(&copy);
+        let hook: CrashHook = Arc::new(move |n| {
+            if n == k {
+                let _ = told.send(());
+                held.wait();
+            }
+        });
         let server = TestServer::over(&copy, model, |config| {
             change(config);
-            config.crash = Some(Arc::new(move |n| {
-                if n == k {
-                    let _ = told.send(());
-                    held.wait();
-                }
-            }));
+            config.crash = Some(Arc::clone(&hook));
         })
         .await;
         // The very first write is the task's creation: then nobody is told of it, and its id is found in the list.
@@ -244,26 +244,8 @@ async fn crashed_in_process(folder: &Path, standin: &StandIn, k: u64) -> Option<
     }
 }
 
-/// Opens the folder again as soon as the dead server's lock is gone.
-async fn reopened(folder: &Path, standin: &StandIn) -> TestServer {
-    let begun = Instant::now();
-    loop {
-        let mut probe = config(folder, standin);
-        with_bell(folder)(&mut probe);
-        match miteos_server::Server::start(probe).await {
-            Ok(server) => {
-                // Only to see that it can be opened: it is closed again, and opened as the tests do it.
-                server.run_until(std::future::ready(())).await.unwrap();
-                return TestServer::over(folder, standin.clone(), with_bell(folder)).await;
-            }
-            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-}
-
 async fn recovered(folder: &Path, standin: &StandIn, expected: &Outcome, calls: usize, k: u64) {
-    let mut server = reopened(folder, standin).await;
+    let mut server = TestServer::over(folder, standin.clone(), with_bell(folder)).await;
     let list = server.get("/tasks").await;
     assert_eq!(list["total"], 1, "after write {k}");
     let task = list["tasks"][0]["id"].as_str().unwrap().to_owned();

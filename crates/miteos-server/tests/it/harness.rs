@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use miteos_server::models::{Endpoint, ModelsConfig, Override, Secret};
-use miteos_server::{Config, Server};
+use miteos_server::{Config, Server, StartError};
+use miteos_store::StoreError;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -61,7 +62,7 @@ impl TestServer {
         Self::start_with(script, |_| {}).await
     }
 
-    pub async fn start_with(script: Script, change: impl FnOnce(&mut Config)) -> Self {
+    pub async fn start_with(script: Script, change: impl Fn(&mut Config)) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let standin = StandIn::start(script).await;
         let mut server = Self::over(temp.path(), standin, change).await;
@@ -70,10 +71,19 @@ impl TestServer {
     }
 
     /// A server on a folder that may hold another's data.
-    pub async fn over(folder: &Path, standin: StandIn, change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = config(folder, &standin);
-        change(&mut config);
-        let server = Server::start(config).await.unwrap();
+    pub async fn over(folder: &Path, standin: StandIn, change: impl Fn(&mut Config)) -> Self {
+        let begun = Instant::now();
+        let server = loop {
+            let mut config = config(folder, &standin);
+            change(&mut config);
+            match Server::start(config).await {
+                Ok(server) => break server,
+                // The one before is still letting go of the folder: its last tasks are being dropped.
+                Err(StartError::Store(StoreError::InUse { .. })) if begun.elapsed() < PATIENCE => {}
+                Err(error) => panic!("{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
         let url = server.url();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {

@@ -67,7 +67,7 @@ pub(super) fn tool() -> Arc<dyn Tool> {
     declare(
         Declared {
             name: "code_exec",
-            description: "Run a program in a sandbox without network. Standard library only: nothing can be installed. It starts in the workspace's folder and can read and write files there. Gives exit code, output and changed files.",
+            description: "Run a program in a sandbox: no network, standard library only, nothing can be installed. It starts in the workspace's folder and can read and write files there. Gives exit code and output.",
             schema,
             agents: &CODERS,
             risk: Risk::Medium,

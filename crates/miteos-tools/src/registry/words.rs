@@ -56,7 +56,11 @@ pub(super) fn usage(schema: &Value) -> String {
         .flatten()
         .filter_map(Value::as_str)
         .collect();
-    let optional = fields.keys().map(String::as_str).filter(|key| !required.contains(key));
+    // By name, because whether a JSON object keeps its order depends on what else is compiled in.
+    let mut optional: Vec<&str> =
+        fields.keys().map(String::as_str).filter(|key| !required.contains(key)).collect();
+    optional.sort_unstable();
+    let optional = optional.into_iter();
     let named: Vec<String> =
         required.iter().map(|key| (*key).to_owned()).chain(optional.map(|key| format!("{key}?"))).collect();
     format!("Its fields are {{{}}}.", named.join(", "))
