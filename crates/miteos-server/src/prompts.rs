@@ -154,7 +154,7 @@ pub fn brief(task: &Task, subtask: &Subtask, description: Option<&str>, files: &
             ));
         }
     }
-    let others: Vec<_> = task.agents.iter().filter(|a| a.id != subtask.agent && !a.is_finished()).collect();
+    let others: Vec<_> = task.agents.iter().filter(|a| a.id != subtask.agent && a.is_working()).collect();
     if !others.is_empty() {
         text.push_str("\nOther agents at work on this task:\n");
         for other in others {

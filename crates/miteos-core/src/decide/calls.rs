@@ -146,7 +146,7 @@ impl Decision<'_> {
     }
 
     fn undeliverable(&self, from: AgentId, to: Recipient) -> Option<String> {
-        let others: Vec<_> = self.task.agents.iter().filter(|a| a.id != from && !a.is_finished()).collect();
+        let others: Vec<_> = self.task.agents.iter().filter(|a| a.id != from && a.is_working()).collect();
         let names = || {
             let names: Vec<_> = others.iter().map(|a| format!("{} ({})", a.id, a.kind)).collect();
             if names.is_empty() {
@@ -157,9 +157,10 @@ impl Decision<'_> {
         };
         match to {
             Recipient::All if others.is_empty() => Some(format!("not sent: {}", names())),
-            Recipient::Agent(to) if !others.iter().any(|a| a.id == to) => {
-                Some(format!("not sent: {to} is no agent of this task that is still working; {}", names()))
-            }
+            Recipient::Agent(to) if !others.iter().any(|a| a.id == to) => Some(format!(
+                "not sent: {to} is no agent of this task that is at work (one that has not begun sees your result when it does); {}",
+                names()
+            )),
             Recipient::All | Recipient::Agent(_) => None,
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn tool() -> Arc<dyn Tool> {
         "properties": {
             "path": {"type": "string", "minLength": 1, "maxLength": 4096, "description": "File of the workspace."},
             "name": {"type": "string", "minLength": 1, "maxLength": 255, "description": "File name to hand it over under. Default: its own."},
-            "type": {"type": "string", "maxLength": 127, "pattern": "^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$", "description": "Media type, such as text/csv. Default: guessed."},
+            "type": {"type": "string", "maxLength": 127, "description": "Media type, such as text/csv. Default: guessed."},
         },
         "required": ["path"],
         "additionalProperties": false,
@@ -69,7 +69,10 @@ impl Work for Publish {
             })
             .await?;
         let name = file_name(name.as_deref().unwrap_or(source.last()));
-        let media_type = r#type.unwrap_or_else(|| guess(&name, source.as_str(), is_text));
+        // Small models write "text" or "csv" here: what is no media type is guessed like a missing one.
+        let media_type = r#type
+            .filter(|text| is_media_type(text))
+            .unwrap_or_else(|| guess(&name, source.as_str(), is_text));
         let reader = Box::new(tokio::fs::File::from_std(file));
         let (sha256, bytes) = tokio::select! {
             biased;
@@ -93,6 +96,14 @@ fn starts_as_text(file: &std::fs::File) -> std::io::Result<bool> {
     file.take(SNIFFED_BYTES).read_to_end(&mut start)?;
     file.rewind()?;
     Ok(looks_like_text(&start))
+}
+
+/// Two tokens with a slash between them (RFC 6838); nothing that could break a header.
+fn is_media_type(text: &str) -> bool {
+    let token = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
+    };
+    text.split_once('/').is_some_and(|(kind, sub)| token(kind) && token(sub))
 }
 
 fn guess(name: &str, path: &str, is_text: bool) -> String {
@@ -146,6 +157,16 @@ mod tests {
         }
         let long = file_name(&format!("{}.tar", "ü".repeat(300)));
         assert!(long.len() <= MAX_NAME_BYTES && long.ends_with("ü.tar"), "{long}");
+    }
+
+    #[test]
+    fn only_media_types_are_taken() {
+        for good in ["text/csv", "application/vnd.api+json"] {
+            assert!(is_media_type(good), "{good}");
+        }
+        for bad in ["text", "", "/", "text/", "a/b/c", "text/x\r\nSet-Cookie: a", "text/csv; charset=x"] {
+            assert!(!is_media_type(bad), "{bad}");
+        }
     }
 
     #[test]

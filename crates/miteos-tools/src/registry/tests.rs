@@ -83,7 +83,16 @@ fn faults_are_named_so_that_they_can_be_mended() {
         check("web_search", json!({"query": "x".repeat(401)}))
             .contains("query must have at most 400 characters")
     );
-    assert!(check("publish", json!({"path": "a", "type": "pdf"})).contains("type must match"));
+    assert!(
+        registry.check("publish", &json!({"path": "a", "type": "pdf"})).is_ok(),
+        "a loose type is guessed"
+    );
+    let outside =
+        json!({"type": "object", "properties": {"type": {"type": "string", "pattern": "^[a-z]+/"}}});
+    let validator = jsonschema::options().build(&outside).unwrap();
+    let (input, words) =
+        (json!({"type": "pdf"}), |error: jsonschema::ValidationError<'_>| super::words::fault(&error));
+    assert_eq!(validator.iter_errors(&input).map(words).collect::<Vec<_>>(), ["type must match ^[a-z]+/"]);
     assert!(check("nothing", json!({})).starts_with("there is no tool \"nothing\"; there are: code_exec, "));
     let two = check("edit_file", json!({"path": 1, "old": 2, "new": "x", "extra": true}));
     assert!(
