@@ -1,5 +1,7 @@
 //! One agent: a conversation with a model, and the calls it has open.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Approval;
@@ -8,6 +10,7 @@ use crate::content::{Content, Sha256};
 use crate::event::{CallFacts, Retry};
 use crate::ids::{AgentId, CallId, SubtaskId};
 use crate::money::{MicroUsd, Usage};
+use crate::settings::{MAX_CIRCLE, REPEATS_END};
 use crate::tool::AgentType;
 
 /// What an agent is doing. `Thinking` and `Acting` are the two halves of its loop.
@@ -104,11 +107,31 @@ impl AgentStatus {
     }
 }
 
-/// The last answer's calls with their results, as one digest, and how often it came in a row.
+/// The last answers' calls with their results, each as one digest, the newest last.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Repeats {
-    pub digest: Option<Sha256>,
-    pub count: u32,
+    recent: VecDeque<Sha256>,
+}
+
+impl Repeats {
+    /// How often the same calls have come round, if these come next: once for something new. A round is one answer,
+    /// or a circle of up to [`MAX_CIRCLE`] answers.
+    pub fn rounds_with(&self, next: &Sha256) -> u32 {
+        let newest_first: Vec<&Sha256> = std::iter::once(next).chain(self.recent.iter().rev()).collect();
+        let rounds = |circle: usize| {
+            let same = newest_first.iter().zip(newest_first.iter().skip(circle)).take_while(|(a, b)| a == b);
+            (same.count() + circle) / circle
+        };
+        let most = (1..=MAX_CIRCLE).map(rounds).max().unwrap_or(1);
+        u32::try_from(most).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn push(&mut self, digest: Sha256) {
+        self.recent.push_back(digest);
+        if self.recent.len() > MAX_CIRCLE * REPEATS_END as usize {
+            self.recent.pop_front();
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! How a record changes a task. The only way its state changes, live and on replay.
 
-use crate::agent::{Agent, Call, CallState, Hold, Phase, Repeats};
+use crate::agent::{Agent, Call, CallState, Hold, Phase};
 use crate::approval::Approval;
 use crate::chat::{CallRecord, ResultRecord, Turn, guess_tokens};
 use crate::content::{Content, Sha256};
@@ -376,9 +376,7 @@ impl Agent {
             })
             .collect();
         if let Some(results) = results {
-            let count =
-                if self.repeats.digest.as_ref() == Some(&digest) { self.repeats.count + 1 } else { 1 };
-            self.repeats = Repeats { digest: Some(digest), count };
+            self.repeats.push(digest);
             self.push(Turn::Results { results });
             self.phase = self.fresh_thinking();
         }

@@ -80,6 +80,8 @@ pub const MAX_REFUSALS: u32 = 2;
 pub const REPEATS_HINT: u32 = 3;
 /// Identical calls with identical results that end the agent.
 pub const REPEATS_END: u32 = 5;
+/// Answers in a circle that is still seen as one: a, b, c, a, b, c repeats itself like a, a.
+pub const MAX_CIRCLE: usize = 3;
 /// Empty answers that end the agent.
 pub const EMPTY_ANSWERS_END: u32 = 3;
 /// Share of the window (percent) that history may fill before it is compacted.

@@ -21,7 +21,7 @@ use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::tool::{Settled, Tool, ToolContext, ToolError, ToolOutput};
+use crate::tool::{Needs, Settled, Tool, ToolContext, ToolError, ToolOutput};
 
 /// The folder of `.miteos/` that has the receipts of edits.
 pub(crate) const RECEIPTS: &str = edit_file::RECEIPTS;
@@ -66,6 +66,10 @@ struct Declared {
 /// What a built-in tool does.
 #[async_trait]
 trait Work: Send + Sync + 'static {
+    fn needs(&self) -> Needs {
+        Needs::Nothing
+    }
+
     async fn run(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError>;
 
     async fn settle(&self, _ctx: &ToolContext) -> Result<Settled, ToolError> {
@@ -96,6 +100,10 @@ impl<W: Work> Tool for Builtin<W> {
 
     fn agents(&self) -> &[AgentType] {
         self.agents
+    }
+
+    fn needs(&self) -> Needs {
+        self.work.needs()
     }
 
     fn risk(&self, _input: &Value) -> Risk {

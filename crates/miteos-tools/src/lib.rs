@@ -20,5 +20,7 @@ pub mod workspace;
 pub use calls::forget;
 pub use registry::Registry;
 pub use services::{Blobs, CodeRunner, Memory, Services};
-pub use tool::{Published, Recipient, Settled, Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
+pub use tool::{
+    Circumstances, Needs, Published, Recipient, Settled, Tool, ToolContext, ToolEffect, ToolError, ToolOutput,
+};
 pub use workspace::{Workspace, WorkspaceError};

@@ -10,7 +10,7 @@ use miteos_core::tool::{AgentType, ToolSpec};
 use serde_json::Value;
 
 use crate::builtin;
-use crate::tool::Tool;
+use crate::tool::{Circumstances, Tool};
 
 /// Arguments bigger than this are refused unread (bytes of JSON).
 pub const MAX_INPUT_BYTES: usize = 4 * 1024 * 1024;
@@ -20,7 +20,7 @@ const MAX_NAMED_FAULTS: usize = 5;
 /// The tools of a process. Made once; never changes.
 pub struct Registry {
     tools: BTreeMap<String, Registered>,
-    offered: HashMap<AgentType, Arc<[ToolSpec]>>,
+    offered: HashMap<(AgentType, Circumstances), Arc<[ToolSpec]>>,
 }
 
 struct Registered {
@@ -58,9 +58,11 @@ impl Registry {
     pub fn new(list: Vec<Arc<dyn Tool>>) -> Result<Self, RegistryError> {
         let offered = AgentType::ALL
             .into_iter()
-            .map(|agent| {
-                let theirs = list.iter().filter(|tool| tool.agents().contains(&agent));
-                (agent, theirs.map(|tool| tool.spec().clone()).collect())
+            .flat_map(|agent| Circumstances::ALL.map(|here| (agent, here)))
+            .map(|(agent, here)| {
+                let theirs =
+                    list.iter().filter(|tool| tool.agents().contains(&agent) && here.meet(tool.needs()));
+                ((agent, here), theirs.map(|tool| tool.spec().clone()).collect())
             })
             .collect();
         let mut tools = BTreeMap::new();
@@ -84,9 +86,9 @@ impl Registry {
         self.tools.get(name).map(|registered| &registered.tool)
     }
 
-    /// What this kind of agent may use: the same list, in the same order, at every call.
-    pub fn offered(&self, agent: AgentType) -> Arc<[ToolSpec]> {
-        self.offered.get(&agent).map_or_else(|| Arc::from([]), Arc::clone)
+    /// What this kind of agent may use where it works: the same list, in the same order, at every call.
+    pub fn offered(&self, agent: AgentType, here: Circumstances) -> Arc<[ToolSpec]> {
+        self.offered.get(&(agent, here)).map_or_else(|| Arc::from([]), Arc::clone)
     }
 
     /// Whether the arguments fit the tool's schema; if not, in words that a model can act on.

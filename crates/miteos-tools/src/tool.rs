@@ -23,6 +23,11 @@ pub trait Tool: Send + Sync {
     /// Who may use it.
     fn agents(&self) -> &[AgentType];
 
+    /// What must be there for it to be of use. Where it is not, the tool is not offered.
+    fn needs(&self) -> Needs {
+        Needs::Nothing
+    }
+
     /// How much harm this call can do. The arguments need not have been checked.
     fn risk(&self, input: &Value) -> Risk;
 
@@ -38,6 +43,42 @@ pub trait Tool: Send + Sync {
     /// After a crash: what became of a `Once` call that has a start and no outcome.
     async fn settle(&self, _ctx: &ToolContext, _input: Value) -> Result<Settled, ToolError> {
         Ok(Settled::Unknown)
+    }
+}
+
+/// What a tool needs to be of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    Nothing,
+    /// Other agents in the task.
+    Team,
+    /// A machine on which programs can be run.
+    Code,
+}
+
+/// Where an agent works. Stays the same as long as the agent does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Circumstances {
+    /// The task has more than one agent.
+    pub team: bool,
+    /// Programs can be run.
+    pub code: bool,
+}
+
+impl Circumstances {
+    pub(crate) const ALL: [Self; 4] = [
+        Self { team: false, code: false },
+        Self { team: false, code: true },
+        Self { team: true, code: false },
+        Self { team: true, code: true },
+    ];
+
+    pub(crate) fn meet(self, needs: Needs) -> bool {
+        match needs {
+            Needs::Nothing => true,
+            Needs::Team => self.team,
+            Needs::Code => self.code,
+        }
     }
 }
 

@@ -171,7 +171,7 @@ impl Decision<'_> {
         let done = |c: &Call| c.facts.call == call || matches!(c.state, CallState::Done { .. });
         let last = agent.calls().iter().all(done);
         let digest = agent.batch_digest(call, ended.ok, &ended.output);
-        let repeats = if last && agent.repeats.digest == Some(digest) { agent.repeats.count + 1 } else { 1 };
+        let repeats = if last { agent.repeats.rounds_with(&digest) } else { 1 };
         let replaced = agent.call(call).is_some_and(|c| c.replaced);
         let mut hints = Vec::new();
         if replaced {
@@ -179,7 +179,7 @@ impl Decision<'_> {
         }
         if repeats >= REPEATS_HINT {
             hints.push(format!(
-                "This was the same call with the same result {repeats} times in a row. Do something else, or give your final answer."
+                "You have made the same calls with the same results {repeats} times. Do something else, or give your final answer."
             ));
         }
         let hint = (!hints.is_empty()).then(|| hints.join(" "));
@@ -195,7 +195,7 @@ impl Decision<'_> {
         });
         if repeats >= REPEATS_END {
             let error = format!(
-                "the agent made the same call of {tool} with the same result {repeats} times in a row"
+                "the agent ran in circles: the same calls with the same results {repeats} times, the last one of {tool}"
             );
             self.fail_agent(id, error);
         } else if last {

@@ -167,6 +167,34 @@ fn running_in_circles_gets_a_hint_and_then_ends() {
 }
 
 #[test]
+fn a_circle_of_several_answers_is_one_too() {
+    let mut world = World::planned(&[("1", &[])]);
+    world.start(0);
+    let mut hinted = Vec::new();
+    for step in 1..=15 {
+        let path = ["a", "b", "c"][step % 3];
+        world.answer(0, "", vec![call("read_file", &json!({"path": path}))]);
+        let events = world.end_call(0, true, "same");
+        let Event::CallFinished { hint, .. } = &events[0] else { panic!() };
+        hinted.push(hint.is_some());
+        assert_eq!(matches!(events.get(1), Some(Event::AgentFailed { .. })), step == 15, "step {step}");
+    }
+    assert_eq!(hinted.iter().position(|hint| *hint), Some(8), "after three rounds of three");
+}
+
+#[test]
+fn the_same_calls_with_other_results_are_no_circle() {
+    let mut world = World::planned(&[("1", &[])]);
+    world.start(0);
+    for step in 0..12 {
+        world.answer(0, "", vec![call("read_file", &json!({"path": "log"}))]);
+        let events = world.end_call(0, true, &format!("line {step}"));
+        let Event::CallFinished { hint, .. } = &events[0] else { panic!() };
+        assert!(hint.is_none() && events.len() == 1, "step {step}");
+    }
+}
+
+#[test]
 fn the_last_model_call_must_answer() {
     let mut world = World::new(TaskConfig::default(), Settings { max_model_calls: 2, ..Settings::default() });
     world.must(Command::Admit);

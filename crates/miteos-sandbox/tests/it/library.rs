@@ -236,11 +236,18 @@ async fn a_home_cache_stays_and_a_temporary_home_does_not() {
     }
 }
 
+/// A folder that is not below /tmp, which programs have for themselves: the build's own, or the home.
+fn outside_tmp() -> std::path::PathBuf {
+    let places =
+        [Some(env!("CARGO_TARGET_TMPDIR").into()), std::env::var_os("HOME").map(std::path::PathBuf::from)];
+    let hidden = |place: &std::path::PathBuf| place.starts_with("/tmp") || place.starts_with("/var/tmp");
+    places.into_iter().flatten().find(|place| !hidden(place)).expect("a folder that is not below /tmp")
+}
+
 #[tokio::test]
 async fn listed_folders_are_seen_read_only_and_dangerous_ones_are_not() {
     for backend in [BackendChoice::Namespaces, BackendChoice::Bwrap] {
-        // Not below /tmp, which programs have for themselves.
-        let seen = tempfile::Builder::new().prefix("tools").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let seen = tempfile::Builder::new().prefix("tools").tempdir_in(outside_tmp()).unwrap();
         write(&seen.path().join("tool"), "#!/bin/sh\necho tool ran\n", 0o755);
         std::fs::set_permissions(seen.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let folder = tempfile::tempdir().unwrap();

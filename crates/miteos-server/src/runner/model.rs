@@ -10,10 +10,11 @@ use miteos_core::event::Retry;
 use miteos_core::ids::AgentId;
 use miteos_core::pending::Effect;
 use miteos_core::task::Task;
-use miteos_core::tool::{AgentType, RetryClass, Risk};
+use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
 use miteos_models::{
     Answer, ErrorKind, Finish, Message, ModelError, ModelName, Request, RequestedCall, ToolChoice,
 };
+use miteos_tools::Circumstances;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Purse;
@@ -32,6 +33,8 @@ const MAX_RAW_CHARS: usize = 500;
 pub struct Call {
     agent: AgentId,
     kind: AgentType,
+    /// Whether it has company. The plan says so, and never changes while the agent works.
+    team: bool,
     step: u32,
     heard: usize,
     last: bool,
@@ -49,6 +52,7 @@ impl Call {
         Some(Self {
             agent: agent.id,
             kind: agent.kind,
+            team: task.subtasks.len() > 1,
             step,
             heard,
             last,
@@ -202,8 +206,9 @@ pub fn storage_failure(error: &miteos_store::StoreError) -> ModelFailure {
 pub async fn next(deps: Arc<Deps>, owed: Call, cancel: CancellationToken) -> Option<Command> {
     let (agent, step, heard) = (owed.agent, owed.step, owed.heard);
     let erred = |failure| Some(Command::ModelErred { agent, step, failure });
-    let kind = owed.kind;
-    let request = match prepare(&deps, &owed).await {
+    let here = Circumstances { team: owed.team, code: deps.services.code.unavailable().is_none() };
+    let offered = deps.registry.offered(owed.kind, here);
+    let request = match prepare(&deps, &owed, Arc::clone(&offered)).await {
         Ok(request) => request,
         Err(failure) => return erred(failure),
     };
@@ -211,7 +216,7 @@ pub async fn next(deps: Arc<Deps>, owed: Call, cancel: CancellationToken) -> Opt
         Called::Cancelled => None,
         Called::TooDear => Some(Command::BudgetExhausted),
         Called::Failed(failure) => erred(failure),
-        Called::Answered(answer, model_call) => match take(&deps, kind, *answer).await {
+        Called::Answered(answer, model_call) => match take(&deps, &offered, *answer).await {
             Ok((text, calls, opaque)) => {
                 Some(Command::ModelAnswered { agent, step, heard, text, calls, opaque, model_call })
             }
@@ -220,7 +225,7 @@ pub async fn next(deps: Arc<Deps>, owed: Call, cancel: CancellationToken) -> Opt
     }
 }
 
-async fn prepare(deps: &Deps, owed: &Call) -> Result<Request, ModelFailure> {
+async fn prepare(deps: &Deps, owed: &Call, offered: Arc<[ToolSpec]>) -> Result<Request, ModelFailure> {
     let mut messages = conversation::load(deps, &owed.drafts).await.map_err(|e| storage_failure(&e))?;
     for words in &owed.inbox {
         let text = deps.text(words).await.map_err(|e| storage_failure(&e))?;
@@ -228,7 +233,7 @@ async fn prepare(deps: &Deps, owed: &Call) -> Result<Request, ModelFailure> {
     }
     let key = format!("{}.{}", owed.agent, owed.step);
     let mut request = request(deps, &owed.model, &prompts::system(owed.kind), messages, key)?;
-    request.tools = deps.registry.offered(owed.kind);
+    request.tools = offered;
     if owed.last {
         request.choice = ToolChoice::None;
     }
@@ -237,11 +242,11 @@ async fn prepare(deps: &Deps, owed: &Call) -> Result<Request, ModelFailure> {
 
 type Taken = (Content, Vec<ProposedCall>, Option<serde_json::Value>);
 
-async fn take(deps: &Deps, kind: AgentType, answer: Answer) -> Result<Taken, miteos_store::StoreError> {
+async fn take(deps: &Deps, offered: &[ToolSpec], answer: Answer) -> Result<Taken, miteos_store::StoreError> {
     let text = deps.content(answer.text, None).await?;
     let mut calls = Vec::with_capacity(answer.calls.len());
     for call in answer.calls {
-        calls.push(judge(deps, kind, call).await?);
+        calls.push(judge(deps, offered, call).await?);
     }
     Ok((text, calls, answer.opaque))
 }
@@ -249,7 +254,7 @@ async fn take(deps: &Deps, kind: AgentType, answer: Answer) -> Result<Taken, mit
 /// What the registry says of a call: what it can do, or why it cannot be made.
 async fn judge(
     deps: &Deps,
-    kind: AgentType,
+    offered: &[ToolSpec],
     call: RequestedCall,
 ) -> Result<ProposedCall, miteos_store::StoreError> {
     let (value, mut problem) = match call.arguments {
@@ -260,7 +265,6 @@ async fn judge(
             (serde_json::json!({ "not_json": shown }), Some(problem))
         }
     };
-    let offered = deps.registry.offered(kind);
     let tool = deps.registry.get(&call.tool).filter(|_| offered.iter().any(|spec| spec.name == call.tool));
     if problem.is_none() {
         problem = match &tool {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{CODERS, Declared, Work, arguments, declare};
 use crate::calls::{Noted, Notes};
 use crate::services::{CodeEnd, CodeError, CodeJob, CodeLimits, CodeOutcome};
-use crate::tool::{Settled, Tool, ToolContext, ToolError, ToolOutput};
+use crate::tool::{Needs, Settled, Tool, ToolContext, ToolError, ToolOutput};
 use crate::workspace::{Entry, FileKind, Go, Name, Workspace};
 
 /// The folder of `.miteos/` that has shell scripts while they run.
@@ -80,6 +80,10 @@ pub(super) fn tool() -> Arc<dyn Tool> {
 
 #[async_trait]
 impl Work for CodeExec {
+    fn needs(&self) -> Needs {
+        Needs::Code
+    }
+
     async fn run(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
         let Input { language, code, timeout_s } = arguments(input)?;
         if let Some(why) = ctx.services.code.unavailable() {

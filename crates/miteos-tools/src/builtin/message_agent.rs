@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Declared, EVERYBODY, Work, arguments, declare};
-use crate::tool::{Recipient, Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
+use crate::tool::{Needs, Recipient, Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
 
 const MAX_TEXT_CHARS: usize = 4000;
 
@@ -47,6 +47,10 @@ pub(super) fn tool() -> Arc<dyn Tool> {
 
 #[async_trait]
 impl Work for MessageAgent {
+    fn needs(&self) -> Needs {
+        Needs::Team
+    }
+
     async fn run(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
         let Input { agent_id, text } = arguments(input)?;
         let to = if agent_id == "all" {

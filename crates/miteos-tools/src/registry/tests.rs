@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::*;
 
+const ALL: Circumstances = Circumstances { team: true, code: true };
+
 #[test]
 fn all_builtin_tools_register_and_have_small_strict_schemas() {
     let registry = Registry::new(builtin::all()).unwrap();
@@ -46,14 +48,29 @@ fn all_builtin_tools_register_and_have_small_strict_schemas() {
 fn what_is_offered_is_the_same_text_at_every_call() {
     let (one, two) = (Registry::builtin(), Registry::builtin());
     for agent in AgentType::ALL {
-        let text = |registry: &Registry| serde_json::to_string(&registry.offered(agent)[..]).unwrap();
+        let text = |registry: &Registry| serde_json::to_string(&registry.offered(agent, ALL)[..]).unwrap();
         assert_eq!(text(&one), text(&two));
-        assert!(Arc::ptr_eq(&one.offered(agent), &one.offered(agent)), "cached");
-        let offers_code = one.offered(agent).iter().any(|spec| spec.name == "code_exec");
+        assert!(Arc::ptr_eq(&one.offered(agent, ALL), &one.offered(agent, ALL)), "cached");
+        let offers_code = one.offered(agent, ALL).iter().any(|spec| spec.name == "code_exec");
         let codes = matches!(agent, AgentType::Builder | AgentType::Analyst | AgentType::Researcher);
         assert_eq!(offers_code, codes, "{agent}");
     }
-    assert_eq!(one.offered(AgentType::Trader).len(), 12);
+    assert_eq!(one.offered(AgentType::Trader, ALL).len(), 12);
+}
+
+#[test]
+fn what_is_of_no_use_is_not_offered() {
+    let registry = Registry::builtin();
+    let names = |team, code| -> Vec<String> {
+        let offered = registry.offered(AgentType::Builder, Circumstances { team, code });
+        offered.iter().map(|spec| spec.name.clone()).collect()
+    };
+    let everything = names(true, true);
+    let without =
+        |tool: &str| -> Vec<String> { everything.iter().filter(|name| *name != tool).cloned().collect() };
+    assert_eq!(names(false, true), without("message_agent"));
+    assert_eq!(names(true, false), without("code_exec"));
+    assert_eq!(names(false, false).len(), everything.len() - 2);
 }
 
 #[test]
