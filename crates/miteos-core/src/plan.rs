@@ -46,14 +46,14 @@ struct SubmittedNode {
     acceptance: Vec<String>,
 }
 
-/// The JSON Schema of `submit_plan`.
-pub fn submit_plan_schema() -> Value {
+/// The JSON Schema of `submit_plan`, with room for so many subtasks.
+pub fn submit_plan_schema(most: usize) -> Value {
     let types: Vec<_> = AgentType::ALL.iter().map(|kind| kind.as_str()).collect();
     json!({
         "type": "object",
         "properties": {
             "subtasks": {
-                "type": "array", "minItems": 1, "maxItems": MAX_NODES,
+                "type": "array", "minItems": 1, "maxItems": most.clamp(1, MAX_NODES),
                 "items": {
                     "type": "object",
                     "properties": {

@@ -3,6 +3,7 @@
 use crate::config::{Endpoint, ModelsConfig, Secret};
 use crate::known::{KNOWN, Known};
 use crate::name::ModelName;
+use crate::stated;
 
 /// The default model, `provider/model`.
 pub const MODEL: &str = "MITEOS_MODEL";
@@ -52,6 +53,7 @@ pub fn config_from_env(get: &dyn Fn(&str) -> Option<String>) -> ModelsConfig {
         let fallback = model(&mut config, FALLBACK_MODELS, Some(name.to_owned()));
         config.fallbacks.extend(fallback);
     }
+    stated::read(&mut config, &get);
     config
 }
 

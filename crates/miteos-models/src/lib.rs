@@ -18,6 +18,7 @@ mod name;
 mod prices;
 mod provider;
 pub mod scripted;
+mod stated;
 
 pub use call::{Answer, CallRef, Delta, Finish, Message, Request, RequestedCall, ToolChoice};
 pub use cloud::{

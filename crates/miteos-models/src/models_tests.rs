@@ -29,6 +29,7 @@ impl Provider for Fixed {
             max_output_tokens: 1024,
             price: Some(Price::FREE),
             local: true,
+            plans_up_to: None,
         }]
     }
 }
@@ -63,7 +64,13 @@ fn the_local_model_is_the_last_resort() {
     let info = models.info(&name("local/small"));
     assert_eq!(
         info,
-        ModelInfo { price: Some(Price::FREE), window_tokens: 4096, max_output_tokens: 1024, local: true }
+        ModelInfo {
+            price: Some(Price::FREE),
+            window_tokens: 4096,
+            max_output_tokens: 1024,
+            local: true,
+            plans_up_to: None
+        }
     );
     let mut models = Models::new(ModelsConfig { default: Some(name("openai/gpt-5")), ..with_key("openai") });
     models.register(LOCAL_PROVIDER, Arc::new(Fixed));

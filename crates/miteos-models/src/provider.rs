@@ -34,4 +34,6 @@ pub struct Offered {
     pub price: Option<Price>,
     /// Whether it runs on this machine.
     pub local: bool,
+    /// The most subtasks it should be asked to plan; `None`: as many as there may be.
+    pub plans_up_to: Option<usize>,
 }

@@ -38,6 +38,8 @@ variables! {
     MODEL = "MITEOS_MODEL": "The default model, provider/model.";
     PLANNER_MODEL = "MITEOS_PLANNER_MODEL": "The model that plans; unset: the default one.";
     FALLBACK_MODELS = "MITEOS_FALLBACK_MODELS": "Models that are tried in order when one fails, with commas between them.";
+    PRICES = "MITEOS_PRICES": "Prices of models, provider/model=INPUT/OUTPUT in dollars per million tokens, with commas between them.";
+    WINDOWS = "MITEOS_WINDOWS": "Windows of models, provider/model=TOKENS, with commas between them.";
     SANDBOX = "MITEOS_SANDBOX": "auto (default), namespaces, bwrap, or none: no isolation.";
     SEARCH = "MITEOS_SEARCH": "brave, tavily, serper, searxng or duckduckgo; unset: the first with a key.";
     EGRESS_ALLOW = "MITEOS_EGRESS_ALLOW": "CIDRs that the server may reach although they are private, with commas between them.";

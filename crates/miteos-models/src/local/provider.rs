@@ -77,6 +77,7 @@ impl Provider for LocalProvider {
             max_output_tokens: catalog::MAX_OUTPUT_TOKENS,
             price: Some(Price::FREE),
             local: true,
+            plans_up_to: Some(catalog::PLANS_UP_TO),
         };
         catalog::CATALOG.iter().map(offered).collect()
     }

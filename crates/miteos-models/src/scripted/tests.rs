@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use miteos_core::plan::{submit_plan_schema, submit_result_schema, validate};
+use miteos_core::plan::{MAX_NODES, submit_plan_schema, submit_result_schema, validate};
 use miteos_core::tool::ToolSpec;
 use serde_json::json;
 
@@ -55,7 +55,11 @@ fn request(prompt: &str, tools: Vec<ToolSpec>, choice: ToolChoice) -> Request {
 }
 
 fn planner(prompt: &str) -> Request {
-    request(prompt, vec![tool("submit_plan", submit_plan_schema())], ToolChoice::Force("submit_plan".into()))
+    request(
+        prompt,
+        vec![tool("submit_plan", submit_plan_schema(MAX_NODES))],
+        ToolChoice::Force("submit_plan".into()),
+    )
 }
 
 async fn call(request: &Request) -> Result<Answer, ModelError> {

@@ -112,7 +112,7 @@ pub async fn call(deps: &Deps, request: Request, purse: &Purse, cancel: &Cancell
             return Called::Failed(ModelFailure {
                 kind: FailureKind::Unusable,
                 message: format!(
-                    "{}: it has no known price, and the task has a budget; set a price in the configuration",
+                    "{}: it has no known price, and the task has a budget; state one with MITEOS_PRICES",
                     request.model
                 ),
             });

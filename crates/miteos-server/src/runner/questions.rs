@@ -38,9 +38,11 @@ impl Asked {
     }
 }
 
-fn function(question: Question) -> ToolSpec {
+fn function(question: Question, plans_up_to: usize) -> ToolSpec {
     let (name, description, schema) = match question {
-        Question::Plan | Question::Replan => ("submit_plan", "Submit the plan.", plan::submit_plan_schema()),
+        Question::Plan | Question::Replan => {
+            ("submit_plan", "Submit the plan.", plan::submit_plan_schema(plans_up_to))
+        }
         Question::Conclude => {
             ("submit_result", "Submit the result of the task.", plan::submit_result_schema())
         }
@@ -59,12 +61,13 @@ pub async fn ask(
         Ok(request) => request,
         Err(failure) => return erred(failure),
     };
+    let name = request.tools.first().map(|tool| tool.name.clone()).unwrap_or_default();
     match model::call(&deps, request, &asked.purse, &cancel).await {
         Called::Cancelled => None,
         Called::TooDear => Some(Command::BudgetExhausted),
         Called::Failed(failure) => erred(failure),
         Called::Answered(answer, model_call) => {
-            let arguments = arguments(&function(question).name, *answer);
+            let arguments = arguments(&name, *answer);
             Some(Command::QuestionAnswered { question, arguments, model_call })
         }
     }
@@ -83,7 +86,9 @@ async fn prepare(deps: &Deps, question: Question, asked: &Asked) -> Result<Reque
             (prompts::CONCLUDER, prompts::conclude(task, &files, &published))
         }
     };
-    let function = function(question);
+    let model = asked.model.as_deref().ok_or_else(|| unusable("no model is set for planning".to_owned()))?;
+    let known = model.parse().ok().and_then(|name| deps.models.info(&name).plans_up_to);
+    let function = function(question, known.unwrap_or(plan::MAX_NODES));
     let mut messages = vec![Message::User { text: words.into() }];
     messages.extend(
         asked
@@ -91,9 +96,8 @@ async fn prepare(deps: &Deps, question: Question, asked: &Asked) -> Result<Reque
             .iter()
             .map(|problems| Message::User { text: prompts::refused(&function.name, problems).into() }),
     );
-    let name = asked.model.as_deref().ok_or_else(|| unusable("no model is set for planning".to_owned()))?;
     let key = format!("{}.{question:?}.{}", task.id, asked.refused.len());
-    let mut request = model::request(deps, name, system, messages, key)?;
+    let mut request = model::request(deps, model, system, messages, key)?;
     request.choice = ToolChoice::Force(function.name.clone());
     request.tools = Arc::from([function]);
     Ok(request)
