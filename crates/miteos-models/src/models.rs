@@ -82,7 +82,7 @@ impl Models {
     /// Adds a provider, or replaces the one of this name: the local model, and scripts in tests.
     pub fn register(&mut self, provider: &str, implementation: Arc<dyn Provider>) {
         if provider == LOCAL_PROVIDER {
-            let first = implementation.offered().into_iter().next();
+            let first = implementation.offered().into_iter().find(|offered| offered.here);
             self.local = first.and_then(|offered| ModelName::new(provider, &offered.model).ok());
         }
         self.providers.insert(provider.to_owned(), implementation);
@@ -172,9 +172,9 @@ impl Models {
         for (provider, implementation) in
             self.providers.iter().filter(|(name, _)| *name != scripted::PROVIDER)
         {
-            names.extend(
-                implementation.offered().iter().filter_map(|o| ModelName::new(provider, &o.model).ok()),
-            );
+            let offered = implementation.offered();
+            let here = offered.iter().filter(|offered| offered.here);
+            names.extend(here.filter_map(|offered| ModelName::new(provider, &offered.model).ok()));
             // A server that stands in for the provider need not have the provider's own model.
             let official =
                 self.config.endpoints.get(provider).is_none_or(|endpoint| endpoint.base_url.is_none());

@@ -29,6 +29,7 @@ impl Provider for Fixed {
             max_output_tokens: 1024,
             price: Some(Price::FREE),
             local: true,
+            here: true,
             plans_up_to: None,
         }]
     }

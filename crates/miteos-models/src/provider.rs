@@ -34,6 +34,8 @@ pub struct Offered {
     pub price: Option<Price>,
     /// Whether it runs on this machine.
     pub local: bool,
+    /// Whether it can be called now; one that is not here is known, but not listed.
+    pub here: bool,
     /// The most subtasks it should be asked to plan; `None`: as many as there may be.
     pub plans_up_to: Option<usize>,
 }

@@ -77,6 +77,7 @@ impl Provider for Scripted {
             max_output_tokens: MAX_OUTPUT_TOKENS,
             price: None,
             local: true,
+            here: true,
             plans_up_to: None,
         };
         vec![offered(MODEL), offered(PRICED_MODEL)]

@@ -77,6 +77,7 @@ impl Provider for LocalProvider {
             max_output_tokens: catalog::MAX_OUTPUT_TOKENS,
             price: Some(Price::FREE),
             local: true,
+            here: installed::is_whole(model, &self.models_dir),
             plans_up_to: Some(catalog::PLANS_UP_TO),
         };
         catalog::CATALOG.iter().map(offered).collect()
@@ -93,6 +94,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let provider = provider(dir.path());
         assert_eq!(provider.offered()[0].model, "qwen2.5-coder-1.5b");
+        assert!(provider.offered().iter().all(|offered| !offered.here), "the folder is empty");
         let request = Request {
             model: "local/qwen2.5-coder-1.5b".parse().unwrap(),
             system: "s".into(),
