@@ -37,8 +37,8 @@ pub struct ModelInfo {
     pub max_output_tokens: u32,
     /// Whether it runs on the operator's own machines.
     pub local: bool,
-    /// The most subtasks it should be asked to plan; `None`: as many as there may be.
-    pub plans_up_to: Option<usize>,
+    /// Whether it is too small for more than plain work: it plans one subtask and gets few tools.
+    pub small: bool,
 }
 
 /// A model for people to choose from.
@@ -133,7 +133,7 @@ impl Models {
         let usual_output =
             if local { UNKNOWN_OUTPUT_TOKENS.min(window_tokens / 4) } else { UNKNOWN_OUTPUT_TOKENS };
         ModelInfo {
-            plans_up_to: offered.as_ref().and_then(|o| o.plans_up_to),
+            small: offered.as_ref().is_some_and(|o| o.small),
             price: stated.price.or(offered.and_then(|o| o.price)).or(row.price),
             window_tokens,
             max_output_tokens: output.unwrap_or(usual_output).min(window_tokens),

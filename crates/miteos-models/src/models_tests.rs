@@ -30,7 +30,7 @@ impl Provider for Fixed {
             price: Some(Price::FREE),
             local: true,
             here: true,
-            plans_up_to: None,
+            small: false,
         }]
     }
 }
@@ -70,7 +70,7 @@ fn the_local_model_is_the_last_resort() {
             window_tokens: 4096,
             max_output_tokens: 1024,
             local: true,
-            plans_up_to: None
+            small: false
         }
     );
     let mut models = Models::new(ModelsConfig { default: Some(name("openai/gpt-5")), ..with_key("openai") });

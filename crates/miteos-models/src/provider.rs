@@ -36,6 +36,6 @@ pub struct Offered {
     pub local: bool,
     /// Whether it can be called now; one that is not here is known, but not listed.
     pub here: bool,
-    /// The most subtasks it should be asked to plan; `None`: as many as there may be.
-    pub plans_up_to: Option<usize>,
+    /// Whether it is too small for more than plain work: it plans one subtask and gets few tools.
+    pub small: bool,
 }

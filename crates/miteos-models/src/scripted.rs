@@ -78,7 +78,7 @@ impl Provider for Scripted {
             price: None,
             local: true,
             here: true,
-            plans_up_to: None,
+            small: false,
         };
         vec![offered(MODEL), offered(PRICED_MODEL)]
     }

@@ -17,6 +17,10 @@ pub const MAX_INPUT_BYTES: usize = 4 * 1024 * 1024;
 /// At most this many things that are wrong are named at once.
 const MAX_NAMED_FAULTS: usize = 5;
 
+/// What a small model does without: it takes these in place of the tool that it needs.
+const TOO_MUCH_FOR_SMALL_MODELS: [&str; 6] =
+    ["search_files", "edit_file", "delete_file", "message_agent", "remember", "recall"];
+
 /// The tools of a process. Made once; never changes.
 pub struct Registry {
     tools: BTreeMap<String, Registered>,
@@ -58,10 +62,15 @@ impl Registry {
     pub fn new(list: Vec<Arc<dyn Tool>>) -> Result<Self, RegistryError> {
         let offered = AgentType::ALL
             .into_iter()
-            .flat_map(|agent| Circumstances::ALL.map(|here| (agent, here)))
+            .flat_map(|agent| Circumstances::all().map(move |here| (agent, here)))
             .map(|(agent, here)| {
-                let theirs =
-                    list.iter().filter(|tool| tool.agents().contains(&agent) && here.meet(tool.needs()));
+                let of_use = |tool: &&Arc<dyn Tool>| {
+                    let name = tool.spec().name.as_str();
+                    tool.agents().contains(&agent)
+                        && here.meet(tool.needs())
+                        && !(here.small && TOO_MUCH_FOR_SMALL_MODELS.contains(&name))
+                };
+                let theirs = list.iter().filter(of_use);
                 ((agent, here), theirs.map(|tool| tool.spec().clone()).collect())
             })
             .collect();

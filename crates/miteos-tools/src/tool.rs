@@ -63,15 +63,15 @@ pub struct Circumstances {
     pub team: bool,
     /// Programs can be run.
     pub code: bool,
+    /// The model is a small one: it gets the few tools that most work needs, as more confuse it.
+    pub small: bool,
 }
 
 impl Circumstances {
-    pub(crate) const ALL: [Self; 4] = [
-        Self { team: false, code: false },
-        Self { team: false, code: true },
-        Self { team: true, code: false },
-        Self { team: true, code: true },
-    ];
+    /// Each combination there is.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..8).map(|bits| Self { team: bits & 1 != 0, code: bits & 2 != 0, small: bits & 4 != 0 })
+    }
 
     pub(crate) fn meet(self, needs: Needs) -> bool {
         match needs {

@@ -53,8 +53,6 @@ impl PackageParts {
 pub const WINDOW_TOKENS: u32 = CONTEXT_TOKENS - MAX_OUTPUT_TOKENS;
 /// The longest answer.
 pub const MAX_OUTPUT_TOKENS: u32 = 4_096;
-/// Models of this size split every task, however small, and then cannot bring the parts together.
-pub const PLANS_UP_TO: usize = 1;
 /// Prompt and answer together. The models were trained on twice as much, but on a plain processor a prompt of this
 /// size is read for minutes.
 pub const CONTEXT_TOKENS: u32 = 16_384;

@@ -4,7 +4,7 @@
 use miteos_core::tool::ToolSpec;
 use serde_json::Value;
 
-use super::schema::{ordered_properties, resolve};
+use super::schema::{COLON, COMMA, ordered_properties, resolve};
 
 /// Schemas inside one another that are written out.
 const MAX_DEPTH: u32 = 6;
@@ -45,7 +45,7 @@ fn notes(schema: &Value) -> String {
     lines.join("\n")
 }
 
-/// The shape of a value in a notation that needs no explanation: `{"path":string,"limit"?:integer}`.
+/// The shape of a value in a notation that needs no explanation: `{"path": string, "limit"?: integer}`.
 fn shape(schema: &Value, root: &Value, depth: u32) -> String {
     let shape_of = |schema: &Value| shape(schema, root, depth + 1);
     if depth > MAX_DEPTH {
@@ -87,14 +87,14 @@ fn typed(kind: &str, schema: &Value, root: &Value, depth: u32) -> String {
             }
             let fields = properties.into_iter().map(|(name, schema, required)| {
                 let mark = if required { "" } else { "?" };
-                format!("{}{mark}:{}", Value::from(name), shape(schema, root, depth + 1))
+                format!("{}{mark}{COLON}{}", Value::from(name), shape(schema, root, depth + 1))
             });
-            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(COMMA))
         }
         "array" => {
             let item =
                 schema.get("items").map_or_else(|| "any".to_owned(), |items| shape(items, root, depth + 1));
-            format!("[{item},...]")
+            format!("[{item}, ...]")
         }
         other => other.to_owned(),
     }
@@ -126,15 +126,15 @@ fn written(value: &Value, schema: &Value, root: &Value) -> String {
                 .filter_map(|(name, schema, _)| fields.get(*name).map(|value| (*name, value, *schema)))
                 .chain(unknown.map(|(name, value)| (name.as_str(), value, &Value::Null)))
                 .map(|(name, value, schema)| {
-                    format!("{}:{}", Value::from(name), written(value, schema, root))
+                    format!("{}{COLON}{}", Value::from(name), written(value, schema, root))
                 })
                 .collect();
-            format!("{{{}}}", parts.join(","))
+            format!("{{{}}}", parts.join(COMMA))
         }
         Value::Array(items) => {
             let schema = schema.get("items").unwrap_or(&Value::Null);
             let parts: Vec<String> = items.iter().map(|item| written(item, schema, root)).collect();
-            format!("[{}]", parts.join(","))
+            format!("[{}]", parts.join(COMMA))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
@@ -160,8 +160,8 @@ mod tests {
             ToolSpec { name: "submit_plan".into(), description: "Hands in the plan.".into(), schema: plan() };
         assert_eq!(
             tool(&spec),
-            "## submit_plan\nHands in the plan.\narguments: {\"subtasks\":[{\"id\":string,\"agent_type\":\
-             \"researcher\"|\"builder\",\"depends_on\"?:[string,...]},...]}"
+            "## submit_plan\nHands in the plan.\narguments: {\"subtasks\": [{\"id\": string, \"agent_type\": \
+             \"researcher\"|\"builder\", \"depends_on\"?: [string, ...]}, ...]}"
         );
     }
 
@@ -173,14 +173,14 @@ mod tests {
             schema: json!({"type": "object", "required": ["path"], "properties": {
                 "path": {"type": ["string", "null"], "description": "where\nto"}, "any": {}}}),
         };
-        assert_eq!(tool(&spec), "## f\narguments: {\"path\":string|null,\"any\"?:any}\n- path: where to");
+        assert_eq!(tool(&spec), "## f\narguments: {\"path\": string|null, \"any\"?: any}\n- path: where to");
     }
 
     #[test]
     fn arguments_come_back_in_the_order_of_the_grammar() {
         let value = json!({"subtasks": [{"agent_type": "builder", "depends_on": [], "id": "1", "z": 1}], "more": null});
         let expected =
-            r#"{"subtasks":[{"id":"1","agent_type":"builder","depends_on":[],"z":1}],"more":null}"#;
+            r#"{"subtasks": [{"id": "1", "agent_type": "builder", "depends_on": [], "z": 1}], "more": null}"#;
         assert_eq!(arguments(&value, &plan()), expected);
     }
 

@@ -41,7 +41,7 @@ const ASSISTANT: &str = "assistant\n";
 const FINISH_NAMES: [&str; 3] = ["final_answer", "finish_with_answer", "answer_and_finish"];
 
 const CALLING: &str = "# Tools\n\nEvery reply is one JSON object that calls one tool: \
-    {\"name\":\"<tool>\",\"arguments\":{...}}. The next message holds its result. When a call failed, correct it or take \
+    {\"name\": \"<tool>\", \"arguments\": {...}}. The next message holds its result. When a call failed, correct it or take \
     another way; do not repeat a call with the same arguments.";
 
 /// Makes the prompt and the grammar of a request.
@@ -158,7 +158,7 @@ fn system(request: &Request, finish_tool: Option<&str>) -> String {
         text.push_str(name);
         text.push_str(
             "\nEnds your work. Call it when everything that was asked for is done, or when no tool is needed.\n\
-             arguments: {\"answer\":string}\n- answer: your whole reply, in plain words",
+             arguments: {\"answer\": string}\n- answer: your whole reply, in plain words",
         );
     }
     text
@@ -168,7 +168,7 @@ fn system(request: &Request, finish_tool: Option<&str>) -> String {
 fn assistant(text: &str, calls: &[CallRef], tools: &[ToolSpec], finish_tool: Option<&str>) -> String {
     if calls.is_empty() {
         return match finish_tool {
-            Some(name) => call(name, &json!({"answer": text}).to_string()),
+            Some(name) => call(name, &format!("{{\"answer\"{}{}}}", schema::COLON, Value::from(text))),
             None => text.to_owned(),
         };
     }

@@ -30,7 +30,7 @@ fn user(text: &str) -> Message {
 }
 
 fn conversation() -> Vec<Message> {
-    let arguments = r#"{"content":"line\n","path":"a.txt"}"#;
+    let arguments = r#"{"content": "line\n", "path": "a.txt"}"#;
     let call = CallRef { id: "1".into(), tool: "write_file".into(), arguments: arguments.into() };
     vec![
         user("Write a.txt."),
@@ -60,7 +60,7 @@ You build.
 
 # Tools
 
-Every reply is one JSON object that calls one tool: {"name":"<tool>","arguments":{...}}. The next message holds its result. When a call failed, correct it or take another way; do not repeat a call with the same arguments.
+Every reply is one JSON object that calls one tool: {"name": "<tool>", "arguments": {...}}. The next message holds its result. When a call failed, correct it or take another way; do not repeat a call with the same arguments.
 
 ## list_files
 Does list_files.
@@ -68,17 +68,17 @@ arguments: {}
 
 ## write_file
 Does write_file.
-arguments: {"path":string,"content":string}
+arguments: {"path": string, "content": string}
 - path: inside the workspace
 
 ## final_answer
 Ends your work. Call it when everything that was asked for is done, or when no tool is needed.
-arguments: {"answer":string}
+arguments: {"answer": string}
 - answer: your whole reply, in plain words<|im_end|>
 <|im_start|>user
 Write a.txt.<|im_end|>
 <|im_start|>assistant
-{"name":"write_file","arguments":{"path":"a.txt","content":"line\n"}}<|im_end|>
+{"name": "write_file", "arguments": {"path": "a.txt", "content": "line\n"}}<|im_end|>
 <|im_start|>user
 <tool_response>
 error: no room
@@ -94,13 +94,13 @@ fn a_conversation_with_tools_is_rendered_like_this() {
     let grammar = shape.grammar.unwrap();
     let matcher = Matcher::new(&grammar);
     for good in [
-        r#"{"name":"list_files","arguments":{}}"#,
-        r#"{"name":"write_file","arguments":{"path":"a","content":"b"}}"#,
-        r#"{"name":"final_answer","arguments":{"answer":"done"}}"#,
+        r#"{"name": "list_files", "arguments": {}}"#,
+        r#"{"name": "write_file", "arguments": {"path": "a", "content": "b"}}"#,
+        r#"{"name": "final_answer", "arguments": {"answer": "done"}}"#,
     ] {
         assert!(matcher.allows(good.as_bytes()), "{good}");
     }
-    assert!(!matcher.allows(b"Sure") && !matcher.allows(br#"{"name":"delete"#));
+    assert!(!matcher.allows(b"Sure") && !matcher.allows(br#"{"name": "delete"#));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_later_prompt_begins_with_the_earlier_one() {
     let first = shape(&request(ToolChoice::Auto, vec![user("Write a.txt.")])).unwrap();
     let later = shape(&request(ToolChoice::Auto, conversation())).unwrap();
     assert!(text(&later).starts_with(&text(&first)));
-    let written = r#"{"name":"write_file","arguments":{"path":"a.txt","content":"line\n"}}"#;
+    let written = r#"{"name": "write_file", "arguments": {"path": "a.txt", "content": "line\n"}}"#;
     assert!(
         later.pieces.contains(&Piece::Text(written.into())),
         "what the model wrote is a piece of its own"
@@ -116,7 +116,10 @@ fn a_later_prompt_begins_with_the_earlier_one() {
     let mut ended = conversation();
     ended.push(Message::Assistant { text: "All \"done\"".into(), calls: Vec::new(), opaque: None });
     let ended = text(&shape(&request(ToolChoice::Auto, ended)).unwrap());
-    assert!(ended.contains(r#"{"name":"final_answer","arguments":{"answer":"All \"done\""}}"#), "{ended}");
+    assert!(
+        ended.contains(r#"{"name": "final_answer", "arguments": {"answer": "All \"done\""}}"#),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -125,7 +128,9 @@ fn a_forced_function_is_the_only_one_and_must_exist() {
     assert_eq!(forced.finish_tool, None);
     assert!(!text(&forced).contains("final_answer"));
     let grammar = forced.grammar.unwrap();
-    assert!(Matcher::new(&grammar).forced().starts_with(br#"{"name":"write_file","arguments":{"path":""#));
+    assert!(
+        Matcher::new(&grammar).forced().starts_with(br#"{"name": "write_file", "arguments": {"path": ""#)
+    );
     let unknown = shape(&request(ToolChoice::Force("nope".into()), vec![user("x")]));
     assert_eq!(unknown.unwrap_err(), UnknownTool("nope".into()));
 }
@@ -186,7 +191,7 @@ fn a_call_that_brought_the_same_twice_is_not_offered_a_third_time() {
     };
     let allows = |messages: Vec<Message>| {
         let grammar = shape(&request(ToolChoice::Auto, messages)).unwrap().grammar.unwrap();
-        Matcher::new(&grammar).allows(br#"{"name":"list_files","arguments":{}}"#)
+        Matcher::new(&grammar).allows(br#"{"name": "list_files", "arguments": {}}"#)
     };
     let twice = [vec![user("x")], round("none").to_vec(), round("none").to_vec()].concat();
     assert!(!allows(twice.clone()));

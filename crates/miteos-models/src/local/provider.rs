@@ -78,7 +78,7 @@ impl Provider for LocalProvider {
             price: Some(Price::FREE),
             local: true,
             here: installed::is_whole(model, &self.models_dir),
-            plans_up_to: Some(catalog::PLANS_UP_TO),
+            small: true,
         };
         catalog::CATALOG.iter().map(offered).collect()
     }

@@ -10,6 +10,10 @@ use serde_json::Value;
 
 use super::grammar::{Builder, Grammar, Part, StateId};
 
+/// What stands between values and behind names: with a space, as in the JSON that the models were trained on. Without
+/// it they make more mistakes, in the values too.
+pub const COMMA: &str = ", ";
+pub const COLON: &str = ": ";
 /// Schemas inside one another, `$ref` included. Deeper ones become any value.
 const MAX_SCHEMA_DEPTH: u32 = 24;
 /// `minItems` and `maxItems` above it are not enforced.
@@ -180,10 +184,10 @@ impl<'v> Compiler<'v> {
         let mut later: Option<StateId> = None;
         for (name, schema, required) in properties {
             let value = self.value(schema, root, depth + 1);
-            let key = format!("{}:", Value::from(name));
+            let key = format!("{}{COLON}", Value::from(name));
             let next_later = self.builder.empty().start;
             if let Some(from) = later {
-                let key = self.builder.literal(&format!(",{key}"));
+                let key = self.builder.literal(&format!("{COMMA}{key}"));
                 self.builder.link(from, key.start);
                 self.builder.link(key.end, value.start);
                 if !required {
@@ -226,14 +230,14 @@ impl<'v> Compiler<'v> {
             if index >= least {
                 self.builder.link(at, close.start);
             }
-            let comma = self.builder.literal(if index == 0 { "" } else { "," });
+            let comma = self.builder.literal(if index == 0 { "" } else { COMMA });
             let item = self.builder.call(rule);
             self.builder.link(at, comma.start);
             self.builder.link(comma.end, item.start);
             at = item.end;
         }
         if most.is_none() {
-            let (comma, item) = (self.builder.literal(","), self.builder.call(rule));
+            let (comma, item) = (self.builder.literal(COMMA), self.builder.call(rule));
             let more = self.builder.sequence(&[comma, item]);
             let more = self.builder.repeat(more);
             self.builder.link(at, more.start);
@@ -245,12 +249,12 @@ impl<'v> Compiler<'v> {
 
     fn map_of(&mut self, value: Part) -> Part {
         let rule = self.builder.declare();
-        let (key, colon) = (self.string(), self.builder.literal(":"));
+        let (key, colon) = (self.string(), self.builder.literal(COLON));
         let entry = self.builder.sequence(&[key, colon, value]);
         self.builder.define(rule, entry);
         let (open, close) = (self.builder.literal("{"), self.builder.literal("}"));
         let first = self.builder.call(rule);
-        let (comma, next) = (self.builder.literal(","), self.builder.call(rule));
+        let (comma, next) = (self.builder.literal(COMMA), self.builder.call(rule));
         let more = self.builder.sequence(&[comma, next]);
         let more = self.builder.repeat(more);
         let entries = self.builder.sequence(&[first, more]);
@@ -280,7 +284,7 @@ impl<'v> Compiler<'v> {
                 let rule = self.builder.declare();
                 self.any = Some(rule);
                 let (item, comma, next) =
-                    (self.builder.call(rule), self.builder.literal(","), self.builder.call(rule));
+                    (self.builder.call(rule), self.builder.literal(COMMA), self.builder.call(rule));
                 let more = self.builder.sequence(&[comma, next]);
                 let more = self.builder.repeat(more);
                 let items = self.builder.sequence(&[item, more]);

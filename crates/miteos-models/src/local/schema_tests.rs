@@ -9,7 +9,7 @@ use super::*;
 fn accepts(schema: &Value, arguments: &str) -> bool {
     let grammar = call_grammar(&[Function { name: "f", schema }]);
     let mut matcher = Matcher::new(&grammar);
-    let text = format!("{{\"name\":\"f\",\"arguments\":{arguments}}}");
+    let text = format!("{{\"name\": \"f\", \"arguments\": {arguments}}}");
     matcher.accept(text.as_bytes()) && matcher.is_complete()
 }
 
@@ -32,19 +32,19 @@ fn required_properties_come_first_in_their_order_then_the_optional_ones() {
     check(
         &schema,
         &[
-            r#"{"path":"a","content":"b"}"#,
-            r#"{"path":"a","content":"b","append":true}"#,
-            r#"{"path":"a","content":"b","mode":-12}"#,
-            r#"{"path":"a","content":"b","append":false,"mode":0}"#,
+            r#"{"path": "a", "content": "b"}"#,
+            r#"{"path": "a", "content": "b", "append": true}"#,
+            r#"{"path": "a", "content": "b", "mode": -12}"#,
+            r#"{"path": "a", "content": "b", "append": false, "mode": 0}"#,
         ],
         &[
-            r#"{"content":"b","path":"a"}"#,
-            r#"{"path":"a"}"#,
-            r#"{"path":"a","content":"b",}"#,
-            r#"{"path":"a","content":"b","mode":1,"append":true}"#,
-            r#"{"path":"a","content":"b","mode":01}"#,
-            r#"{"path":"a","content":"b","other":1}"#,
-            r#"{"path": "a","content":"b"}"#,
+            r#"{"content": "b", "path": "a"}"#,
+            r#"{"path": "a"}"#,
+            r#"{"path": "a", "content": "b", }"#,
+            r#"{"path": "a", "content": "b", "mode": 1, "append": true}"#,
+            r#"{"path": "a", "content": "b", "mode": 01}"#,
+            r#"{"path": "a", "content": "b", "other": 1}"#,
+            r#"{"path":"a", "content": "b"}"#,
         ],
     );
 }
@@ -56,12 +56,12 @@ fn optional_properties_alone_need_no_comma_before_the_first() {
         &schema,
         &[
             "{}",
-            r#"{"a":null}"#,
-            r#"{"c":null}"#,
-            r#"{"a":null,"c":null}"#,
-            r#"{"a":null,"b":null,"c":null}"#,
+            r#"{"a": null}"#,
+            r#"{"c": null}"#,
+            r#"{"a": null, "c": null}"#,
+            r#"{"a": null, "b": null, "c": null}"#,
         ],
-        &["{,}", r#"{"a":null,}"#, r#"{,"a":null}"#, r#"{"b":null,"a":null}"#],
+        &["{,}", r#"{"a": null, }"#, r#"{, "a": null}"#, r#"{"b": null, "a": null}"#],
     );
 }
 
@@ -70,12 +70,12 @@ fn strings_hold_escapes_and_unicode_but_no_raw_line_ends() {
     let schema = json!({"type": "object", "required": ["s"], "properties": {"s": {"type": "string", "pattern": "^x$"}}});
     check(
         &schema,
-        &[r#"{"s":""}"#, r#"{"s":"a\nb\t\"q\" \\ ü 漢 🎉"}"#, r#"{"s":"{\"a\":[1]}"}"#],
-        &["{\"s\":\"a\nb\"}", r#"{"s":"\x"}"#, r#"{"s":"\u00e9"}"#, r#"{"s":"open}"#, r#"{"s":1}"#],
+        &[r#"{"s": ""}"#, r#"{"s": "a\nb\t\"q\" \\ ü 漢 🎉"}"#, r#"{"s": "{\"a\":[1]}"}"#],
+        &["{\"s\": \"a\nb\"}", r#"{"s": "\x"}"#, r#"{"s": "\u00e9"}"#, r#"{"s": "open}"#, r#"{"s": 1}"#],
     );
     let grammar = call_grammar(&[Function { name: "f", schema: &schema }]);
     let mut matcher = Matcher::new(&grammar);
-    assert!(matcher.accept(b"{\"name\":\"f\",\"arguments\":{\"s\":\""));
+    assert!(matcher.accept(b"{\"name\": \"f\", \"arguments\": {\"s\": \""));
     for bad in [&b"\xff"[..], b"\x80", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80", b"\x7f", b"\x00"] {
         assert!(!matcher.allows(bad), "{bad:?}");
     }
@@ -89,8 +89,18 @@ fn enums_constants_and_unions() {
         "u": {"anyOf": [{"const": "fixed"}, {"type": ["integer", "null"]}, {"allOf": [{"type": "boolean"}]}]}}});
     check(
         &schema,
-        &[r#"{"e":"a","u":"fixed"}"#, r#"{"e":"ab","u":7}"#, r#"{"e":1,"u":null}"#, r#"{"e":null,"u":true}"#],
-        &[r#"{"e":"b","u":1}"#, r#"{"e":2,"u":1}"#, r#"{"e":"a","u":"other"}"#, r#"{"e":"a","u":1.5}"#],
+        &[
+            r#"{"e": "a", "u": "fixed"}"#,
+            r#"{"e": "ab", "u": 7}"#,
+            r#"{"e": 1, "u": null}"#,
+            r#"{"e": null, "u": true}"#,
+        ],
+        &[
+            r#"{"e": "b", "u": 1}"#,
+            r#"{"e": 2, "u": 1}"#,
+            r#"{"e": "a", "u": "other"}"#,
+            r#"{"e": "a", "u": 1.5}"#,
+        ],
     );
 }
 
@@ -103,17 +113,17 @@ fn arrays_are_counted_where_it_is_asked_for() {
     };
     check(
         &list(json!({})),
-        &[r#"{"l":[]}"#, r#"{"l":[1]}"#, r#"{"l":[1,2,3]}"#],
-        &[r#"{"l":[1,]}"#, r#"{"l":[,1]}"#],
+        &[r#"{"l": []}"#, r#"{"l": [1]}"#, r#"{"l": [1, 2, 3]}"#],
+        &[r#"{"l": [1, ]}"#, r#"{"l": [, 1]}"#],
     );
     check(
         &list(json!({"minItems": 1, "maxItems": 2})),
-        &[r#"{"l":[1]}"#, r#"{"l":[1,2]}"#],
-        &[r#"{"l":[]}"#, r#"{"l":[1,2,3]}"#],
+        &[r#"{"l": [1]}"#, r#"{"l": [1, 2]}"#],
+        &[r#"{"l": []}"#, r#"{"l": [1, 2, 3]}"#],
     );
-    check(&list(json!({"minItems": 2})), &[r#"{"l":[1,2]}"#, r#"{"l":[1,2,3,4]}"#], &[r#"{"l":[1]}"#]);
-    check(&list(json!({"maxItems": 1000})), &[r#"{"l":[1,2,3,4]}"#], &[]);
-    check(&list(json!({"maxItems": 0})), &[r#"{"l":[]}"#], &[r#"{"l":[1]}"#]);
+    check(&list(json!({"minItems": 2})), &[r#"{"l": [1, 2]}"#, r#"{"l": [1, 2, 3, 4]}"#], &[r#"{"l": [1]}"#]);
+    check(&list(json!({"maxItems": 1000})), &[r#"{"l": [1, 2, 3, 4]}"#], &[]);
+    check(&list(json!({"maxItems": 0})), &[r#"{"l": []}"#], &[r#"{"l": [1]}"#]);
 }
 
 #[test]
@@ -122,10 +132,10 @@ fn numbers_are_json_numbers_and_end() {
         json!({"type": "object", "required": ["n"], "properties": {"n": {"type": "number", "minimum": 3}}});
     check(
         &schema,
-        &[r#"{"n":0}"#, r#"{"n":-0.25}"#, r#"{"n":12.5e-3}"#, r#"{"n":1E9}"#],
-        &[r#"{"n":.5}"#, r#"{"n":1.}"#, r#"{"n":+1}"#, r#"{"n":1e}"#, r#"{"n":NaN}"#],
+        &[r#"{"n": 0}"#, r#"{"n": -0.25}"#, r#"{"n": 12.5e-3}"#, r#"{"n": 1E9}"#],
+        &[r#"{"n": .5}"#, r#"{"n": 1.}"#, r#"{"n": +1}"#, r#"{"n": 1e}"#, r#"{"n": NaN}"#],
     );
-    let long = format!("{{\"n\":{}}}", "1".repeat(40));
+    let long = format!("{{\"n\": {}}}", "1".repeat(40));
     assert!(!accepts(&schema, &long));
 }
 
@@ -136,26 +146,29 @@ fn references_may_go_round() {
             "v": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#/$defs/node"}}}}}});
     check(
         &schema,
-        &[r#"{"tree":{"v":1}}"#, r#"{"tree":{"v":1,"children":[{"v":2,"children":[{"v":3}]},{"v":4}]}}"#],
-        &[r#"{"tree":{"v":1,"children":[{"x":2}]}}"#],
+        &[
+            r#"{"tree": {"v": 1}}"#,
+            r#"{"tree": {"v": 1, "children": [{"v": 2, "children": [{"v": 3}]}, {"v": 4}]}}"#,
+        ],
+        &[r#"{"tree": {"v": 1, "children": [{"x": 2}]}}"#],
     );
     let endless = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"$ref": "#/$defs/a"}}});
-    check(&endless, &["{}"], &[r#"{"a":1}"#]);
+    check(&endless, &["{}"], &[r#"{"a": 1}"#]);
 }
 
 #[test]
 fn what_is_not_understood_is_any_value_and_arguments_stay_an_object() {
     let open = json!({"type": "object", "properties": {"x": {"not": {}}, "y": {"type": "tuple"}, "z": true}});
-    check(&open, &[r#"{"x":[1,{"a":[]},"s",null,-1.5e3],"y":{},"z":false}"#], &[r#"{"x":[1}"#]);
+    check(&open, &[r#"{"x": [1, {"a": []}, "s", null, -1.5e3], "y": {}, "z": false}"#], &[r#"{"x": [1}"#]);
     for schema in [json!({}), json!(true), json!(null), json!({"type": "string"}), json!({"type": "object"})]
     {
-        check(&schema, &["{}", r#"{"a":{"b":[true]}}"#], &["1", "\"s\"", "[]", r#"{"a":}"#]);
+        check(&schema, &["{}", r#"{"a": {"b": [true]}}"#], &["1", "\"s\"", "[]", r#"{"a": }"#]);
     }
-    check(&json!({"type": "object", "additionalProperties": false}), &["{}"], &[r#"{"a":1}"#]);
+    check(&json!({"type": "object", "additionalProperties": false}), &["{}"], &[r#"{"a": 1}"#]);
     check(
         &json!({"type": "object", "additionalProperties": {"type": "integer"}}),
-        &["{}", r#"{"a":1,"b":2}"#],
-        &[r#"{"a":"x"}"#],
+        &["{}", r#"{"a": 1, "b": 2}"#],
+        &[r#"{"a": "x"}"#],
     );
 }
 
@@ -167,7 +180,7 @@ fn a_schema_without_end_is_cut_short() {
     }
     let mut text = "7".to_owned();
     for _ in 0..60 {
-        text = format!("{{\"a\":{text}}}");
+        text = format!("{{\"a\": {text}}}");
     }
     assert!(accepts(&schema, &text), "below the limit everything goes");
 }
@@ -179,9 +192,9 @@ fn functions_are_told_apart_by_name_and_the_frame_is_forced() {
     let grammar =
         call_grammar(&[Function { name: "read", schema: &one }, Function { name: "read_all", schema: &two }]);
     let mut matcher = Matcher::new(&grammar);
-    assert_eq!(matcher.forced(), b"{\"name\":\"read");
-    assert!(matcher.accept(b"{\"name\":\"read"));
-    assert!(matcher.allows(b"\",\"arguments\":{") && matcher.allows(b"_all") && !matcher.allows(b"x"));
+    assert_eq!(matcher.forced(), b"{\"name\": \"read");
+    assert!(matcher.accept(b"{\"name\": \"read"));
+    assert!(matcher.allows(b"\", \"arguments\": {") && matcher.allows(b"_all") && !matcher.allows(b"x"));
 }
 
 #[test]
@@ -193,6 +206,6 @@ fn one_function_forces_everything_up_to_the_first_choice() {
     let forced = Matcher::new(&grammar).forced();
     assert_eq!(
         String::from_utf8(forced).unwrap(),
-        r#"{"name":"submit_plan","arguments":{"subtasks":[{"id":""#
+        r#"{"name": "submit_plan", "arguments": {"subtasks": [{"id": ""#
     );
 }

@@ -7,11 +7,11 @@ use miteos_core::money::Usage;
 use crate::call::{Answer, Delta, Finish, RequestedCall};
 
 /// How every call begins.
-pub const NAME_HEAD: &str = "{\"name\":\"";
+pub const NAME_HEAD: &str = "{\"name\": \"";
 /// What stands between the name and the arguments.
-pub const ARGUMENTS_HEAD: &str = "\",\"arguments\":";
+pub const ARGUMENTS_HEAD: &str = "\", \"arguments\": ";
 /// How the arguments of a final answer begin.
-const ANSWER_HEAD: &str = "{\"answer\":\"";
+const ANSWER_HEAD: &str = "{\"answer\": \"";
 
 /// Why the generation stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_call_is_announced_by_name_and_parsed_at_the_end() {
-        let text = r#"{"name":"write_file","arguments":{"path":"a.txt","content":"line\nüber \"x\"}"}}"#;
+        let text =
+            r#"{"name": "write_file", "arguments": {"path": "a.txt", "content": "line\nüber \"x\"}"}}"#;
         let (deltas, answer) = read(Reader::of_call(Some("final_answer".into())), text, Ended::Whole);
         assert_eq!(deltas, [Delta::ToolName("write_file".into())]);
         let arguments = serde_json::json!({"path": "a.txt", "content": "line\nüber \"x\"}"});
@@ -221,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_final_answer_is_streamed_as_text() {
-        let text = r#"{"name":"final_answer","arguments":{"answer":"Grüße,\n\"all\" done \\o/ 🎉"}}"#;
+        let text = r#"{"name": "final_answer", "arguments": {"answer": "Grüße,\n\"all\" done \\o/ 🎉"}}"#;
         let (deltas, answer) = read(Reader::of_call(Some("final_answer".into())), text, Ended::Whole);
         assert_eq!(answer.text, "Grüße,\n\"all\" done \\o/ 🎉");
         assert_eq!(texts(&deltas), answer.text);
@@ -234,13 +235,13 @@ mod tests {
     #[test]
     fn what_was_cut_says_so() {
         let (_, answer) =
-            read(Reader::of_call(None), r#"{"name":"write_file","arguments":{"path":"a"#, Ended::Cut);
-        assert_eq!(answer.calls[0].arguments, Err(r#"{"path":"a"#.to_owned()));
+            read(Reader::of_call(None), r#"{"name": "write_file", "arguments": {"path": "a"#, Ended::Cut);
+        assert_eq!(answer.calls[0].arguments, Err(r#"{"path": "a"#.to_owned()));
         assert_eq!(answer.finish, Finish::Length);
         let finish = Some("final_answer".to_owned());
         let (_, answer) = read(
             Reader::of_call(finish),
-            r#"{"name":"final_answer","arguments":{"answer":"so far"#,
+            r#"{"name": "final_answer", "arguments": {"answer": "so far"#,
             Ended::Cut,
         );
         assert_eq!((answer.text.as_str(), answer.finish), ("so far", Finish::Length));

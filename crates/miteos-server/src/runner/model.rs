@@ -206,9 +206,13 @@ pub fn storage_failure(error: &miteos_store::StoreError) -> ModelFailure {
 pub async fn next(deps: Arc<Deps>, owed: Call, cancel: CancellationToken) -> Option<Command> {
     let (agent, step, heard) = (owed.agent, owed.step, owed.heard);
     let erred = |failure| Some(Command::ModelErred { agent, step, failure });
-    let here = Circumstances { team: owed.team, code: deps.services.code.unavailable().is_none() };
+    let here = Circumstances {
+        team: owed.team,
+        code: deps.services.code.unavailable().is_none(),
+        small: owed.model.parse().is_ok_and(|name| deps.models.info(&name).small),
+    };
     let offered = deps.registry.offered(owed.kind, here);
-    let request = match prepare(&deps, &owed, Arc::clone(&offered)).await {
+    let request = match prepare(&deps, &owed, here.small, Arc::clone(&offered)).await {
         Ok(request) => request,
         Err(failure) => return erred(failure),
     };
@@ -225,14 +229,19 @@ pub async fn next(deps: Arc<Deps>, owed: Call, cancel: CancellationToken) -> Opt
     }
 }
 
-async fn prepare(deps: &Deps, owed: &Call, offered: Arc<[ToolSpec]>) -> Result<Request, ModelFailure> {
+async fn prepare(
+    deps: &Deps,
+    owed: &Call,
+    small: bool,
+    offered: Arc<[ToolSpec]>,
+) -> Result<Request, ModelFailure> {
     let mut messages = conversation::load(deps, &owed.drafts).await.map_err(|e| storage_failure(&e))?;
     for words in &owed.inbox {
         let text = deps.text(words).await.map_err(|e| storage_failure(&e))?;
         messages.push(Message::User { text });
     }
     let key = format!("{}.{}", owed.agent, owed.step);
-    let mut request = request(deps, &owed.model, &prompts::system(owed.kind), messages, key)?;
+    let mut request = request(deps, &owed.model, &prompts::system(owed.kind, small), messages, key)?;
     request.tools = offered;
     if owed.last {
         request.choice = ToolChoice::None;

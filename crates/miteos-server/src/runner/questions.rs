@@ -87,8 +87,9 @@ async fn prepare(deps: &Deps, question: Question, asked: &Asked) -> Result<Reque
         }
     };
     let model = asked.model.as_deref().ok_or_else(|| unusable("no model is set for planning".to_owned()))?;
-    let known = model.parse().ok().and_then(|name| deps.models.info(&name).plans_up_to);
-    let function = function(question, known.unwrap_or(plan::MAX_NODES));
+    // A small model splits every task, however simple, and then cannot bring the parts together.
+    let small = model.parse().is_ok_and(|name| deps.models.info(&name).small);
+    let function = function(question, if small { 1 } else { plan::MAX_NODES });
     let mut messages = vec![Message::User { text: words.into() }];
     messages.extend(
         asked

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-const ALL: Circumstances = Circumstances { team: true, code: true };
+const ALL: Circumstances = Circumstances { team: true, code: true, small: false };
 
 #[test]
 fn all_builtin_tools_register_and_have_small_strict_schemas() {
@@ -61,16 +61,19 @@ fn what_is_offered_is_the_same_text_at_every_call() {
 #[test]
 fn what_is_of_no_use_is_not_offered() {
     let registry = Registry::builtin();
-    let names = |team, code| -> Vec<String> {
-        let offered = registry.offered(AgentType::Builder, Circumstances { team, code });
+    let names = |team, code, small| -> Vec<String> {
+        let offered = registry.offered(AgentType::Builder, Circumstances { team, code, small });
         offered.iter().map(|spec| spec.name.clone()).collect()
     };
-    let everything = names(true, true);
+    let everything = names(true, true, false);
     let without =
         |tool: &str| -> Vec<String> { everything.iter().filter(|name| *name != tool).cloned().collect() };
-    assert_eq!(names(false, true), without("message_agent"));
-    assert_eq!(names(true, false), without("code_exec"));
-    assert_eq!(names(false, false).len(), everything.len() - 2);
+    assert_eq!(names(false, true, false), without("message_agent"));
+    assert_eq!(names(true, false, false), without("code_exec"));
+    assert_eq!(names(false, false, false).len(), everything.len() - 2);
+    let few = names(false, true, true);
+    assert_eq!(few.len() + TOO_MUCH_FOR_SMALL_MODELS.len(), everything.len());
+    assert!(TOO_MUCH_FOR_SMALL_MODELS.iter().all(|name| registry.get(name).is_some()), "no name is a slip");
 }
 
 #[test]
