@@ -182,7 +182,7 @@ async fn model(calls: u64) -> Result<(), Failure> {
         model: MODEL.parse()?,
         system: "You are a researcher.".into(),
         tools: Arc::from([]),
-        messages: (0..TURNS).map(turn).collect(),
+        messages: (0..TURNS).map(turn).collect::<Vec<_>>().into(),
         choice: ToolChoice::Auto,
         max_output_tokens: 1_000,
         call_id: String::new(),

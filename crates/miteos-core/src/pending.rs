@@ -1,5 +1,7 @@
 //! What the world owes a task: derived from its state, so that after a crash one only has to ask again.
 
+use std::collections::BTreeSet;
+
 use crate::agent::{Agent, CallState, Hold, Phase};
 use crate::event::{Question, Retry};
 use crate::ids::{AgentId, ApprovalId, CallId};
@@ -147,9 +149,9 @@ impl Task {
         self.owed(Held::Rest)
     }
 
-    /// Whether an effect that is under way still matters. What a held agent had begun may end.
-    pub fn wants(&self, key: EffectKey) -> bool {
-        self.owed(Held::Count).iter().any(|effect| effect.key() == key)
+    /// The effects that still matter if they are under way. What a held agent had begun may end.
+    pub fn wanted(&self) -> BTreeSet<EffectKey> {
+        self.owed(Held::Count).iter().map(Effect::key).collect()
     }
 
     /// When something falls due by itself.

@@ -30,7 +30,7 @@ async fn main() -> Result<(), Failure> {
         model: model.parse()?,
         system: "".into(),
         tools: Arc::new([]),
-        messages: Vec::new(),
+        messages: Vec::new().into(),
         choice: ToolChoice::Auto,
         max_output_tokens: 1024,
         call_id: "smoke".into(),
@@ -86,7 +86,7 @@ async fn plan(provider: &dyn Provider, blank: &Request) -> Result<(), Failure> {
                  and files), analyst (works with data). Use as few subtasks as will do."
             .into(),
         tools: Arc::new([tool("submit_plan", "Hands in the plan.", schema)]),
-        messages: vec![user("Compare three Rust web frameworks and write a report as report.md.")],
+        messages: vec![user("Compare three Rust web frameworks and write a report as report.md.")].into(),
         choice: ToolChoice::Force("submit_plan".into()),
         ..blank.clone()
     };
@@ -112,7 +112,8 @@ async fn work(provider: &dyn Provider, blank: &Request) -> Result<(), Failure> {
             tool("write_file", "Writes a file.", write),
             tool("publish", "Makes a file a result of the task.", path),
         ]),
-        messages: vec![user("Write notes/todo.md with three steps to launch a small shop, then publish it.")],
+        messages: vec![user("Write notes/todo.md with three steps to launch a small shop, then publish it.")]
+            .into(),
         ..blank.clone()
     };
     let mut files: BTreeMap<String, String> = BTreeMap::new();
@@ -161,7 +162,7 @@ async fn free_text(provider: &dyn Provider, blank: &Request) -> Result<(), Failu
     println!("free text");
     let request = Request {
         system: "Answer in one sentence.".into(),
-        messages: vec![user("What is a B-tree?")],
+        messages: vec![user("What is a B-tree?")].into(),
         choice: ToolChoice::None,
         temperature: Some(0.7),
         ..blank.clone()
@@ -170,7 +171,7 @@ async fn free_text(provider: &dyn Provider, blank: &Request) -> Result<(), Failu
     println!("  {}", answer.text);
     let short = call(provider, &Request { max_output_tokens: 4, ..request.clone() }).await?;
     let stopped = short.finish == Finish::Length && short.usage.output <= 4;
-    let long = Request { messages: vec![user(&"word ".repeat(20_000))], ..request };
+    let long = Request { messages: vec![user(&"word ".repeat(20_000))].into(), ..request };
     let too_long = provider.call(&long, &mut |_| {}).await.err().ok_or("a prompt without end was taken")?;
     println!("  {too_long}");
     if stopped && !answer.text.is_empty() { Ok(()) } else { Err("the limits do not hold".into()) }
@@ -181,7 +182,7 @@ async fn cancelled(provider: &dyn Provider, blank: &Request) -> Result<(), Failu
     println!("cancelled");
     let endless = Request {
         system: "You write long stories.".into(),
-        messages: vec![user("Write a very long story about a lighthouse.")],
+        messages: vec![user("Write a very long story about a lighthouse.")].into(),
         choice: ToolChoice::None,
         max_output_tokens: 4096,
         ..blank.clone()
@@ -191,7 +192,7 @@ async fn cancelled(provider: &dyn Provider, blank: &Request) -> Result<(), Failu
         return Err("the story was short".into());
     }
     let started = Instant::now();
-    let next = Request { messages: vec![user("Say hello.")], max_output_tokens: 8, ..endless };
+    let next = Request { messages: vec![user("Say hello.")].into(), max_output_tokens: 8, ..endless };
     call(provider, &next).await?;
     println!("  the next call was done {:.1} s after the cut", started.elapsed().as_secs_f64());
     Ok(())

@@ -1,5 +1,6 @@
 //! One model call as data: what is asked and what came back. It knows no provider's wire format.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use miteos_core::money::Usage;
@@ -15,7 +16,7 @@ pub struct Request {
     pub model: ModelName,
     pub system: Arc<str>,
     pub tools: Arc<[ToolSpec]>,
-    pub messages: Vec<Message>,
+    pub messages: Messages,
     pub choice: ToolChoice,
     pub max_output_tokens: u32,
     /// The caller's own key for this call, the same when it is repeated; sent as idempotency key where a provider
@@ -57,6 +58,41 @@ pub enum Message {
         #[serde(default)]
         is_error: bool,
     },
+}
+
+/// A conversation, oldest turn first. A clone shares the turns until one of the two is changed, so that a long
+/// conversation costs a call no more than a short one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Messages(Arc<Vec<Message>>);
+
+impl From<Vec<Message>> for Messages {
+    fn from(messages: Vec<Message>) -> Self {
+        Self(Arc::new(messages))
+    }
+}
+
+impl Deref for Messages {
+    type Target = Vec<Message>;
+
+    fn deref(&self) -> &Vec<Message> {
+        &self.0
+    }
+}
+
+impl DerefMut for Messages {
+    /// Copies the turns first if they are shared.
+    fn deref_mut(&mut self) -> &mut Vec<Message> {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl<'a> IntoIterator for &'a Messages {
+    type Item = &'a Message;
+    type IntoIter = std::slice::Iter<'a, Message>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
 }
 
 /// A tool call of an earlier turn. The ids are the caller's own; what a provider needs is made of them.

@@ -20,7 +20,7 @@ mod provider;
 pub mod scripted;
 mod stated;
 
-pub use call::{Answer, CallRef, Delta, Finish, Message, Request, RequestedCall, ToolChoice};
+pub use call::{Answer, CallRef, Delta, Finish, Message, Messages, Request, RequestedCall, ToolChoice};
 pub use cloud::{
     CALL_TIMEOUT, CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, IDLE_TIMEOUT, LOCAL_FIRST_BYTE_TIMEOUT,
     MAX_ANSWER_BYTES, MAX_STREAM_BYTES,

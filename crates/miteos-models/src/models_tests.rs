@@ -149,7 +149,7 @@ async fn calls_go_to_the_provider_or_nowhere() {
         model: name("acme/small"),
         system: "".into(),
         tools: Arc::from([]),
-        messages: vec![],
+        messages: vec![].into(),
         choice: ToolChoice::Auto,
         max_output_tokens: 10,
         call_id: String::new(),

@@ -59,14 +59,14 @@ pub fn wake_at(task: &Task, now: Timestamp) -> Option<Timestamp> {
     task.pending().iter().map(due).min()
 }
 
-pub fn task_row(task: &Task, now: Timestamp) -> serde_json::Result<TaskRow> {
+fn task_row(task: &Task, prompt: String, now: Timestamp) -> serde_json::Result<TaskRow> {
     Ok(TaskRow {
         id: task.id,
         account: task.account,
         live: task.live,
         tier: task.tier.clone(),
         status: task.status().as_str().to_owned(),
-        prompt: project::whole(&task.prompt),
+        prompt,
         workspace: task.workspace,
         config: serde_json::to_string(&task.config)?,
         detail: serde_json::to_string(&Detail::of(task))?,
@@ -94,7 +94,9 @@ pub fn append(task: &Task, events: &[(Event, Timestamp)], now: Timestamp) -> ser
         let body = serde_json::to_string(event)?;
         records.push(NewRecord { seq: number, kind: event.kind(), agent: event.agent(), at: *at, body });
     }
-    let mut append = Append::new(version, task_row(task, now)?, records);
+    // The prompt is written once, with the task, and can be long.
+    let prompt = if version == 0 { project::whole(&task.prompt) } else { String::new() };
+    let mut append = Append::new(version, task_row(task, prompt, now)?, records);
     for (event, at) in events {
         attach(&mut append, task, event, *at)?;
     }

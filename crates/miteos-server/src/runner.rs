@@ -22,7 +22,7 @@ use miteos_core::task::Stage;
 use miteos_core::time::Timestamp;
 use miteos_models::Models;
 use miteos_store::StoreError;
-use miteos_tools::{Registry, Services, Workspace, WorkspaceError};
+use miteos_tools::{Registry, Services, Workspace};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -50,15 +50,9 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// The folder of a workspace, made when it is first used.
-    pub async fn workspace(&self, id: WorkspaceId) -> Result<Workspace, WorkspaceError> {
-        let root = self.workspaces.join(id.to_string());
-        match tokio::task::spawn_blocking(move || Workspace::create(root)).await {
-            Ok(opened) => opened,
-            Err(panic) => {
-                Err(WorkspaceError::Unusable { doing: "open", source: std::io::Error::other(panic) })
-            }
-        }
+    /// The folder of a workspace, made and opened when it is first used.
+    pub fn workspace(&self, id: WorkspaceId) -> Workspace {
+        Workspace::on_demand(self.workspaces.join(id.to_string()))
     }
 
     /// A text as the journal keeps it: big ones go to the blob store.

@@ -168,7 +168,7 @@ fn deps(config: &Config, store: &Store, sandbox: &Arc<LateSandbox>, registry: Re
         search: config.search.clone(),
         code: Arc::clone(sandbox) as Arc<dyn miteos_tools::CodeRunner>,
         blobs: Arc::new(StoreBlobs(store.clone())),
-        memory: Arc::new(StoreMemory { store: store.clone(), clock: Arc::clone(&config.clock) }),
+        memory: Arc::new(StoreMemory::new(store.clone(), Arc::clone(&config.clock))),
         calls_dir: config.data_dir.join("calls"),
     };
     let tasks =

@@ -1,6 +1,7 @@
 //! What tools need of the server: blobs, memory, and the sandbox, which is probed while the server starts.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use miteos_core::content::Sha256;
@@ -22,16 +23,37 @@ impl Blobs for StoreBlobs {
     }
 }
 
+/// Tasks whose workspace is remembered; one more and all are looked up again.
+const MAX_KNOWN_TASKS: usize = 4_096;
+
 pub struct StoreMemory {
-    pub store: Store,
-    pub clock: Arc<dyn Clock>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    /// A task stays in its workspace, so that it need not be looked up at each call.
+    workspaces: Mutex<HashMap<TaskId, WorkspaceId>>,
 }
 
 impl StoreMemory {
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, workspaces: Mutex::default() }
+    }
+
     async fn workspace(&self, task: TaskId) -> Result<WorkspaceId, MemoryError> {
+        if let Some(known) = self.known().get(&task) {
+            return Ok(*known);
+        }
         let row = self.store.task_row(task).await.map_err(|e| MemoryError::Storage(e.into()))?;
-        let gone = || MemoryError::Refused("the task is gone".to_owned());
-        row.map(|row| row.workspace).ok_or_else(gone)
+        let row = row.ok_or_else(|| MemoryError::Refused("the task is gone".to_owned()))?;
+        let mut known = self.known();
+        if known.len() >= MAX_KNOWN_TASKS {
+            known.clear();
+        }
+        known.insert(task, row.workspace);
+        Ok(row.workspace)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<TaskId, WorkspaceId>> {
+        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

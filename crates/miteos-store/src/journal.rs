@@ -125,19 +125,24 @@ const PUT_SNAPSHOT: &str = "INSERT INTO snapshots (task, version, body) VALUES (
     ON CONFLICT (task) DO UPDATE SET version = excluded.version, body = excluded.body
     WHERE snapshots.version <= excluded.version";
 const TAIL: &str = "SELECT version, seq, kind, agent, at, body FROM journal
-    WHERE task = $1 AND version > $2 ORDER BY version";
+    WHERE task = (SELECT no FROM tasks WHERE id = $1) AND version > $2 ORDER BY version";
 const AFTER_VERSION: &str = "SELECT version, seq, kind, agent, at, body FROM journal
-    WHERE task = $1 AND version > $2 ORDER BY version LIMIT $3";
+    WHERE task = (SELECT no FROM tasks WHERE id = $1) AND version > $2 ORDER BY version LIMIT $3";
+// A record's version is never less than its seq, and both grow together.
 const AFTER_SEQ: &str = "SELECT version, seq, kind, agent, at, body FROM journal
-    WHERE task = $1 AND seq IS NOT NULL AND seq > $2 ORDER BY seq LIMIT $3";
-const AFTER_CURSOR: &str = "SELECT version, seq, kind, agent, at, body, cursor, task FROM journal
-    WHERE account = $1 AND live = $2 AND cursor IS NOT NULL AND cursor > $3 ORDER BY cursor LIMIT $4";
+    WHERE task = (SELECT no FROM tasks WHERE id = $1) AND version > $2 AND seq > $2 ORDER BY version LIMIT $3";
+const AFTER_CURSOR: &str = "SELECT j.version, j.seq, j.kind, j.agent, j.at, j.body, j.cursor, t.id
+    FROM journal j JOIN tasks t ON t.no = j.task
+    WHERE j.feed = (SELECT no FROM feeds WHERE account = $1 AND live = $2)
+    AND j.cursor IS NOT NULL AND j.cursor > $3 ORDER BY j.cursor LIMIT $4";
 const LAST_CURSOR: &str = "SELECT cursor FROM feeds WHERE account = $1 AND live = $2";
+const INSERT_FEED: &str = "INSERT INTO feeds (account, live, cursor) VALUES ($1, $2, 0)
+    ON CONFLICT (account, live) DO NOTHING";
+const FEED: &str = "SELECT no FROM feeds WHERE account = $1 AND live = $2";
 // The row is locked until the commit, so cursors are given out in commit order.
-const TAKE_CURSORS: &str = "INSERT INTO feeds (account, live, cursor) VALUES ($1, $2, $3)
-    ON CONFLICT (account, live) DO UPDATE SET cursor = feeds.cursor + excluded.cursor RETURNING cursor";
-const INSERT: &str = "INSERT INTO journal (task, version, seq, account, live, cursor, kind, agent, at, body)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+const TAKE_CURSORS: &str = "UPDATE feeds SET cursor = cursor + $1 WHERE no = $2 RETURNING cursor";
+const INSERT: &str = "INSERT INTO journal (task, version, seq, feed, cursor, kind, agent, at, body)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const INSERT_AGENT: &str = "INSERT INTO agents (id, task) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
 
 const APPENDING: &str = "append to the journal";
@@ -279,11 +284,22 @@ fn create(db: &Connection, append: &Append) -> Result<Committed, AppendError> {
             invalid(format!("a new task's events count from 1, so the last is not {}", row.seq)).into()
         );
     }
-    if !tasks::insert(db, row)? {
+    let feed = feed_of(db, row)?;
+    let Some(no) = tasks::insert(db, row, feed)? else {
         let stored = tasks::stored(db, &append.task.to_string())?;
         return Err(AppendError::Conflict { actual_version: stored.map_or(0, |stored| stored.version) });
+    };
+    write_rest(db, append, Place { task: no, feed }).map_err(AppendError::from)
+}
+
+fn feed_of(db: &Connection, row: &TaskRow) -> Result<i64, StoreError> {
+    let account = row.account.to_string();
+    let mut find = db.prepare_cached(FEED)?;
+    if let Some(feed) = find.query_row(params![account, row.live], |row| row.get(0)).optional()? {
+        return Ok(feed);
     }
-    write_rest(db, append).map_err(AppendError::from)
+    db.prepare_cached(INSERT_FEED)?.execute(params![account, row.live])?;
+    Ok(find.query_row(params![account, row.live], |row| row.get(0))?)
 }
 
 fn extend(db: &Connection, append: &Append) -> Result<Committed, AppendError> {
@@ -312,15 +328,21 @@ fn extend(db: &Connection, append: &Append) -> Result<Committed, AppendError> {
         let stored = tasks::stored(db, &key)?;
         return Err(AppendError::Conflict { actual_version: stored.map_or(0, |stored| stored.version) });
     }
-    write_rest(db, append).map_err(AppendError::from)
+    write_rest(db, append, Place { task: stored.no, feed: stored.feed }).map_err(AppendError::from)
+}
+
+/// The numbers of a task and of the feed that it is shown in.
+#[derive(Clone, Copy)]
+struct Place {
+    task: i64,
+    feed: i64,
 }
 
 /// Everything but the task's own row, which has been written and holds the fence.
-fn write_rest(db: &Connection, append: &Append) -> Result<Committed, StoreError> {
-    let account_cursor = write_records(db, append)?;
-    let key = append.task.to_string();
+fn write_rest(db: &Connection, append: &Append, place: Place) -> Result<Committed, StoreError> {
+    let account_cursor = write_records(db, append, place)?;
     for agent in &append.agents {
-        db.prepare_cached(INSERT_AGENT)?.execute(params![agent.to_string(), key])?;
+        db.prepare_cached(INSERT_AGENT)?.execute(params![agent.to_string(), append.task.to_string()])?;
     }
     for deliverable in &append.deliverables {
         deliverables::insert(db, deliverable)?;
@@ -329,18 +351,16 @@ fn write_rest(db: &Connection, append: &Append) -> Result<Committed, StoreError>
         approvals::put(db, approval)?;
     }
     if let Some(Snapshot { version, body }) = &append.snapshot {
-        db.prepare_cached(PUT_SNAPSHOT)?.execute(params![key, int(*version), body])?;
+        db.prepare_cached(PUT_SNAPSHOT)?.execute(params![append.task.to_string(), int(*version), body])?;
     }
     Ok(Committed { version: append.row.version, account_cursor })
 }
 
-fn write_records(db: &Connection, append: &Append) -> Result<Option<i64>, StoreError> {
-    let (key, account) = (append.task.to_string(), append.row.account.to_string());
-    let live = append.row.live;
+fn write_records(db: &Connection, append: &Append, place: Place) -> Result<Option<i64>, StoreError> {
     let public = append.records.iter().filter(|record| record.seq.is_some()).count();
     let mut last = None;
     if public > 0 {
-        let taken = params![account, live, int(public as u64)];
+        let taken = params![int(public as u64), place.feed];
         last = Some(db.prepare_cached(TAKE_CURSORS)?.query_row(taken, |row| row.get::<_, i64>(0))?);
     }
     let mut cursor = last.unwrap_or(0) - int(public as u64);
@@ -351,11 +371,10 @@ fn write_records(db: &Connection, append: &Append) -> Result<Option<i64>, StoreE
             cursor += 1;
         }
         insert.execute(params![
-            key,
+            place.task,
             int(version),
             record.seq.map(int),
-            shown.then_some(&account),
-            shown.then_some(live),
+            shown.then_some(place.feed),
             shown.then_some(cursor),
             record.kind,
             record.agent.map(|id| id.to_string()),
@@ -383,4 +402,33 @@ fn records(limit: usize) -> i64 {
 
 fn invalid(why: String) -> StoreError {
     StoreError::Invalid { doing: APPENDING, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrations;
+
+    #[test]
+    fn every_order_of_the_journal_is_answered_by_an_index() {
+        let db = Connection::open_in_memory().unwrap();
+        migrations::migrate(&db).unwrap();
+        let queries = [
+            (TAIL, 2, "SEARCH journal USING INDEX journal_place (task=? AND version>?)"),
+            (AFTER_VERSION, 3, "SEARCH journal USING INDEX journal_place (task=? AND version>?)"),
+            (AFTER_SEQ, 3, "SEARCH journal USING INDEX journal_place (task=? AND version>?)"),
+            (AFTER_CURSOR, 4, "SEARCH j USING INDEX journal_feed (feed=? AND cursor>?)"),
+        ];
+        for (sql, parameters, expected) in queries {
+            let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan: Vec<String> = explain
+                .query_map(rusqlite::params_from_iter(vec!["1"; parameters]), |row| row.get(3))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            let plan = plan.join("; ");
+            assert!(plan.contains(expected), "{sql}\n{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+    }
 }

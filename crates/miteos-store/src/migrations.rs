@@ -1,6 +1,6 @@
 //! The schema, as the steps that lead to it. Steps are only ever added: expand first, contract a version
-//! later. PostgreSQL will have the same tables; only the type of byte strings has another name there, and
-//! ids need the collation "C" so that they sort by creation.
+//! later. PostgreSQL will have the same tables; only the types of byte strings and of numbered keys have other names
+//! there, and ids need the collation "C" so that they sort by creation.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 

@@ -1,13 +1,17 @@
 //! The readers: a few threads, each with a read-only connection, that take reads from one queue. Each read
 //! sees one snapshot of the database.
+//!
+//! Of the idle threads the one that read last is woken: its pages and statements are warm, and the others
+//! sleep on.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::error::StoreError;
 use crate::sqlite::{self, BEGIN_READ, COMMIT, ROLLBACK};
@@ -19,32 +23,54 @@ const MAX_CONNECTIONS: usize = 64;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
-enum Message {
-    Read(Read),
-    Stop,
-}
-
 /// The async side of the readers.
 pub(crate) struct Readers {
-    queue: Option<mpsc::Sender<Message>>,
+    shared: Arc<Shared>,
+    /// One permit for each read that may wait.
+    room: Arc<Semaphore>,
     /// Closed when the last thread has ended.
     ended: watch::Receiver<()>,
     threads: Vec<JoinHandle<()>>,
 }
 
+struct Shared {
+    queue: Mutex<Queue>,
+    /// One for each thread, so that a certain one can be woken.
+    wakers: Vec<Condvar>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    /// The threads that sleep, the one that read last at the end.
+    idle: Vec<usize>,
+    closed: bool,
+}
+
+/// A read, and its place among those that may wait, which is free again once the read begins.
+struct Waiting {
+    read: Read,
+    _place: OwnedSemaphorePermit,
+}
+
 impl Readers {
     pub(crate) fn start(path: &Path, connections: usize) -> Result<Self, StoreError> {
-        let (queue, waiting) = mpsc::channel(MAX_WAITING);
+        let connections = connections.clamp(1, MAX_CONNECTIONS);
         let (running, ended) = watch::channel(());
-        let (waiting, running) = (Arc::new(Mutex::new(waiting)), Arc::new(running));
-        let mut readers = Self { queue: Some(queue), ended, threads: Vec::new() };
-        for _ in 0..connections.clamp(1, MAX_CONNECTIONS) {
+        let running = Arc::new(running);
+        let wakers = (0..connections).map(|_| Condvar::new()).collect();
+        let shared = Arc::new(Shared { queue: Mutex::default(), wakers });
+        let room = Arc::new(Semaphore::new(MAX_WAITING));
+        let mut readers = Self { shared, room, ended, threads: Vec::new() };
+        for nth in 0..connections {
             let db = sqlite::open_reader(path)?;
-            let (waiting, running) = (Arc::clone(&waiting), Arc::clone(&running));
+            let (shared, running) = (Arc::clone(&readers.shared), Arc::clone(&running));
             let thread = std::thread::Builder::new()
                 .name("store-reader".into())
                 .spawn(move || {
-                    read_loop(&db, &waiting);
+                    while let Some(read) = shared.next(nth) {
+                        read(&db);
+                    }
                     drop(db);
                     drop(running);
                 })
@@ -71,17 +97,14 @@ impl Readers {
             });
             let _ = reply.send(result.map_err(|error| error.during(doing)));
         });
-        let Some(queue) = &self.queue else { return Err(StoreError::Closed) };
-        queue.send(Message::Read(read)).await.map_err(|_| StoreError::Closed)?;
+        let place = Arc::clone(&self.room).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        self.shared.push(Waiting { read, _place: place })?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Answers what waits, then ends the threads and waits for them.
     pub(crate) async fn close(&self) {
-        if let Some(queue) = &self.queue {
-            // An error says that they have stopped already.
-            let _ = queue.send(Message::Stop).await;
-        }
+        self.shared.close();
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {}
     }
@@ -89,7 +112,7 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.queue = None;
+        self.shared.close();
         for thread in self.threads.drain(..) {
             if thread.thread().id() != std::thread::current().id() {
                 let _ = thread.join();
@@ -98,23 +121,47 @@ impl Drop for Readers {
     }
 }
 
-/// The queue's lock is held only while waiting for the next read, never while reading.
-fn read_loop(db: &Connection, waiting: &Mutex<mpsc::Receiver<Message>>) {
-    loop {
-        let message = {
-            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            match waiting.blocking_recv() {
-                Some(Message::Stop) => {
-                    // The others find the queue closed once it is empty.
-                    waiting.close();
-                    continue;
-                }
-                other => other,
+impl Shared {
+    /// Reads run outside of the lock, and nothing under it panics.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, read: Waiting) -> Result<(), StoreError> {
+        let mut queue = self.lock();
+        if queue.closed {
+            return Err(StoreError::Closed);
+        }
+        queue.waiting.push_back(read);
+        let idle = queue.idle.pop();
+        drop(queue);
+        if let Some(idle) = idle {
+            self.wakers[idle].notify_one();
+        }
+        Ok(())
+    }
+
+    /// The next read for a thread, or `None` when the queue is closed and empty.
+    fn next(&self, thread: usize) -> Option<Read> {
+        let mut queue = self.lock();
+        loop {
+            if let Some(next) = queue.waiting.pop_front() {
+                return Some(next.read);
             }
-        };
-        match message {
-            Some(Message::Read(read)) => read(db),
-            Some(Message::Stop) | None => return,
+            if queue.closed {
+                return None;
+            }
+            queue.idle.push(thread);
+            queue = self.wakers[thread].wait(queue).unwrap_or_else(PoisonError::into_inner);
+            // Nobody took it off the list if it woke by itself.
+            queue.idle.retain(|idle| *idle != thread);
+        }
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        for waker in &self.wakers {
+            waker.notify_one();
         }
     }
 }

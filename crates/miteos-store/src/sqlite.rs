@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::StoreError;
@@ -84,6 +85,8 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     db.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
     db.pragma_update(None, "trusted_schema", false)?;
+    // A plan does not depend on the values: without this a statement with `LIMIT $n` is prepared anew each time.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(db)
 }
 
@@ -106,6 +109,18 @@ mod tests {
         let refused =
             db.query_row("SELECT load_extension('x')", [], |row| row.get::<_, String>(0)).unwrap_err();
         assert!(refused.to_string().contains("not authorized"), "{refused}");
+    }
+
+    #[test]
+    fn a_bound_limit_prepares_nothing_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_writer(&folder.path().join("x.db")).unwrap();
+        db.execute("CREATE TABLE t (n BIGINT)", []).unwrap();
+        let mut limited = db.prepare("SELECT n FROM t WHERE n > $1 LIMIT $2").unwrap();
+        for limit in 1..=3 {
+            assert_eq!(limited.query_map([0, limit], |row| row.get::<_, i64>(0)).unwrap().count(), 0);
+        }
+        assert_eq!(limited.get_status(rusqlite::StatementStatus::RePrepare), 0);
     }
 
     #[test]

@@ -114,15 +114,16 @@ const WITH_PENDING: &str = "SELECT DISTINCT account, live FROM tasks WHERE statu
 const TASK_OF_AGENT: &str = "SELECT task FROM agents WHERE id = $1";
 
 const INSERT: &str = "INSERT INTO tasks (id, account, live, tier, status, workspace, config, detail, version,
-    seq, wake_at, cost, created_at, started_at, completed_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING";
+    seq, wake_at, cost, created_at, started_at, completed_at, feed)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    ON CONFLICT (id) DO NOTHING RETURNING no";
 const INSERT_PROMPT: &str = "INSERT INTO prompts (task, prompt) VALUES ($1, $2)";
-const STORED: &str = "SELECT version, seq, account, live, status, wake_at FROM tasks WHERE id = $1";
+const STORED: &str = "SELECT version, seq, account, live, status, wake_at, no, feed FROM tasks WHERE id = $1";
 const UPDATE: &str = "UPDATE tasks SET config = $1, detail = $2, version = $3, seq = $4, cost = $5,
-    started_at = $6, completed_at = $7, status = $8, wake_at = $9 WHERE id = $10 AND version = $11";
+    started_at = $6, completed_at = $7, status = $8, wake_at = $9 WHERE no = $10 AND version = $11";
 // Most appends change neither status nor wake-up, and then four indexes need no care.
 const UPDATE_QUIETLY: &str = "UPDATE tasks SET config = $1, detail = $2, version = $3, seq = $4, cost = $5,
-    started_at = $6, completed_at = $7 WHERE id = $8 AND version = $9";
+    started_at = $6, completed_at = $7 WHERE no = $8 AND version = $9";
 
 impl Store {
     pub async fn task_row(&self, task: TaskId) -> Result<Option<TaskRow>, StoreError> {
@@ -242,6 +243,8 @@ pub(crate) struct Stored {
     pub(crate) seq: u64,
     pub(crate) account: AccountId,
     pub(crate) live: bool,
+    pub(crate) no: i64,
+    pub(crate) feed: i64,
     status: String,
     wake_at: Option<Timestamp>,
 }
@@ -255,15 +258,17 @@ pub(crate) fn stored(db: &Connection, task: &str) -> Result<Option<Stored>, Stor
             live: row.get(3)?,
             status: row.get(4)?,
             wake_at: time_or_null(row, 5)?,
+            no: row.get(6)?,
+            feed: row.get(7)?,
         })
     });
     Ok(found.optional()?)
 }
 
-/// False if the task exists.
-pub(crate) fn insert(db: &Connection, row: &TaskRow) -> Result<bool, StoreError> {
+/// The task's number; `None` if the task exists.
+pub(crate) fn insert(db: &Connection, row: &TaskRow, feed: i64) -> Result<Option<i64>, StoreError> {
     let key = row.id.to_string();
-    let inserted = db.prepare_cached(INSERT)?.execute(params![
+    let values = params![
         key,
         row.account.to_string(),
         row.live,
@@ -279,11 +284,13 @@ pub(crate) fn insert(db: &Connection, row: &TaskRow) -> Result<bool, StoreError>
         int(row.created_at.millis()),
         opt_time(row.started_at),
         opt_time(row.completed_at),
-    ])?;
-    if inserted == 1 {
+        feed,
+    ];
+    let no = db.prepare_cached(INSERT)?.query_row(values, |row| row.get(0)).optional()?;
+    if no.is_some() {
         db.prepare_cached(INSERT_PROMPT)?.execute(params![key, row.prompt])?;
     }
-    Ok(inserted == 1)
+    Ok(no)
 }
 
 /// The fence itself: false if the stored version is not the expected one any more.
@@ -293,7 +300,6 @@ pub(crate) fn update(
     expected_version: u64,
     stored: &Stored,
 ) -> Result<bool, StoreError> {
-    let key = row.id.to_string();
     let (version, seq, cost) = (int(row.version), int(row.seq), int(row.cost.0));
     let (started_at, completed_at) = (opt_time(row.started_at), opt_time(row.completed_at));
     let quiet = stored.status == row.status && stored.wake_at == row.wake_at;
@@ -306,7 +312,7 @@ pub(crate) fn update(
             cost,
             started_at,
             completed_at,
-            key,
+            stored.no,
             int(expected_version),
         ])?
     } else {
@@ -320,7 +326,7 @@ pub(crate) fn update(
             completed_at,
             row.status,
             opt_time(row.wake_at),
-            key,
+            stored.no,
             int(expected_version),
         ])?
     };

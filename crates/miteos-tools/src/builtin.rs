@@ -75,6 +75,11 @@ trait Work: Send + Sync + 'static {
     async fn settle(&self, _ctx: &ToolContext) -> Result<Settled, ToolError> {
         Ok(Settled::Unknown)
     }
+
+    /// Whether it leaves receipts although it may be repeated.
+    fn leaves_receipts(&self) -> bool {
+        false
+    }
 }
 
 struct Builtin<W> {
@@ -116,6 +121,10 @@ impl<W: Work> Tool for Builtin<W> {
 
     fn retry(&self) -> RetryClass {
         self.retry
+    }
+
+    fn leaves_notes(&self) -> bool {
+        self.retry == RetryClass::Once || self.work.leaves_receipts()
     }
 
     async fn run(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {

@@ -37,6 +37,12 @@ pub trait Tool: Send + Sync {
     /// Whether a call whose outcome was lost may simply be made again, with the same call id.
     fn retry(&self) -> RetryClass;
 
+    /// Whether a call writes down what it did, in case of a crash: then the notes are removed once its outcome is
+    /// recorded. A `Once` tool does unless it says otherwise.
+    fn leaves_notes(&self) -> bool {
+        self.retry() == RetryClass::Once
+    }
+
     /// Carries the call out. The arguments have passed [`crate::Registry::check`].
     async fn run(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError>;
 

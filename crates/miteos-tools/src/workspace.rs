@@ -15,7 +15,7 @@ mod walk;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder};
@@ -45,7 +45,8 @@ pub struct Workspace {
 }
 
 struct Inner {
-    dir: Dir,
+    /// Set when the folder is opened.
+    dir: OnceLock<Dir>,
     root: PathBuf,
 }
 
@@ -54,17 +55,24 @@ impl Workspace {
     pub fn open(root: PathBuf) -> Result<Self, WorkspaceError> {
         let dir = Dir::open_ambient_dir(&root, ambient_authority())
             .map_err(|source| WorkspaceError::Unusable { doing: "open", source })?;
-        Ok(Self { inner: Arc::new(Inner { dir, root }) })
+        Ok(Self { inner: Arc::new(Inner { dir: OnceLock::from(dir), root }) })
     }
 
     /// Opens the folder, making it first if it is not there.
     pub fn create(root: PathBuf) -> Result<Self, WorkspaceError> {
-        Dir::create_ambient_dir_all(&root, ambient_authority())
-            .map_err(|source| WorkspaceError::Unusable { doing: "make", source })?;
-        Self::open(root)
+        let workspace = Self::on_demand(root);
+        workspace.dir()?;
+        Ok(workspace)
     }
 
-    /// Where the folder lies: for the sandbox that binds it, not for joining names to it.
+    /// The folder, made and opened when it is first used: a tool that needs no file costs no system call, and one
+    /// that does opens it on the blocking thread that it works on.
+    pub fn on_demand(root: PathBuf) -> Self {
+        Self { inner: Arc::new(Inner { dir: OnceLock::new(), root }) }
+    }
+
+    /// Where the folder lies: for the sandbox that binds it, not for joining names to it. It is there once anything
+    /// else was asked of the workspace.
     pub fn root(&self) -> &Path {
         &self.inner.root
     }
@@ -78,8 +86,16 @@ impl Workspace {
         WRITERS[turn].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn dir(&self) -> &Dir {
-        &self.inner.dir
+    fn dir(&self) -> Result<&Dir, WorkspaceError> {
+        if let Some(dir) = self.inner.dir.get() {
+            return Ok(dir);
+        }
+        let root = &self.inner.root;
+        Dir::create_ambient_dir_all(root, ambient_authority())
+            .map_err(|source| WorkspaceError::Unusable { doing: "make", source })?;
+        let dir = Dir::open_ambient_dir(root, ambient_authority())
+            .map_err(|source| WorkspaceError::Unusable { doing: "open", source })?;
+        Ok(self.inner.dir.get_or_init(|| dir))
     }
 
     /// Makes every folder of the path that is not there, and gives it to the workspace's owner.
@@ -87,10 +103,10 @@ impl Workspace {
         let mut so_far = PathBuf::new();
         for part in folder.components() {
             so_far.push(part);
-            match self.dir().create_dir_with(&so_far, &DirBuilder::new()) {
+            match self.dir()?.create_dir_with(&so_far, &DirBuilder::new()) {
                 Ok(()) => {
                     // Opened for reading, since a handle that only names a folder cannot be given away.
-                    if let Ok(made) = self.dir().open_with(&so_far, &read::reading()) {
+                    if let Ok(made) = self.dir()?.open_with(&so_far, &read::reading()) {
                         self.give_away(&made.into_std());
                     }
                 }
@@ -108,7 +124,8 @@ impl Workspace {
         use std::os::unix::fs::MetadataExt as _;
 
         use cap_std::fs::MetadataExt as _;
-        let (Ok(root), Ok(own)) = (self.dir().dir_metadata(), file.metadata()) else { return };
+        let Ok(dir) = self.dir() else { return };
+        let (Ok(root), Ok(own)) = (dir.dir_metadata(), file.metadata()) else { return };
         if (root.uid(), root.gid()) == (own.uid(), own.gid()) {
             return;
         }

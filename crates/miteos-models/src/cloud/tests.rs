@@ -45,7 +45,7 @@ fn request(model: &str) -> Request {
         model: model.parse().unwrap(),
         system: "You are careful.".into(),
         tools: Arc::from([tool("read_file"), tool("list_files")]),
-        messages: vec![Message::User { text: "What is in notes.md?".into() }],
+        messages: vec![Message::User { text: "What is in notes.md?".into() }].into(),
         choice: ToolChoice::Auto,
         max_output_tokens: 1000,
         call_id: "tsk_1/agt_2/3".into(),

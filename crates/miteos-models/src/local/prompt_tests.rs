@@ -17,7 +17,7 @@ fn request(choice: ToolChoice, messages: Vec<Message>) -> Request {
         model: "local/qwen2.5-coder-1.5b".parse().unwrap(),
         system: "You build.".into(),
         tools: Arc::new([spec("list_files", &json!({"type": "object"})), spec("write_file", &schema)]),
-        messages,
+        messages: messages.into(),
         choice,
         max_output_tokens: 100,
         call_id: "c".into(),

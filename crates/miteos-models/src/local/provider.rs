@@ -87,7 +87,7 @@ impl Provider for LocalProvider {
 #[cfg(all(test, not(feature = "embedded-llm")))]
 mod tests {
     use super::*;
-    use crate::call::ToolChoice;
+    use crate::call::{Messages, ToolChoice};
 
     #[tokio::test]
     async fn a_build_without_the_model_says_which_build_has_it() {
@@ -99,7 +99,7 @@ mod tests {
             model: "local/qwen2.5-coder-1.5b".parse().unwrap(),
             system: "s".into(),
             tools: Arc::new([]),
-            messages: Vec::new(),
+            messages: Messages::default(),
             choice: ToolChoice::None,
             max_output_tokens: 10,
             call_id: "c".into(),

@@ -46,7 +46,7 @@ fn request(prompt: &str, tools: Vec<ToolSpec>, choice: ToolChoice) -> Request {
         model: model_for(prompt).unwrap(),
         system: "system".into(),
         tools: tools.into(),
-        messages: vec![Message::User { text: prompt.into() }],
+        messages: vec![Message::User { text: prompt.into() }].into(),
         choice,
         max_output_tokens: 1000,
         call_id: String::new(),

@@ -185,7 +185,7 @@ pub async fn files(
     caller.may("workspaces.read")?;
     let row = find(&app, &caller, &id).await?;
     let folder = Name::folder(query.path.as_deref().unwrap_or("."))?;
-    let door = app.deps.workspace(row.id).await?;
+    let door = app.deps.workspace(row.id);
     let limits = WalkLimits { max_entries: MAX_LISTED, skip_heavy: false };
     let listing = blocking(move || door.list(&folder, limits)).await?;
     if listing.truncated {
@@ -204,7 +204,7 @@ pub async fn upload(
     let row = find(&app, &caller, &id).await?;
     let mut multipart = multipart
         .map_err(|error| ApiError::malformed(format!("an upload is multipart/form-data: {error}")))?;
-    let door = app.deps.workspace(row.id).await?;
+    let door = app.deps.workspace(row.id);
     let mut written = Vec::new();
     let broken = |error: axum::extract::multipart::MultipartError| {
         ApiError::malformed(format!("the upload cannot be read: {error}"))
@@ -244,7 +244,7 @@ pub async fn download(
         return Err(ApiError::new(StatusCode::NOT_FOUND, "a file is read at …/files/{path}/download"));
     };
     let name = Name::parse(path)?;
-    let door = app.deps.workspace(row.id).await?;
+    let door = app.deps.workspace(row.id);
     let wanted = name.clone();
     let (file, info) = blocking(move || door.open_file(&wanted)).await?;
     let media_type = mime_guess::from_path(name.as_str()).first_raw().unwrap_or("application/octet-stream");
@@ -267,7 +267,7 @@ pub async fn remove_file(
     caller.may("workspaces.write")?;
     let row = find(&app, &caller, &id).await?;
     let name = Name::parse(&path)?;
-    let door = app.deps.workspace(row.id).await?;
+    let door = app.deps.workspace(row.id);
     blocking(move || door.delete(&name)).await?;
     Ok(Json(Success::YES))
 }

@@ -8,7 +8,7 @@ use miteos_core::agent::Agent;
 use miteos_core::chat::{ResultRecord, Turn};
 use miteos_core::content::Content;
 use miteos_core::ids::AgentId;
-use miteos_models::{CallRef, Message};
+use miteos_models::{CallRef, Message, Messages};
 use miteos_store::StoreError;
 
 use super::Deps;
@@ -20,37 +20,29 @@ pub struct Conversations(HashMap<AgentId, Known>);
 struct Known {
     epoch: u32,
     turns: usize,
-    messages: Arc<Vec<Draft>>,
+    draft: Draft,
 }
 
-/// A message whose long texts may still lie in the blob store.
+/// Messages without the long texts that lie in the blob store. A clone costs nothing.
+#[derive(Clone, Default)]
+pub struct Draft {
+    messages: Messages,
+    missing: Arc<Vec<Missing>>,
+}
+
+/// A text that is read from the blob store for each call, and not kept in memory in between.
 #[derive(Clone)]
-pub enum Draft {
-    User(Text),
-    Assistant { text: Text, calls: Vec<(String, String, Text)>, opaque: Option<serde_json::Value> },
-    Result { call: String, tool: String, text: Arc<str>, is_error: bool },
+struct Missing {
+    message: usize,
+    part: Part,
+    content: Content,
 }
 
-#[derive(Clone)]
-pub enum Text {
-    Here(Arc<str>),
-    Stored(Content),
-}
-
-impl Text {
-    fn of(content: &Content) -> Self {
-        match content {
-            Content::Inline(text) => Self::Here(text.as_str().into()),
-            Content::Stored { .. } => Self::Stored(content.clone()),
-        }
-    }
-
-    async fn load(&self, deps: &Deps) -> Result<Arc<str>, StoreError> {
-        match self {
-            Self::Here(text) => Ok(Arc::clone(text)),
-            Self::Stored(content) => deps.text(content).await,
-        }
-    }
+#[derive(Clone, Copy)]
+enum Part {
+    Text,
+    /// The arguments of this call.
+    Arguments(usize),
 }
 
 impl Conversations {
@@ -59,77 +51,86 @@ impl Conversations {
     }
 
     /// The agent's turns as messages, without its inbox.
-    pub fn of(&mut self, agent: &Agent) -> Arc<Vec<Draft>> {
-        let known = self.0.entry(agent.id).or_insert_with(|| Known {
-            epoch: agent.history_epoch,
-            turns: 0,
-            messages: Arc::default(),
-        });
+    pub fn of(&mut self, agent: &Agent) -> Draft {
+        let afresh = || Known { epoch: agent.history_epoch, turns: 0, draft: Draft::default() };
+        let known = self.0.entry(agent.id).or_insert_with(afresh);
         if known.epoch != agent.history_epoch || known.turns > agent.turns.len() {
-            *known = Known { epoch: agent.history_epoch, turns: 0, messages: Arc::default() };
+            *known = afresh();
         }
-        let messages = Arc::make_mut(&mut known.messages);
         for turn in agent.turns.iter().skip(known.turns) {
-            push(turn, messages);
+            known.draft.push(turn);
         }
         known.turns = agent.turns.len();
-        Arc::clone(&known.messages)
+        known.draft.clone()
     }
 }
 
-fn push(turn: &Turn, messages: &mut Vec<Draft>) {
-    match turn {
-        Turn::User { text } => messages.push(Draft::User(Text::of(text))),
-        Turn::Assistant { text, calls, opaque } => messages.push(Draft::Assistant {
-            text: Text::of(text),
-            calls: calls.iter().map(|c| (c.call.to_string(), c.tool.clone(), Text::of(&c.input))).collect(),
-            opaque: opaque.clone(),
-        }),
-        Turn::Results { results } => messages.extend(results.iter().map(result)),
+impl Draft {
+    fn push(&mut self, turn: &Turn) {
+        match turn {
+            Turn::User { text } => {
+                let text = self.text(text, Part::Text);
+                self.messages.push(Message::User { text });
+            }
+            Turn::Assistant { text, calls, opaque } => {
+                let text = self.text(text, Part::Text);
+                let made = calls.iter().enumerate().map(|(nth, call)| CallRef {
+                    id: call.call.to_string(),
+                    tool: call.tool.clone(),
+                    arguments: self.text(&call.input, Part::Arguments(nth)),
+                });
+                let calls = made.collect();
+                self.messages.push(Message::Assistant { text, calls, opaque: opaque.clone() });
+            }
+            Turn::Results { results } => self.messages.extend(results.iter().map(result)),
+        }
+    }
+
+    /// A text of the next message; an empty one if it is to be read later.
+    fn text(&mut self, content: &Content, part: Part) -> Arc<str> {
+        match content {
+            Content::Inline(text) => text.as_str().into(),
+            Content::Stored { .. } => {
+                let (message, content) = (self.messages.len(), content.clone());
+                Arc::make_mut(&mut self.missing).push(Missing { message, part, content });
+                Arc::from("")
+            }
+        }
+    }
+
+    /// The messages with all texts in them.
+    pub async fn load(self, deps: &Deps) -> Result<Messages, StoreError> {
+        let mut messages = self.messages;
+        for missing in self.missing.iter() {
+            let whole = deps.text(&missing.content).await?;
+            match (messages.get_mut(missing.message), missing.part) {
+                (Some(Message::User { text } | Message::Assistant { text, .. }), Part::Text) => *text = whole,
+                (Some(Message::Assistant { calls, .. }), Part::Arguments(nth)) => {
+                    if let Some(call) = calls.get_mut(nth) {
+                        call.arguments = whole;
+                    }
+                }
+                // Results are shown by their ends and have no text elsewhere.
+                (Some(Message::User { .. } | Message::ToolResult { .. }) | None, _) => {}
+            }
+        }
+        Ok(messages)
     }
 }
 
-fn result(record: &ResultRecord) -> Draft {
+fn result(record: &ResultRecord) -> Message {
     let mut text = record.output.abridged();
     if let Some(hint) = &record.hint {
         text.push_str("\n\n[");
         text.push_str(hint);
         text.push(']');
     }
-    Draft::Result {
-        call: record.call.to_string(),
+    Message::ToolResult {
+        call_id: record.call.to_string(),
         tool: record.tool.clone(),
         text: text.into(),
         is_error: !record.ok,
     }
-}
-
-/// The messages with all texts in them.
-pub async fn load(deps: &Deps, drafts: &[Draft]) -> Result<Vec<Message>, StoreError> {
-    let mut messages = Vec::with_capacity(drafts.len());
-    for draft in drafts {
-        messages.push(match draft {
-            Draft::User(text) => Message::User { text: text.load(deps).await? },
-            Draft::Assistant { text, calls, opaque } => {
-                let mut refs = Vec::with_capacity(calls.len());
-                for (id, tool, arguments) in calls {
-                    refs.push(CallRef {
-                        id: id.clone(),
-                        tool: tool.clone(),
-                        arguments: arguments.load(deps).await?,
-                    });
-                }
-                Message::Assistant { text: text.load(deps).await?, calls: refs, opaque: opaque.clone() }
-            }
-            Draft::Result { call, tool, text, is_error } => Message::ToolResult {
-                call_id: call.clone(),
-                tool: tool.clone(),
-                text: Arc::clone(text),
-                is_error: *is_error,
-            },
-        });
-    }
-    Ok(messages)
 }
 
 /// Turns as plain text, for the model that summarises them.

@@ -118,8 +118,11 @@ impl Flight {
 
     /// Cancels what the task no longer owes. What a held agent had begun may end.
     pub fn drop_unwanted(&mut self, task: &Task) {
-        let unwanted: Vec<_> = self.begun.keys().filter(|key| !task.wants(**key)).copied().collect();
-        self.cancel(|key| unwanted.contains(key));
+        if self.begun.is_empty() {
+            return;
+        }
+        let wanted = task.wanted();
+        self.cancel(|key| !wanted.contains(key));
     }
 
     /// Waits until something ends.
@@ -188,20 +191,16 @@ impl Flight {
 
     /// What a tool wrote down about a call, in case of a crash, is of no use once the outcome is in the journal.
     fn forget_notes(&self, workspace: WorkspaceId, call: CallId, tool: &str) {
-        if self.deps.registry.get(tool).is_none_or(|tool| tool.read_only()) {
+        if self.deps.registry.get(tool).is_none_or(|tool| !tool.leaves_notes()) {
             return;
         }
-        let deps = Arc::clone(&self.deps);
-        tokio::spawn(async move {
-            let Ok(door) = deps.workspace(workspace).await else { return };
-            let forgotten = tokio::task::spawn_blocking(move || {
-                miteos_tools::forget(&deps.services.calls_dir, &door, call)
-            })
-            .await;
-            if let Ok(Err(error)) = forgotten {
+        let (door, services) = (self.deps.workspace(workspace), Arc::clone(&self.deps.services));
+        // Nobody waits for it: notes that stay are only a little room.
+        drop(tokio::task::spawn_blocking(move || {
+            if let Err(error) = miteos_tools::forget(&services.calls_dir, &door, call) {
                 tracing::warn!(%call, %error, "the notes of a finished call could not be removed");
             }
-        });
+        }));
     }
 
     /// Ends everything without recording: the task is loaded afresh by whoever drives it next.

@@ -12,7 +12,8 @@ use miteos_core::pending::Effect;
 use miteos_core::task::Task;
 use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
 use miteos_models::{
-    Answer, ErrorKind, Finish, Message, ModelError, ModelName, Request, RequestedCall, ToolChoice,
+    Answer, ErrorKind, Finish, Message, Messages, ModelError, ModelInfo, ModelName, Request, RequestedCall,
+    ToolChoice,
 };
 use miteos_tools::Circumstances;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +40,7 @@ pub struct Call {
     heard: usize,
     last: bool,
     model: String,
-    drafts: Arc<Vec<Draft>>,
+    draft: Draft,
     inbox: Vec<Content>,
     purse: Purse,
 }
@@ -57,7 +58,7 @@ impl Call {
             heard,
             last,
             model: model_at(&task.settings.models, retry)?,
-            drafts: conversations.of(agent),
+            draft: conversations.of(agent),
             inbox: agent.inbox.iter().take(heard).cloned().collect(),
             purse,
         })
@@ -68,19 +69,25 @@ pub fn model_at(models: &[String], retry: Retry) -> Option<String> {
     models.get(retry.model).or(models.last()).cloned()
 }
 
+/// A request, and what is known about its model, which is looked up once for a call.
+pub struct Prepared {
+    pub request: Request,
+    info: ModelInfo,
+}
+
 /// Makes a request on a model named by the task.
 pub fn request(
     deps: &Deps,
     model: &str,
     system: &str,
-    messages: Vec<Message>,
+    messages: impl Into<Messages>,
     key: String,
-) -> Result<Request, ModelFailure> {
+) -> Result<Prepared, ModelFailure> {
     let name: ModelName = model
         .parse()
         .map_err(|error| ModelFailure { kind: FailureKind::Unusable, message: format!("{error}") })?;
     let info = deps.models.info(&name);
-    Ok(Request {
+    let request = Request {
         max_output_tokens: info
             .max_output_tokens
             .min(MAX_OUTPUT_TOKENS)
@@ -88,11 +95,12 @@ pub fn request(
         model: name,
         system: system.into(),
         tools: Arc::from([]),
-        messages,
+        messages: messages.into(),
         choice: ToolChoice::Auto,
         call_id: key,
         temperature: None,
-    })
+    };
+    Ok(Prepared { request, info })
 }
 
 /// How a model call went.
@@ -105,8 +113,8 @@ pub enum Called {
 }
 
 /// One attempt, accounted for. Cancelling drops the connection.
-pub async fn call(deps: &Deps, request: Request, purse: &Purse, cancel: &CancellationToken) -> Called {
-    let info = deps.models.info(&request.model);
+pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &CancellationToken) -> Called {
+    let Prepared { request, info } = prepared;
     if purse.is_limited() {
         let Some(price) = info.price else {
             return Called::Failed(ModelFailure {
@@ -141,8 +149,8 @@ pub async fn call(deps: &Deps, request: Request, purse: &Purse, cancel: &Cancell
             })
         }
         Ok(answer) => {
-            let price =
-                answer.model.parse().ok().and_then(|name| deps.models.info(&name).price).or(info.price);
+            let answered: Option<ModelName> = answer.model.parse().ok().filter(|name| *name != request.model);
+            let price = answered.and_then(|name| deps.models.info(&name).price).or(info.price);
             let cost = price.map(|price| price.cost(&answer.usage));
             let model_call =
                 ModelCall { model: answer.model.clone(), usage: answer.usage, cost, duration_ms };
@@ -203,7 +211,7 @@ pub fn storage_failure(error: &miteos_store::StoreError) -> ModelFailure {
 }
 
 /// The agent's next answer.
-pub async fn next(deps: Arc<Deps>, owed: Call, cancel: CancellationToken) -> Option<Command> {
+pub async fn next(deps: Arc<Deps>, mut owed: Call, cancel: CancellationToken) -> Option<Command> {
     let (agent, step, heard) = (owed.agent, owed.step, owed.heard);
     let erred = |failure| Some(Command::ModelErred { agent, step, failure });
     let here = Circumstances {
@@ -212,11 +220,11 @@ pub async fn next(deps: Arc<Deps>, owed: Call, cancel: CancellationToken) -> Opt
         small: owed.model.parse().is_ok_and(|name| deps.models.info(&name).small),
     };
     let offered = deps.registry.offered(owed.kind, here);
-    let request = match prepare(&deps, &owed, here.small, Arc::clone(&offered)).await {
-        Ok(request) => request,
+    let prepared = match prepare(&deps, &mut owed, here.small, Arc::clone(&offered)).await {
+        Ok(prepared) => prepared,
         Err(failure) => return erred(failure),
     };
-    match call(&deps, request, &owed.purse, &cancel).await {
+    match call(&deps, prepared, &owed.purse, &cancel).await {
         Called::Cancelled => None,
         Called::TooDear => Some(Command::BudgetExhausted),
         Called::Failed(failure) => erred(failure),
@@ -231,22 +239,24 @@ pub async fn next(deps: Arc<Deps>, owed: Call, cancel: CancellationToken) -> Opt
 
 async fn prepare(
     deps: &Deps,
-    owed: &Call,
+    owed: &mut Call,
     small: bool,
     offered: Arc<[ToolSpec]>,
-) -> Result<Request, ModelFailure> {
-    let mut messages = conversation::load(deps, &owed.drafts).await.map_err(|e| storage_failure(&e))?;
+) -> Result<Prepared, ModelFailure> {
+    // Taken, not shared: once the request is gone the next turn is added without a copy.
+    let draft = std::mem::take(&mut owed.draft);
+    let mut messages = draft.load(deps).await.map_err(|e| storage_failure(&e))?;
     for words in &owed.inbox {
         let text = deps.text(words).await.map_err(|e| storage_failure(&e))?;
         messages.push(Message::User { text });
     }
     let key = format!("{}.{}", owed.agent, owed.step);
-    let mut request = request(deps, &owed.model, &prompts::system(owed.kind, small), messages, key)?;
-    request.tools = offered;
+    let mut prepared = request(deps, &owed.model, &prompts::system(owed.kind, small), messages, key)?;
+    prepared.request.tools = offered;
     if owed.last {
-        request.choice = ToolChoice::None;
+        prepared.request.choice = ToolChoice::None;
     }
-    Ok(request)
+    Ok(prepared)
 }
 
 type Taken = (Content, Vec<ProposedCall>, Option<serde_json::Value>);
@@ -333,13 +343,13 @@ pub async fn summarise(deps: Arc<Deps>, owed: Summary, cancel: CancellationToken
     let erred = |failure| Some(Command::ModelErred { agent, step, failure });
     let messages = vec![Message::User { text: conversation::as_text(&owed.work).into() }];
     let key = format!("{agent}.{step}.summary");
-    let mut request = match request(&deps, &owed.model, prompts::SUMMARISER, messages, key) {
-        Ok(request) => request,
+    let mut prepared = match request(&deps, &owed.model, prompts::SUMMARISER, messages, key) {
+        Ok(prepared) => prepared,
         Err(failure) => return erred(failure),
     };
-    request.choice = ToolChoice::None;
-    request.max_output_tokens = request.max_output_tokens.min(MAX_SUMMARY_TOKENS);
-    match call(&deps, request, &owed.purse, &cancel).await {
+    prepared.request.choice = ToolChoice::None;
+    prepared.request.max_output_tokens = prepared.request.max_output_tokens.min(MAX_SUMMARY_TOKENS);
+    match call(&deps, prepared, &owed.purse, &cancel).await {
         Called::Cancelled => None,
         Called::TooDear => Some(Command::BudgetExhausted),
         Called::Failed(failure) => erred(failure),

@@ -8,12 +8,12 @@ use miteos_core::ids::{AgentId, SubtaskId, TaskId};
 use miteos_core::plan;
 use miteos_core::task::Task;
 use miteos_core::tool::ToolSpec;
-use miteos_models::{Answer, Message, Request, ToolChoice};
+use miteos_models::{Answer, Message, ToolChoice};
 use tokio_util::sync::CancellationToken;
 
 use super::Deps;
 use super::budget::Purse;
-use super::model::{self, Called};
+use super::model::{self, Called, Prepared};
 use crate::prompts;
 
 /// Room for the list of workspace files in a prompt (bytes).
@@ -57,12 +57,12 @@ pub async fn ask(
     cancel: CancellationToken,
 ) -> Option<Command> {
     let erred = |failure: ModelFailure| Some(Command::QuestionErred { question, failure });
-    let request = match prepare(&deps, question, &asked).await {
-        Ok(request) => request,
+    let prepared = match prepare(&deps, question, &asked).await {
+        Ok(prepared) => prepared,
         Err(failure) => return erred(failure),
     };
-    let name = request.tools.first().map(|tool| tool.name.clone()).unwrap_or_default();
-    match model::call(&deps, request, &asked.purse, &cancel).await {
+    let name = prepared.request.tools.first().map(|tool| tool.name.clone()).unwrap_or_default();
+    match model::call(&deps, prepared, &asked.purse, &cancel).await {
         Called::Cancelled => None,
         Called::TooDear => Some(Command::BudgetExhausted),
         Called::Failed(failure) => erred(failure),
@@ -73,7 +73,7 @@ pub async fn ask(
     }
 }
 
-async fn prepare(deps: &Deps, question: Question, asked: &Asked) -> Result<Request, ModelFailure> {
+async fn prepare(deps: &Deps, question: Question, asked: &Asked) -> Result<Prepared, ModelFailure> {
     let unusable =
         |message: String| ModelFailure { kind: miteos_core::command::FailureKind::Unusable, message };
     let task = &asked.task;
@@ -98,10 +98,10 @@ async fn prepare(deps: &Deps, question: Question, asked: &Asked) -> Result<Reque
             .map(|problems| Message::User { text: prompts::refused(&function.name, problems).into() }),
     );
     let key = format!("{}.{question:?}.{}", task.id, asked.refused.len());
-    let mut request = model::request(deps, model, system, messages, key)?;
-    request.choice = ToolChoice::Force(function.name.clone());
-    request.tools = Arc::from([function]);
-    Ok(request)
+    let mut prepared = model::request(deps, model, system, messages, key)?;
+    prepared.request.choice = ToolChoice::Force(function.name.clone());
+    prepared.request.tools = Arc::from([function]);
+    Ok(prepared)
 }
 
 /// The arguments of the forced call. A model that wrote them as text is understood, too.
@@ -126,11 +126,8 @@ fn arguments(function: &str, answer: Answer) -> Result<serde_json::Value, String
 }
 
 async fn file_list(deps: &Deps, task: &Task) -> String {
-    let listed = match deps.workspace(task.workspace).await {
-        Ok(workspace) => tokio::task::spawn_blocking(move || workspace.file_list(MAX_FILE_LIST_BYTES)).await,
-        Err(error) => Ok(Err(error)),
-    };
-    match listed {
+    let workspace = deps.workspace(task.workspace);
+    match tokio::task::spawn_blocking(move || workspace.file_list(MAX_FILE_LIST_BYTES)).await {
         Ok(Ok(list)) => list,
         Ok(Err(error)) => {
             tracing::warn!(task = %task.id, error = %crate::errors::chain(&error), "the workspace cannot be listed");

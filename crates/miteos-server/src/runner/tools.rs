@@ -92,8 +92,6 @@ async fn prepare(
         tracing::error!(call = %run.call, error = %crate::errors::chain(error), "{what}");
         format!("{what}; the server's log has the reason")
     };
-    let workspace =
-        deps.workspace(run.workspace).await.map_err(|e| broken("the workspace cannot be opened", &e))?;
     let text = deps.text(&run.input).await.map_err(|e| broken("the arguments cannot be read", &e))?;
     let input = serde_json::from_str(&text).map_err(|e| broken("the arguments cannot be read", &e))?;
     let ctx = ToolContext {
@@ -102,7 +100,7 @@ async fn prepare(
         agent: run.agent,
         // Whether this is the first attempt is not known after a restart: tools are told the careful answer.
         attempt: if settle { 2 } else { 1 },
-        workspace,
+        workspace: deps.workspace(run.workspace),
         cancel,
         services: Arc::clone(&deps.services),
         progress: None,
@@ -235,7 +233,7 @@ async fn publish_one(
         task,
         agent: AgentId(task.0),
         attempt: 1,
-        workspace: deps.workspace(workspace).await.map_err(|e| e.to_string())?,
+        workspace: deps.workspace(workspace),
         cancel: cancel.clone(),
         services: Arc::clone(&deps.services),
         progress: None,

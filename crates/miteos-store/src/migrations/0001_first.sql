@@ -54,8 +54,10 @@ CREATE TABLE notes (
     PRIMARY KEY (workspace, name)
 );
 
+-- The journal names tasks and feeds by number: an append touches as little of its indexes as can be.
 CREATE TABLE tasks (
-    id TEXT PRIMARY KEY NOT NULL,
+    no INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     account TEXT NOT NULL,
     live BOOLEAN NOT NULL,
     tier TEXT NOT NULL,
@@ -63,6 +65,7 @@ CREATE TABLE tasks (
     workspace TEXT NOT NULL,
     config TEXT NOT NULL,
     detail TEXT NOT NULL,
+    feed BIGINT NOT NULL,
     version BIGINT NOT NULL,
     seq BIGINT NOT NULL,
     wake_at BIGINT,
@@ -83,30 +86,31 @@ CREATE TABLE prompts (
     prompt TEXT NOT NULL
 );
 
+-- The last cursor given out per account and world.
+CREATE TABLE feeds (
+    no INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    live BOOLEAN NOT NULL,
+    cursor BIGINT NOT NULL,
+    UNIQUE (account, live)
+);
+
 -- Rows lie in the order they were committed in, so an append writes at the end.
 CREATE TABLE journal (
-    task TEXT NOT NULL,
+    task BIGINT NOT NULL,
     version BIGINT NOT NULL,
     seq BIGINT,
-    account TEXT,
-    live BOOLEAN,
+    feed BIGINT,
     cursor BIGINT,
     kind TEXT NOT NULL,
     agent TEXT,
     at BIGINT NOT NULL,
-    body TEXT NOT NULL,
-    PRIMARY KEY (task, version)
+    body TEXT NOT NULL
 );
-CREATE UNIQUE INDEX journal_events ON journal (task, seq) WHERE seq IS NOT NULL;
-CREATE UNIQUE INDEX journal_feed ON journal (account, live, cursor) WHERE cursor IS NOT NULL;
-
--- The last cursor given out per account and world.
-CREATE TABLE feeds (
-    account TEXT NOT NULL,
-    live BOOLEAN NOT NULL,
-    cursor BIGINT NOT NULL,
-    PRIMARY KEY (account, live)
-);
+-- One index for both orders of a task's records: a record's version is never less than its seq. That a version comes
+-- once is the fence's doing.
+CREATE UNIQUE INDEX journal_place ON journal (task, version, seq);
+CREATE UNIQUE INDEX journal_feed ON journal (feed, cursor) WHERE cursor IS NOT NULL;
 
 CREATE TABLE snapshots (
     task TEXT PRIMARY KEY NOT NULL,

@@ -79,6 +79,10 @@ impl Work for EditFile {
         })
         .await
     }
+
+    fn leaves_receipts(&self) -> bool {
+        true
+    }
 }
 
 fn edit(workspace: &Workspace, call: &str, name: &Name, input: &Input) -> Result<usize, ToolError> {

@@ -20,7 +20,7 @@ impl Workspace {
 
     /// Removes files that a crash left half written. Only while nothing writes to the workspace.
     pub fn sweep(&self) -> Result<(), WorkspaceError> {
-        match self.dir().remove_dir_all(format!("{PRIVATE}/tmp")) {
+        match self.dir()?.remove_dir_all(format!("{PRIVATE}/tmp")) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(WorkspaceError::Unusable { doing: "sweep", source: error })
             }
@@ -32,16 +32,16 @@ impl Workspace {
     pub(super) fn private(&self, folder: &str) -> Result<Dir, WorkspaceError> {
         let path = format!("{PRIVATE}/{folder}");
         for path in [PRIVATE, &path] {
-            match self.dir().symlink_metadata(path) {
+            match self.dir()?.symlink_metadata(path) {
                 Ok(found) if found.is_dir() => continue,
                 Ok(_) => {
-                    let _ = self.dir().remove_file(path);
+                    let _ = self.dir()?.remove_file(path);
                 }
                 Err(_) => {}
             }
             self.make_folders(std::path::Path::new(path))?;
         }
-        self.dir()
+        self.dir()?
             .open_dir(&path)
             .map_err(|source| WorkspaceError::Unusable { doing: "open a folder in", source })
     }
@@ -63,18 +63,19 @@ impl Workspace {
     pub(crate) fn read_private(&self, folder: &str, file: &str) -> Option<Vec<u8>> {
         use std::io::Read;
         let path = format!("{PRIVATE}/{folder}/{file}");
-        let found = self.dir().symlink_metadata(&path).ok()?;
+        let found = self.dir().ok()?.symlink_metadata(&path).ok()?;
         if !found.is_file() || found.len() > MAX_PRIVATE_BYTES {
             return None;
         }
-        let file = self.dir().open_with(&path, &super::read::reading()).ok()?;
+        let file = self.dir().ok()?.open_with(&path, &super::read::reading()).ok()?;
         let mut bytes = Vec::new();
         file.take(MAX_PRIVATE_BYTES).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
 
     pub(crate) fn remove_private(&self, folder: &str, file: &str) {
-        match self.dir().remove_file(format!("{PRIVATE}/{folder}/{file}")) {
+        let Ok(dir) = self.dir() else { return };
+        match dir.remove_file(format!("{PRIVATE}/{folder}/{file}")) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 tracing::debug!(%error, folder, "a file of the server's own could not be removed");
             }

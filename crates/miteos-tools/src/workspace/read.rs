@@ -57,7 +57,7 @@ impl Workspace {
     pub fn stat(&self, name: &Name) -> Result<FileInfo, WorkspaceError> {
         self.may_read(name)?;
         let metadata =
-            self.dir().metadata(name.path()).map_err(|e| WorkspaceError::io("look at", name.as_str(), e))?;
+            self.dir()?.metadata(name.path()).map_err(|e| WorkspaceError::io("look at", name.as_str(), e))?;
         Ok(FileInfo::of(&metadata))
     }
 
@@ -69,7 +69,7 @@ impl Workspace {
         // been swapped in between.
         self.stat_file(name)?;
         let file = self
-            .dir()
+            .dir()?
             .open_with(name.path(), &reading())
             .map_err(|e| WorkspaceError::io("open", name.as_str(), e))?;
         let metadata = file.metadata().map_err(|e| WorkspaceError::io("look at", name.as_str(), e))?;
@@ -104,14 +104,14 @@ impl Workspace {
 
     fn stat_file(&self, name: &Name) -> Result<(), WorkspaceError> {
         let metadata =
-            self.dir().metadata(name.path()).map_err(|e| WorkspaceError::io("open", name.as_str(), e))?;
+            self.dir()?.metadata(name.path()).map_err(|e| WorkspaceError::io("open", name.as_str(), e))?;
         plain(name, kind_of(metadata.file_type()), metadata.file_type())
     }
 
     /// The server's folder stays hidden, by its name and through links.
     fn may_read(&self, name: &Name) -> Result<(), WorkspaceError> {
         name.readable()?;
-        if let Ok(real) = self.dir().canonicalize(name.path()) {
+        if let Ok(real) = self.dir()?.canonicalize(name.path()) {
             let real = real.to_string_lossy();
             if is_private(&real) && !real.starts_with(OUTPUTS) {
                 return Err(WorkspaceError::Reserved { name: shown(name.as_str()) });

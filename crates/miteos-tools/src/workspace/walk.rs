@@ -120,12 +120,12 @@ impl Workspace {
     ) -> Result<bool, WorkspaceError> {
         folder.readable()?;
         let io = |e| WorkspaceError::io("list", folder.as_str(), e);
-        let real = self.dir().canonicalize(folder.path()).map_err(io)?;
+        let real = self.dir()?.canonicalize(folder.path()).map_err(io)?;
         let hidden = is_private(&real.to_string_lossy()) && !real.starts_with(super::OUTPUTS);
         if hidden {
             return Err(WorkspaceError::Reserved { name: folder.as_str().to_owned() });
         }
-        let dir = self.dir().open_dir(folder.path()).map_err(io)?;
+        let dir = self.dir()?.open_dir(folder.path()).map_err(io)?;
         let mut walk = Walk { visit, looked_at: 0, whole: true, stopped: false, skip_heavy };
         walk.folder(&dir, folder.as_str(), 0);
         Ok(walk.whole)

@@ -72,11 +72,11 @@ impl Workspace {
     pub fn delete(&self, name: &Name) -> Result<(), WorkspaceError> {
         self.may_write(name)?;
         let io = |e| WorkspaceError::io("delete", name.as_str(), e);
-        let metadata = self.dir().symlink_metadata(name.path()).map_err(io)?;
+        let metadata = self.dir()?.symlink_metadata(name.path()).map_err(io)?;
         if metadata.is_dir() {
-            self.dir().remove_dir(name.path())
+            self.dir()?.remove_dir(name.path())
         } else {
-            self.dir().remove_file(name.path())
+            self.dir()?.remove_file(name.path())
         }
         .map_err(io)
     }
@@ -84,14 +84,14 @@ impl Workspace {
     /// Removes a folder with everything in it; links in it are removed, not followed.
     pub fn delete_tree(&self, name: &Name) -> Result<(), WorkspaceError> {
         self.may_write(name)?;
-        self.dir().remove_dir_all(name.path()).map_err(|e| WorkspaceError::io("delete", name.as_str(), e))
+        self.dir()?.remove_dir_all(name.path()).map_err(|e| WorkspaceError::io("delete", name.as_str(), e))
     }
 
     /// Refuses the server's folder, named as it is or reached through a link, and ways out.
     pub(crate) fn may_write(&self, name: &Name) -> Result<(), WorkspaceError> {
         name.writable()?;
         let Some(parent) = name.parent() else { return Ok(()) };
-        match self.dir().canonicalize(parent) {
+        match self.dir()?.canonicalize(parent) {
             Ok(real) if is_private(&real.to_string_lossy()) => {
                 Err(WorkspaceError::Reserved { name: shown(name.as_str()) })
             }
@@ -145,14 +145,14 @@ impl Staged {
             workspace.make_folders(parent)?;
         }
         let io = |e| WorkspaceError::io("write", name.as_str(), e);
-        if let Ok(old) = workspace.dir().symlink_metadata(name.path()) {
+        if let Ok(old) = workspace.dir()?.symlink_metadata(name.path()) {
             if old.is_dir() {
                 return Err(WorkspaceError::IsDirectory { name: shown(name.as_str()) });
             }
             self.keep_mode(&old);
         }
         self.file.sync_data().map_err(io)?;
-        self.dir.rename(&self.temporary, workspace.dir(), name.path()).map_err(io)?;
+        self.dir.rename(&self.temporary, workspace.dir()?, name.path()).map_err(io)?;
         self.placed = true;
         Ok(())
     }

@@ -149,7 +149,7 @@ async fn ask(models: &Models, name: ModelName) -> Tested {
         model: name,
         system: Arc::from("Answer with one word."),
         tools: Arc::from([]),
-        messages: vec![Message::User { text: Arc::from("Say: ready") }],
+        messages: vec![Message::User { text: Arc::from("Say: ready") }].into(),
         choice: ToolChoice::Auto,
         max_output_tokens: TEST_OUTPUT_TOKENS,
         call_id: format!("test-{}", crate::names::unique()),
