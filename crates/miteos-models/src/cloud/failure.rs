@@ -36,6 +36,8 @@ struct Signal {
     /// What the provider says to people.
     said: String,
     retry_after_ms: Option<u64>,
+    /// The request never got there.
+    unreached: bool,
     /// What to tell if the provider says nothing.
     otherwise: &'static str,
 }
@@ -129,7 +131,8 @@ fn from_transport(error: &(dyn std::error::Error + 'static)) -> Signal {
         } else if error.is_timeout() {
             "did not answer in time"
         } else if error.is_connect() {
-            "cannot be reached; is it running, and is its address right?"
+            let otherwise = "cannot be reached; is it running, and is its address right?";
+            return Signal { otherwise, unreached: true, ..Signal::default() };
         } else {
             "broke the connection"
         }
@@ -262,7 +265,8 @@ impl Signal {
             message.push_str(": ");
             message.push_str(&said);
         }
-        ModelError::new(kind, message)
+        let refused = self.status.is_some() || self.unreached;
+        ModelError::new(kind, message).perhaps_billed(!refused)
     }
 }
 

@@ -56,6 +56,7 @@ async fn statuses_have_their_kinds() {
     for (status, body, kind) in cases {
         let error = error("openai", Reply::status(status, &body)).await;
         assert_eq!(error.kind, kind, "{status} {body}: {}", error.message);
+        assert!(!error.may_be_billed, "{status}: a refusal is not billed");
         assert!(!error.message.contains("sk-abc") && !error.message.contains('<'), "{}", error.message);
     }
 }
