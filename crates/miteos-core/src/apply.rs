@@ -340,7 +340,7 @@ impl Agent {
             }
             Event::CallAuthorised { call, input, risk, .. } => self.authorise(*call, input, *risk),
             Event::CallStarted { call, .. } => self.start(*call),
-            Event::CallReset { call, .. } => self.set(*call, CallState::Ready),
+            Event::CallReset { call, .. } => self.take_back(*call),
             Event::CallFinished { call, ok, output, hint, .. } => {
                 self.finish_call(*call, *ok, output, hint.as_ref());
             }
@@ -352,16 +352,18 @@ impl Agent {
         }
     }
 
-    fn set(&mut self, call: CallId, state: CallState) {
-        if let Some(call) = self.call_mut(call) {
-            call.state = state;
-        }
-    }
-
     fn start(&mut self, call: CallId) {
         if let Some(call) = self.call_mut(call) {
             call.state = CallState::Started;
             call.attempts += 1;
+        }
+    }
+
+    /// It was not made: the attempt does not count.
+    fn take_back(&mut self, call: CallId) {
+        if let Some(call) = self.call_mut(call) {
+            call.state = CallState::Ready;
+            call.attempts = call.attempts.saturating_sub(1);
         }
     }
 

@@ -261,9 +261,7 @@ impl Decision<'_> {
             return Ok(());
         }
         let status = before.status.as_str();
-        Err(Rejected::WrongState(format!(
-            "approval {approval} is already {status}; a decision is made once"
-        )))
+        Err(Rejected::WrongState(format!("approval {approval} is already {status}; a decision is made once")))
     }
 
     pub(super) fn expire(&mut self, approval: ApprovalId) -> Outcome {

@@ -183,14 +183,10 @@ fn every_call_in_every_state_of_an_agent() {
                 "resume" => Command::ResumeAgent { agent },
                 "cancel" => Command::CancelAgent { agent },
                 "guide" => Command::GuideAgent { agent, message: "left".into() },
-                "approve" => Command::Decide {
-                    agent,
-                    approval,
-                    decision: Decision::Approve { replacement: None },
-                },
-                "reject" => {
-                    Command::Decide { agent, approval, decision: Decision::Reject { reason: None } }
+                "approve" => {
+                    Command::Decide { agent, approval, decision: Decision::Approve { replacement: None } }
                 }
+                "reject" => Command::Decide { agent, approval, decision: Decision::Reject { reason: None } },
                 other => panic!("no such call: {other}"),
             };
             assert_eq!(ask(&mut world, &command), expected, "{name} an agent that is {state}");
@@ -305,7 +301,9 @@ fn every_call_in_every_state_of_a_task() {
 fn with(to: &str) -> Decision {
     let text = json!({ "to": to }).to_string();
     let input_sha256 = Sha256::of(text.as_bytes());
-    Decision::Approve { replacement: Some(Replacement { input: text.into(), input_sha256, risk: Risk::High }) }
+    Decision::Approve {
+        replacement: Some(Replacement { input: text.into(), input_sha256, risk: Risk::High }),
+    }
 }
 
 #[test]
@@ -327,7 +325,10 @@ fn an_approval_is_decided_once() {
             }
             match state {
                 "expired" => {
-                    assert!(matches!(world.say(Command::Expire { approval }), Err(Rejected::Stale)), "too early");
+                    assert!(
+                        matches!(world.say(Command::Expire { approval }), Err(Rejected::Stale)),
+                        "too early"
+                    );
                     world.now = open.expires_at;
                     world.must(Command::Expire { approval });
                 }
@@ -388,7 +389,8 @@ fn what_a_cancelled_call_may_have_done_is_said() {
     world.must(Command::CallStarting { agent, call: started.call });
     world.must(Command::CancelTask);
     let events = world.must(Command::AllStopped);
-    let Some(miteos_core::event::Event::TaskCancelled { took_effect, interrupted, .. }) = events.last() else {
+    let Some(miteos_core::event::Event::TaskCancelled { took_effect, interrupted, .. }) = events.last()
+    else {
         panic!("{events:?}")
     };
     assert_eq!(took_effect.iter().map(|c| c.tool.as_str()).collect::<Vec<_>>(), ["write_file"]);

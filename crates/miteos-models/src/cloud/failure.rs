@@ -131,15 +131,15 @@ fn from_transport(error: &(dyn std::error::Error + 'static)) -> Signal {
         } else if error.is_timeout() {
             "did not answer in time"
         } else if error.is_connect() {
-            let otherwise = "cannot be reached; is it running, and is its address right?";
-            return Signal { otherwise, unreached: true, ..Signal::default() };
+            "cannot be reached; is it running, and is its address right?"
         } else {
             "broke the connection"
         }
     } else {
         "broke off its answer"
     };
-    Signal { otherwise, ..Signal::default() }
+    let unreached = error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect);
+    Signal { otherwise, unreached, ..Signal::default() }
 }
 
 impl Signal {
