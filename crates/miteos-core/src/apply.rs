@@ -1,13 +1,15 @@
 //! How a record changes a task. The only way its state changes, live and on replay.
 
+mod money;
+
 use crate::agent::{Agent, Call, CallState, Hold, Phase};
 use crate::approval::{Approval, Settlement};
 use crate::chat::{CallRecord, ResultRecord, Turn, guess_tokens};
 use crate::content::{Content, Sha256};
-use crate::event::{Billed, CallFacts, CallName, Event, PlannedSubtask, Question, Recipient, Retry};
+use crate::event::{CallFacts, CallName, Event, PlannedSubtask, Question, Recipient, Retry};
 use crate::ids::{AgentId, CallId, SubtaskId, TaskId};
 use crate::money::{MicroUsd, Usage};
-use crate::task::{Asking, Replan, Reserved, Stage, Subtask, SubtaskStatus, Task};
+use crate::task::{Asking, Replan, Stage, Subtask, SubtaskStatus, Task};
 use crate::time::Timestamp;
 use crate::tool::Risk;
 
@@ -169,50 +171,6 @@ impl Task {
         let input_sha256 = approval.replaced_by.as_ref().unwrap_or(&approval.input_sha256).clone();
         let settlement = Settlement { agent: approval.agent, status: approval.status, input_sha256 };
         self.settled.insert(approval.id, settlement);
-    }
-
-    /// A reservation that still stands is of a call that was lost: the provider may have billed it.
-    fn reserve(&mut self, agent: Option<AgentId>, worst: MicroUsd) {
-        let lost = self.release(agent);
-        self.uncertain += lost;
-        self.reserved.push(Reserved { agent, worst });
-    }
-
-    fn release(&mut self, agent: Option<AgentId>) -> MicroUsd {
-        let stood = self.reserved.iter().filter(|r| r.agent == agent).map(|r| r.worst).sum();
-        self.reserved.retain(|r| r.agent != agent);
-        stood
-    }
-
-    fn bill(&mut self, agent: Option<AgentId>, billed: &Billed) {
-        self.release(agent);
-        match (billed, agent) {
-            (Billed::Nothing, _) => {}
-            (Billed::Reported(call), None) => self.account(call),
-            (Billed::Reported(call), Some(id)) => {
-                self.model_calls += 1;
-                if let Some(agent) = self.agent_mut(id) {
-                    agent.account(call);
-                }
-            }
-            (Billed::AtMost(Some(worst)), _) => self.uncertain += *worst,
-            (Billed::AtMost(None), None) => self.cost_known = false,
-            (Billed::AtMost(None), Some(id)) => {
-                if let Some(agent) = self.agent_mut(id) {
-                    agent.cost_known = false;
-                }
-            }
-        }
-    }
-
-    fn account(&mut self, call: &crate::chat::ModelCall) {
-        self.release(None);
-        self.model_calls += 1;
-        self.own_usage += call.usage;
-        match call.cost {
-            Some(cost) => self.own_cost += cost,
-            None => self.cost_known = false,
-        }
     }
 
     /// The open question of this kind.

@@ -145,7 +145,6 @@ async fn a_task_that_ends_settles_what_is_open() {
     let task = server.create("ask me", json!({"autonomy_level": 30})).await;
     let asked = server.asked(&task).await;
     server.until(&task, |t| t["agents"].as_array().unwrap().iter().any(|a| a["status"] == "complete")).await;
-    // The next call of anybody would pass it; nobody makes one, so the task is cancelled by hand.
     server.expect(200, "POST", &format!("/tasks/{task}/cancel"), None).await;
     let settled = server.get("/approvals").await["approvals"][0].clone();
     assert_eq!((&settled["id"], &settled["status"]), (&asked["id"], &json!("cancelled")));

@@ -189,7 +189,7 @@ pub fn priced(app: &App, models: &[ModelName]) -> Result<(), ApiError> {
     match models.iter().find(|name| app.deps.models.info(name).price.is_none()) {
         None => Ok(()),
         Some(name) => Err(ApiError::refused(format!(
-            "config.budget_cents: the price of {name} is not known, so no budget can be kept; set a price in the configuration"
+            "config.budget_cents: the price of {name} is not known, so no budget can be kept; state one with MITEOS_PRICES"
         ))),
     }
 }
