@@ -189,11 +189,14 @@ fn check_bells(folder: &Path, k: u64) {
 pub struct Scenario {
     pub script: Script,
     pub config: Value,
-    pub change: Arc<dyn Fn(&Path, &mut Config) + Send + Sync>,
+    pub change: Change,
     /// Sees the task to its end. What a person does follows from what the server shows, so that it is done again
     /// after a crash if it was not recorded.
     pub people: People,
 }
+
+/// What its server is set up with, in this folder.
+pub type Change = Arc<dyn Fn(&Path, &mut Config) + Send + Sync>;
 
 pub type People = Arc<dyn Fn(Arc<TestServer>, String) -> BoxFuture<'static, Value> + Send + Sync>;
 
