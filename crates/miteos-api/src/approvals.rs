@@ -1,9 +1,58 @@
 //! Approvals: the question whether one exact action may be taken, and its answer.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::words::{ApprovalStatus, Risk};
+
+/// Why a person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// The dial is below the risk's threshold, or the account's rule says so.
+    Policy,
+    /// It was started before the server restarted, and nobody can tell what came of it.
+    MayHaveHappened,
+}
+
+/// Whether a tool's calls are asked for, whatever the dial says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolRule {
+    Always,
+    Never,
+}
+
+/// `GET` and `PUT /approval-policy`: from which dial setting on a call of each risk runs without asking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalPolicy {
+    /// 101 asks at any setting.
+    pub low: u8,
+    pub medium: u8,
+    pub high: u8,
+    pub critical: u8,
+    /// By the tool's name.
+    #[serde(default)]
+    pub tools: BTreeMap<String, ToolRule>,
+}
+
+/// `PUT /approval-policy`. What is absent has its default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetApprovalPolicy {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical: Option<i64>,
+    /// `always` or `never`, by the tool's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<String, String>,
+}
 
 /// A request for approval. It binds these arguments and no others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,6 +61,16 @@ pub struct Approval {
     pub id: String,
     pub task_id: String,
     pub agent_id: String,
+    /// The call that waits: the `call_id` of its `agent.action` and `agent.result`, and the key that a provider is
+    /// given so that it does the same thing once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<String>,
+    /// Why a person is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// How often the call's start was recorded before: it may have happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
     pub tool: String,
     /// The arguments, exactly as the tool would get them.
     pub input: Value,

@@ -21,7 +21,9 @@ pub mod workspaces;
 pub mod ws;
 
 pub use agents::{Agent, Guide, ListAgents};
-pub use approvals::{Approval, ApprovalList, DecideApproval, ListApprovals};
+pub use approvals::{
+    Approval, ApprovalList, ApprovalPolicy, Asked, DecideApproval, ListApprovals, SetApprovalPolicy, ToolRule,
+};
 pub use deliverables::{Deliverable, Share, ShareDeliverable};
 pub use errors::{ErrorBody, Success};
 pub use events::{Event, EventPage, EventType, ListEvents};

@@ -139,6 +139,10 @@ pub struct Task {
     pub skill_id: Option<String>,
     /// US dollars: the exact sum of its model calls.
     pub cost: f64,
+    /// US dollars that providers may have billed beside it, at most: for calls that broke off, were cancelled or were
+    /// in the air at a crash. A budget counts it.
+    #[serde(default)]
+    pub uncertain_cost: f64,
     /// `cost` rounded up to whole cents.
     pub total_cost_cents: u64,
     /// Prompt and answer tokens of all its model calls.

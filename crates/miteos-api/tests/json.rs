@@ -2,10 +2,11 @@
 
 use miteos_api::events::data::{Action, ActionResult, AgentEnded, TaskData, Thinking, Totals, Usage};
 use miteos_api::{
-    Agent, AgentStatus, AgentType, ApiKey, Approval, ApprovalList, ApprovalStatus, Check, CompletedTask,
-    CreateTask, CreateTaskConfig, CreatedApiKey, DecideApproval, Deliverable, Environment, ErrorBody, Event,
-    EventPage, EventType, FileKind, Guide, Health, Readiness, Risk, Share, Subtask, SubtaskStatus, Success,
-    Task, TaskConfig, TaskList, TaskStatus, Tier, UpdateTask, Workspace, WorkspaceFile, WorkspaceStatus, ws,
+    Agent, AgentStatus, AgentType, ApiKey, Approval, ApprovalList, ApprovalStatus, Asked, Check,
+    CompletedTask, CreateTask, CreateTaskConfig, CreatedApiKey, DecideApproval, Deliverable, Environment,
+    ErrorBody, Event, EventPage, EventType, FileKind, Guide, Health, Readiness, Risk, Share, Subtask,
+    SubtaskStatus, Success, Task, TaskConfig, TaskList, TaskStatus, Tier, UpdateTask, Workspace,
+    WorkspaceFile, WorkspaceStatus, ws,
 };
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -22,6 +23,9 @@ fn approval() -> Approval {
         id: "appr_1".into(),
         task_id: "task_1".into(),
         agent_id: "agnt_1".into(),
+        call_id: Some("call_1".into()),
+        asked: Some(Asked::Policy),
+        attempts: None,
         tool: "send_email".into(),
         input: json!({"to": ["a@example.org"], "subject": "Hi"}),
         risk: Risk::High,
@@ -86,6 +90,7 @@ fn task() -> Task {
         error: None,
         skill_id: None,
         cost: 0.042,
+        uncertain_cost: 0.01,
         total_cost_cents: 5,
         total_tokens_used: 4521,
         deliverables_count: 0,
@@ -242,6 +247,7 @@ fn event_payloads() {
             output: "text".into(),
             output_path: None,
             duration_ms: 12,
+            attempts: None,
         }
     );
     assert_json_snapshot!(

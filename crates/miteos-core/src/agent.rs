@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::approval::Approval;
+use crate::approval::{Approval, Asked};
 use crate::chat::{ModelCall, Turn, guess_tokens};
 use crate::content::{Content, Sha256};
-use crate::event::{CallFacts, Retry};
+use crate::event::{CallFacts, CallName, Retry};
 use crate::ids::{AgentId, CallId, SubtaskId};
 use crate::money::{MicroUsd, Usage};
 use crate::settings::{MAX_CIRCLE, REPEATS_END};
-use crate::tool::AgentType;
+use crate::tool::{AgentType, RetryClass};
 
 /// What an agent is doing. `Thinking` and `Acting` are the two halves of its loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,15 @@ pub struct Call {
     /// A person approved it with other arguments than the model's.
     #[serde(default)]
     pub replaced: bool,
+    /// Recorded starts, of a `once` call.
+    #[serde(default)]
+    pub attempts: u32,
+}
+
+impl Call {
+    pub fn name(&self) -> CallName {
+        CallName { call: self.facts.call, tool: self.facts.tool.clone() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -163,7 +172,10 @@ pub struct Agent {
     pub last_model: Option<String>,
     pub repeats: Repeats,
     /// Calls that took effect outside or in the workspace.
-    pub took_effect: Vec<CallId>,
+    pub took_effect: Vec<CallName>,
+    /// Calls that were running when the agent was cancelled: nobody saw their end.
+    #[serde(default)]
+    pub interrupted: Vec<CallName>,
 }
 
 impl Agent {
@@ -189,6 +201,7 @@ impl Agent {
             last_model: None,
             repeats: Repeats::default(),
             took_effect: Vec::new(),
+            interrupted: Vec::new(),
         }
     }
 
@@ -279,6 +292,20 @@ impl Agent {
             CallState::Waiting { approval } => Some(approval.as_ref()),
             CallState::Proposed | CallState::Ready | CallState::Started | CallState::Done { .. } => None,
         })
+    }
+
+    /// Open calls that may have changed something already, though no outcome is recorded.
+    pub(crate) fn in_doubt(&self) -> Vec<CallName> {
+        let begun = |call: &&Call| {
+            !call.facts.read_only
+                && match &call.state {
+                    CallState::Started => true,
+                    CallState::Ready => call.facts.retry == RetryClass::Repeatable,
+                    CallState::Waiting { approval } => approval.asked == Asked::MayHaveHappened,
+                    CallState::Proposed | CallState::Done { .. } => false,
+                }
+        };
+        self.calls().iter().filter(begun).map(Call::name).collect()
     }
 
     pub(crate) fn fresh_thinking(&self) -> Phase {

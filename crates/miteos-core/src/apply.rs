@@ -1,14 +1,17 @@
 //! How a record changes a task. The only way its state changes, live and on replay.
 
+mod money;
+
 use crate::agent::{Agent, Call, CallState, Hold, Phase};
-use crate::approval::Approval;
+use crate::approval::{Approval, Settlement};
 use crate::chat::{CallRecord, ResultRecord, Turn, guess_tokens};
 use crate::content::{Content, Sha256};
-use crate::event::{CallFacts, Event, PlannedSubtask, Question, Recipient, Retry};
+use crate::event::{CallFacts, CallName, Event, PlannedSubtask, Question, Recipient, Retry};
 use crate::ids::{AgentId, CallId, SubtaskId, TaskId};
 use crate::money::{MicroUsd, Usage};
 use crate::task::{Asking, Replan, Stage, Subtask, SubtaskStatus, Task};
 use crate::time::Timestamp;
+use crate::tool::Risk;
 
 /// Results up to this size (bytes) are not worth cutting to a stub.
 const STUB_FROM_BYTES: u64 = 160;
@@ -37,7 +40,11 @@ impl Task {
             actions: 0,
             tools: Vec::new(),
             settled: std::collections::BTreeMap::new(),
+            hold: Hold::None,
             paused: false,
+            reserved: Vec::new(),
+            uncertain: MicroUsd::ZERO,
+            credit_told: false,
             version: 1,
             seq: 1,
             created_at: at,
@@ -85,10 +92,18 @@ impl Task {
                 self.account(model_call);
                 self.stage = Stage::Publishing { summary: summary.clone(), paths: paths.clone() };
             }
-            Event::TaskPaused => self.paused = true,
-            Event::TaskResumed => self.paused = false,
+            Event::TaskHoldAsked => self.hold = if self.paused { Hold::Holding } else { Hold::Asked },
+            Event::TaskHoldLifted => self.hold = Hold::None,
+            Event::TaskPaused => self.pause(),
+            Event::TaskResumed { .. } => self.paused = false,
             Event::AutonomySet { autonomy_level } => self.config.autonomy_level = *autonomy_level,
-            Event::BudgetSet { budget_cents } => self.config.budget_cents = *budget_cents,
+            Event::BudgetSet { budget_cents } => {
+                self.config.budget_cents = *budget_cents;
+                self.credit_told = false;
+            }
+            Event::CreditLow { .. } => self.credit_told = true,
+            Event::ModelReserved { agent, worst } => self.reserve(*agent, *worst),
+            Event::ModelUnanswered { agent, billed } => self.bill(*agent, billed),
             Event::StopAsked { ending } => self.stage = Stage::Stopping { ending: ending.clone() },
             Event::TaskComplete { result, .. } => self.end(Stage::Complete { result: result.clone() }, at),
             Event::TaskFailed { error, .. } => self.end(Stage::Failed { error: error.clone() }, at),
@@ -96,17 +111,17 @@ impl Task {
             Event::DeliverableCreated { .. } => self.deliverables += 1,
             Event::MessageSent { from, to, text } => self.deliver(*from, *to, text),
             Event::ApprovalRequired { approval } => self.require(approval),
-            Event::ApprovalResolved { approval } => {
-                self.settled.insert(approval.id, approval.status);
-            }
+            Event::ApprovalResolved { approval } => self.settle_approval(approval),
             Event::AgentThought { agent, text, calls, opaque, model_call, heard, progress: _ } => {
                 self.model_calls += 1;
+                self.release(Some(*agent));
                 if let Some(agent) = self.agent_mut(*agent) {
                     agent.think(text, calls, opaque.as_ref(), *heard, model_call);
                 }
             }
             Event::HistorySummarised { agent, turns, summary, model_call } => {
                 self.model_calls += 1;
+                self.release(Some(*agent));
                 if let Some(agent) = self.agent_mut(*agent) {
                     agent.account(model_call);
                     agent.summarise(*turns, summary);
@@ -145,13 +160,17 @@ impl Task {
         }
     }
 
-    fn account(&mut self, call: &crate::chat::ModelCall) {
-        self.model_calls += 1;
-        self.own_usage += call.usage;
-        match call.cost {
-            Some(cost) => self.own_cost += cost,
-            None => self.cost_known = false,
+    fn pause(&mut self) {
+        self.paused = true;
+        if self.hold == Hold::Asked {
+            self.hold = Hold::Holding;
         }
+    }
+
+    fn settle_approval(&mut self, approval: &Approval) {
+        let input_sha256 = approval.replaced_by.as_ref().unwrap_or(&approval.input_sha256).clone();
+        let settlement = Settlement { agent: approval.agent, status: approval.status, input_sha256 };
+        self.settled.insert(approval.id, settlement);
     }
 
     /// The open question of this kind.
@@ -181,7 +200,7 @@ impl Task {
                 subtask.replaced = true;
             }
         }
-        let hold = if self.paused { Hold::Holding } else { Hold::None };
+        let hold = if self.paused || self.hold != Hold::None { Hold::Holding } else { Hold::None };
         for node in planned {
             self.agents.push(Agent::new(node.agent, node.id, node.agent_type, hold));
             self.subtasks.push(Subtask {
@@ -202,6 +221,8 @@ impl Task {
     fn end(&mut self, stage: Stage, at: Timestamp) {
         self.stage = stage;
         self.paused = false;
+        self.hold = Hold::None;
+        self.uncertain += self.reserved.drain(..).map(|r| r.worst).sum();
         self.completed_at = Some(at);
     }
 
@@ -243,7 +264,8 @@ impl Task {
                 agent.finish(Phase::Cancelled { reason: reason.clone(), skipped: true });
                 SubtaskStatus::Skipped
             }
-            Event::AgentCancelled { reason, .. } => {
+            Event::AgentCancelled { reason, interrupted, .. } => {
+                agent.interrupted.clone_from(interrupted);
                 agent.finish(Phase::Cancelled { reason: reason.clone(), skipped: false });
                 SubtaskStatus::Cancelled
             }
@@ -274,9 +296,9 @@ impl Agent {
                     *summarise = true;
                 }
             }
-            Event::CallAuthorised { call, input, .. } => self.authorise(*call, input),
-            Event::CallStarted { call, .. } => self.set(*call, CallState::Started),
-            Event::CallReset { call, .. } => self.set(*call, CallState::Ready),
+            Event::CallAuthorised { call, input, risk, .. } => self.authorise(*call, input, *risk),
+            Event::CallStarted { call, .. } => self.start(*call),
+            Event::CallReset { call, .. } => self.take_back(*call),
             Event::CallFinished { call, ok, output, hint, .. } => {
                 self.finish_call(*call, *ok, output, hint.as_ref());
             }
@@ -288,9 +310,18 @@ impl Agent {
         }
     }
 
-    fn set(&mut self, call: CallId, state: CallState) {
+    fn start(&mut self, call: CallId) {
         if let Some(call) = self.call_mut(call) {
-            call.state = state;
+            call.state = CallState::Started;
+            call.attempts += 1;
+        }
+    }
+
+    /// It was not made: the attempt does not count.
+    fn take_back(&mut self, call: CallId) {
+        if let Some(call) = self.call_mut(call) {
+            call.state = CallState::Ready;
+            call.attempts = call.attempts.saturating_sub(1);
         }
     }
 
@@ -333,13 +364,15 @@ impl Agent {
                 facts: facts.clone(),
                 state: CallState::Proposed,
                 replaced: false,
+                attempts: 0,
             };
             Phase::Acting { calls: calls.iter().map(open).collect() }
         };
     }
 
-    fn authorise(&mut self, id: CallId, input: &Content) {
+    fn authorise(&mut self, id: CallId, input: &Content, risk: Risk) {
         if let Some(call) = self.call_mut(id) {
+            call.facts.risk = risk;
             if call.facts.input != *input {
                 call.replaced = true;
                 call.facts.input = input.clone();
@@ -357,7 +390,8 @@ impl Agent {
         let Some(call) = self.call_mut(id) else { return };
         call.state = CallState::Done { ok, output: output.clone(), hint: hint.cloned() };
         if ok && !call.facts.read_only {
-            self.took_effect.push(id);
+            let name: CallName = call.name();
+            self.took_effect.push(name);
         }
         let results: Option<Vec<ResultRecord>> = self
             .calls()

@@ -39,6 +39,15 @@ pub enum Asked {
     MayHaveHappened,
 }
 
+/// How an approval was settled: enough to know the same decision when it comes again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    pub agent: AgentId,
+    pub status: ApprovalStatus,
+    /// The arguments that were let run.
+    pub input_sha256: Sha256,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     pub id: ApprovalId,
@@ -50,6 +59,12 @@ pub struct Approval {
     pub input_sha256: Sha256,
     pub risk: Risk,
     pub asked: Asked,
+    /// Recorded starts of the call so far: more than none when it may have happened.
+    #[serde(default)]
+    pub attempts: u32,
+    /// The arguments that an approval let run, when a person put others in place of the proposed ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<Sha256>,
     pub status: ApprovalStatus,
     pub reason: Option<String>,
     pub created_at: Timestamp,

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::chat::ModelCall;
 use crate::content::{Content, Sha256};
-use crate::event::{Deliverable, Question, Recipient};
+use crate::event::{Billed, Deliverable, Question, Recipient};
 use crate::ids::{AgentId, ApprovalId, CallId};
+use crate::money::MicroUsd;
 use crate::tool::{RetryClass, Risk};
 
 /// A tool call as a model asked for it, judged by the registry; core gives it its id.
@@ -52,6 +53,8 @@ pub enum CallEffect {
 pub struct Replacement {
     pub input: Content,
     pub input_sha256: Sha256,
+    /// Of the call with these arguments.
+    pub risk: Risk,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +134,18 @@ pub enum Command {
         agent: AgentId,
     },
     AllStopped,
+    /// None of the task's own questions is in the air.
+    TaskHeld,
+    /// A model call of this worst case is about to be made.
+    ModelReserving {
+        agent: Option<AgentId>,
+        worst: MicroUsd,
+    },
+    /// A model call ended without an answer.
+    ModelUnanswered {
+        agent: Option<AgentId>,
+        billed: Billed,
+    },
     Expire {
         approval: ApprovalId,
     },

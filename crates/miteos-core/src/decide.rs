@@ -4,6 +4,7 @@
 //! Whoever fails to store the events has to load the task afresh.
 
 mod agents;
+mod budget;
 mod calls;
 mod control;
 mod planning;
@@ -101,6 +102,9 @@ impl Decision<'_> {
             Command::Held { agent } => self.held(agent),
             Command::Stopped { agent } => self.stopped(agent),
             Command::AllStopped => self.all_stopped(),
+            Command::TaskHeld => self.task_held(),
+            Command::ModelReserving { agent, worst } => self.model_reserving(agent, worst),
+            Command::ModelUnanswered { agent, billed } => self.model_unanswered(agent, billed),
             Command::Expire { approval } => self.expire(approval),
             Command::BudgetExhausted => self.budget_exhausted(),
             Command::PauseAgent { agent } => self.pause_agent(agent),
@@ -119,19 +123,33 @@ impl Decision<'_> {
 
     /// What follows from the state by itself: failed parts, the end of the work, the pause of the whole.
     fn settle(&mut self) {
+        self.settle_credit();
         if let Stage::Working { .. } = self.task.stage {
             self.settle_failures();
         }
         if let Stage::Working { .. } = self.task.stage {
             self.settle_end();
         }
-        if let Stage::Working { .. } = self.task.stage {
-            let held = self.task.all_held();
-            if held && !self.task.paused {
-                self.emit(Event::TaskPaused);
-            } else if !held && self.task.paused {
-                self.emit(Event::TaskResumed);
-            }
+        match self.task.stage {
+            Stage::Planning { .. }
+            | Stage::Working { .. }
+            | Stage::Concluding { .. }
+            | Stage::Publishing { .. } => self.settle_pause(),
+            Stage::Queued
+            | Stage::Stopping { .. }
+            | Stage::Complete { .. }
+            | Stage::Failed { .. }
+            | Stage::Cancelled => {}
+        }
+    }
+
+    fn settle_pause(&mut self) {
+        let held = self.task.is_held();
+        if held && !self.task.paused {
+            self.emit(Event::TaskPaused);
+        } else if !held && self.task.paused {
+            let planning = matches!(self.task.stage, Stage::Planning { .. });
+            self.emit(Event::TaskResumed { planning });
         }
     }
 

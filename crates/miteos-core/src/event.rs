@@ -102,6 +102,25 @@ pub enum Ending {
     Cancelled,
 }
 
+/// A call by its id and its tool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallName {
+    pub call: CallId,
+    pub tool: String,
+}
+
+/// What is known of the price of a model call that gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Billed {
+    /// The provider turned it away, or was not reached.
+    Nothing,
+    /// The provider counted it all the same.
+    Reported(ModelCall),
+    /// It broke off: the provider may bill anything up to this. `None`: the model has no known price.
+    AtMost(Option<MicroUsd>),
+}
+
 /// What one agent has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
@@ -151,8 +170,14 @@ pub enum Event {
         paths: Vec<String>,
         model_call: ModelCall,
     },
+    /// The pause of the whole was asked for: its own questions rest, too.
+    TaskHoldAsked,
+    TaskHoldLifted,
     TaskPaused,
-    TaskResumed,
+    /// `planning`: it goes on with its plan, else with its work.
+    TaskResumed {
+        planning: bool,
+    },
     AutonomySet {
         autonomy_level: u8,
     },
@@ -173,7 +198,27 @@ pub enum Event {
     },
     TaskCancelled {
         totals: Totals,
-        took_effect: Vec<CallId>,
+        /// Calls that had changed something.
+        took_effect: Vec<CallName>,
+        /// Calls that had begun and whose end nobody saw: they may have changed something.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        interrupted: Vec<CallName>,
+    },
+
+    /// A model call may cost this much and is about to be made. `None`: one of the task's own questions.
+    ModelReserved {
+        agent: Option<AgentId>,
+        worst: MicroUsd,
+    },
+    /// A model call that gave no answer that counts.
+    ModelUnanswered {
+        agent: Option<AgentId>,
+        billed: Billed,
+    },
+    /// Less than a tenth of the budget is left.
+    CreditLow {
+        budget_cents: u64,
+        left: MicroUsd,
     },
 
     AgentStarted {
@@ -247,6 +292,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
         duration_ms: u64,
+        /// Recorded starts of a `once` call.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        attempts: u32,
     },
     ApprovalRequired {
         approval: Box<Approval>,
@@ -293,6 +341,10 @@ pub enum Event {
         agent: AgentId,
         reason: String,
         spent: Spent,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        took_effect: Vec<CallName>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        interrupted: Vec<CallName>,
     },
     /// The agent never started: what it depended on failed or was cancelled.
     AgentSkipped {
@@ -314,6 +366,10 @@ impl Event {
             Self::AutonomySet { .. } => "internal.autonomy_set",
             Self::BudgetSet { .. } => "internal.budget_set",
             Self::StopAsked { .. } => "internal.stop_asked",
+            Self::TaskHoldAsked => "internal.task_hold_asked",
+            Self::TaskHoldLifted => "internal.task_hold_lifted",
+            Self::ModelReserved { .. } => "internal.model_reserved",
+            Self::ModelUnanswered { .. } => "internal.model_unanswered",
             Self::ModelRetried { .. } => "internal.model_retried",
             Self::AgentHinted { .. } => "internal.agent_hinted",
             Self::HistoryStubbed { .. } => "internal.history_stubbed",
@@ -335,7 +391,8 @@ impl Event {
             Self::TaskPlanned { .. } => "task.planned",
             Self::TaskRunning => "task.running",
             Self::TaskPaused => "task.paused",
-            Self::TaskResumed => "task.resumed",
+            Self::TaskResumed { .. } => "task.resumed",
+            Self::CreditLow { .. } => "billing.credit_low",
             Self::TaskComplete { .. } => "task.complete",
             Self::TaskFailed { .. } => "task.failed",
             Self::TaskCancelled { .. } => "task.cancelled",
@@ -361,6 +418,10 @@ impl Event {
             | Self::AutonomySet { .. }
             | Self::BudgetSet { .. }
             | Self::StopAsked { .. }
+            | Self::TaskHoldAsked
+            | Self::TaskHoldLifted
+            | Self::ModelReserved { .. }
+            | Self::ModelUnanswered { .. }
             | Self::ModelRetried { .. }
             | Self::AgentHinted { .. }
             | Self::HistoryStubbed { .. }
@@ -398,7 +459,9 @@ impl Event {
             | Self::AgentSkipped { agent, .. } => Some(*agent),
             Self::MessageSent { from, .. } => Some(*from),
             Self::ApprovalRequired { approval } | Self::ApprovalResolved { approval } => Some(approval.agent),
-            Self::DeliverableCreated { agent, .. } => *agent,
+            Self::DeliverableCreated { agent, .. }
+            | Self::ModelReserved { agent, .. }
+            | Self::ModelUnanswered { agent, .. } => *agent,
             Self::TaskCreated(_)
             | Self::TaskPlanning
             | Self::AnswerRefused { .. }
@@ -408,8 +471,11 @@ impl Event {
             | Self::ReplanAsked { .. }
             | Self::ConclusionAsked
             | Self::Concluded { .. }
+            | Self::TaskHoldAsked
+            | Self::TaskHoldLifted
             | Self::TaskPaused
-            | Self::TaskResumed
+            | Self::TaskResumed { .. }
+            | Self::CreditLow { .. }
             | Self::AutonomySet { .. }
             | Self::BudgetSet { .. }
             | Self::StopAsked { .. }
@@ -418,4 +484,9 @@ impl Event {
             | Self::TaskCancelled { .. } => None,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }

@@ -74,20 +74,32 @@ fn agents_are_sound(task: &Task) -> Option<String> {
 
 /// Whoever is not finished is owed something, waits for a person who can answer, or for somebody who is.
 fn nobody_is_stuck(task: &Task) -> Option<String> {
-    let working = match &task.stage {
+    match &task.stage {
         Stage::Queued | Stage::Complete { .. } | Stage::Failed { .. } | Stage::Cancelled => return None,
         Stage::Planning { .. }
         | Stage::Concluding { .. }
         | Stage::Publishing { .. }
         | Stage::Stopping { .. }
-        | Stage::Working { .. } => !task.pending().is_empty(),
-    };
-    let held = task.agents.iter().any(|a| !a.is_finished() && a.hold == Hold::Holding);
-    let all_agents_held = held
-        && task.agents.iter().all(|a| a.is_finished() || a.hold == Hold::Holding || a.phase == Phase::Idle);
-    if working || all_agents_held {
-        None
-    } else {
-        Some("nothing is owed and nobody is asked: the task is stuck".to_owned())
+        | Stage::Working { .. } => {}
     }
+    let unfinished = || task.agents.iter().filter(|a| !a.is_finished());
+    if let Stage::Working { .. } = task.stage {
+        let open = |c: &crate::agent::Call| {
+            matches!(c.state, CallState::Ready | CallState::Started | CallState::Waiting { .. })
+        };
+        let idle = |a: &&crate::agent::Agent| {
+            matches!(a.phase, Phase::Acting { .. })
+                && a.hold == Hold::None
+                && !a.stopping
+                && !a.calls().iter().any(open)
+        };
+        if let Some(agent) = unfinished().find(idle) {
+            return Some(format!("agent {} acts, but none of its calls can go on", agent.id));
+        }
+    }
+    let resumable = task.hold != Hold::None || unfinished().any(|a| a.hold == Hold::Holding);
+    if task.pending().is_empty() && !resumable {
+        return Some("nothing is owed and nobody is asked: the task is stuck".to_owned());
+    }
+    None
 }

@@ -18,6 +18,7 @@ pub enum EffectKey {
     Call { agent: AgentId, call: CallId },
     PublishFiles,
     Hold { agent: AgentId },
+    HoldTask,
     StopAgent { agent: AgentId },
     StopAll,
     Expire { approval: ApprovalId },
@@ -33,6 +34,7 @@ impl EffectKey {
             Self::Ask { .. }
             | Self::PublishFiles
             | Self::Hold { .. }
+            | Self::HoldTask
             | Self::StopAgent { .. }
             | Self::StopAll
             | Self::Expire { .. } => None,
@@ -85,6 +87,8 @@ pub enum Effect {
     Hold {
         agent: AgentId,
     },
+    /// Report when none of the task's own questions is in the air.
+    HoldTask,
     /// Stop all the agent runs, and report when it is dead.
     StopAgent {
         agent: AgentId,
@@ -112,6 +116,7 @@ impl Effect {
             }
             Self::PublishFiles { .. } => EffectKey::PublishFiles,
             Self::Hold { agent } => EffectKey::Hold { agent: *agent },
+            Self::HoldTask => EffectKey::HoldTask,
             Self::StopAgent { agent } => EffectKey::StopAgent { agent: *agent },
             Self::StopAll => EffectKey::StopAll,
             Self::Expire { approval, .. } => EffectKey::Expire { approval: *approval },
@@ -130,6 +135,7 @@ impl Effect {
             | Self::RunCall { .. }
             | Self::PublishFiles { .. }
             | Self::Hold { .. }
+            | Self::HoldTask
             | Self::StopAgent { .. }
             | Self::StopAll => None,
         }
@@ -162,19 +168,22 @@ impl Task {
     fn owed(&self, held: Held) -> Vec<Effect> {
         match &self.stage {
             Stage::Queued | Stage::Complete { .. } | Stage::Failed { .. } | Stage::Cancelled => Vec::new(),
-            Stage::Planning { asking } => vec![ask(Question::Plan, asking.refused.len(), asking.retry)],
-            Stage::Concluding { asking } => vec![ask(Question::Conclude, asking.refused.len(), asking.retry)],
-            Stage::Publishing { paths, .. } => vec![Effect::PublishFiles { paths: paths.clone() }],
+            Stage::Planning { asking } => {
+                self.own(held, ask(Question::Plan, asking.refused.len(), asking.retry))
+            }
+            Stage::Concluding { asking } => {
+                self.own(held, ask(Question::Conclude, asking.refused.len(), asking.retry))
+            }
+            Stage::Publishing { paths, .. } => self.own(held, Effect::PublishFiles { paths: paths.clone() }),
             Stage::Stopping { .. } => vec![Effect::StopAll],
             Stage::Working { replan } => {
-                let mut effects = Vec::new();
-                if let Replan::Asking { asking, failed } = replan {
-                    effects.push(ask(
-                        Question::Replan,
-                        asking.refused.len() + failed.len() * 8,
-                        asking.retry,
-                    ));
-                }
+                let mut effects = match replan {
+                    Replan::Asking { asking, failed } => {
+                        let round = asking.refused.len() + failed.len() * 8;
+                        self.own(held, ask(Question::Replan, round, asking.retry))
+                    }
+                    Replan::Unused | Replan::Used => Vec::new(),
+                };
                 let mut places = (self.config.max_agents as usize).saturating_sub(self.working());
                 for agent in self.agents.iter().filter(|a| !a.is_finished()) {
                     self.owed_to(agent, held, &mut places, &mut effects);
@@ -182,6 +191,19 @@ impl Task {
                 effects
             }
         }
+    }
+
+    /// An effect of the task itself, which a pause of the whole holds.
+    fn own(&self, held: Held, effect: Effect) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        // While agents are unfinished the pause has come through when they hold.
+        if self.hold == Hold::Asked && self.is_alone() {
+            effects.push(Effect::HoldTask);
+        }
+        if self.hold == Hold::None || held == Held::Count {
+            effects.push(effect);
+        }
+        effects
     }
 
     fn owed_to(&self, agent: &Agent, held: Held, places: &mut usize, effects: &mut Vec<Effect>) {

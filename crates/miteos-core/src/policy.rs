@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::tool::Risk;
 
+/// A threshold above every dial setting: calls of this risk are always asked for.
+pub const ALWAYS_ASKS: u8 = 101;
+
 /// What an account set for one tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -88,5 +88,9 @@ pub const EMPTY_ANSWERS_END: u32 = 3;
 pub const COMPACT_AT_PERCENT: u64 = 75;
 /// Turns at the end of a conversation that compaction never touches.
 pub const KEPT_TURNS: usize = 6;
+/// Longest reason that a rejection may give (bytes); the model reads it.
+pub const MAX_REASON_BYTES: usize = 16 * 1024;
+/// A budget is low when less than one part in this many is left.
+pub const CREDIT_LOW_DIVISOR: u64 = 10;
 /// Most tool calls taken from one answer; the rest are refused.
 pub const MAX_CALLS_PER_ANSWER: usize = 32;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, AgentStatus, Hold};
-use crate::approval::{Approval, ApprovalStatus};
+use crate::approval::{Approval, Settlement};
 use crate::content::Content;
 use crate::event::{Ending, Retry, Totals};
 use crate::ids::{AccountId, AgentId, ApprovalId, SubtaskId, TaskId, WorkspaceId};
@@ -53,6 +53,13 @@ pub struct Asking {
     /// Answers that did not validate, with the reasons given back.
     pub refused: Vec<Vec<String>>,
     pub retry: Retry,
+}
+
+/// A model call's worst case, set aside before it is made. `agent` is `None` for the task's own questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    pub agent: Option<AgentId>,
+    pub worst: MicroUsd,
 }
 
 /// The one replacement of a failed part of the plan.
@@ -176,9 +183,21 @@ pub struct Task {
     pub actions: u64,
     pub tools: Vec<String>,
     /// Approvals that are settled, so that a decision given twice is recognised.
-    pub settled: BTreeMap<ApprovalId, ApprovalStatus>,
+    pub settled: BTreeMap<ApprovalId, Settlement>,
+    /// How far a pause of the whole has come. It holds the task's own questions, as each agent's holds the agent's.
+    #[serde(default = "no_hold")]
+    pub hold: Hold,
     /// Whether `task.paused` was the last of the two.
     pub paused: bool,
+    /// The worst cases of model calls that are in the air, of tasks with a budget.
+    #[serde(default)]
+    pub reserved: Vec<Reserved>,
+    /// The most that calls without an answer may have cost beside what providers reported.
+    #[serde(default)]
+    pub uncertain: MicroUsd,
+    /// This budget's end was announced.
+    #[serde(default)]
+    pub credit_told: bool,
     /// Records so far.
     pub version: u64,
     /// Public events so far.
@@ -192,8 +211,15 @@ impl Task {
     pub fn status(&self) -> TaskStatus {
         match &self.stage {
             Stage::Queued => TaskStatus::Pending,
+            Stage::Planning { .. }
+            | Stage::Working { .. }
+            | Stage::Concluding { .. }
+            | Stage::Publishing { .. }
+                if self.paused =>
+            {
+                TaskStatus::Paused
+            }
             Stage::Planning { .. } => TaskStatus::Planning,
-            Stage::Working { .. } if self.paused => TaskStatus::Paused,
             Stage::Working { .. } | Stage::Concluding { .. } | Stage::Publishing { .. } => {
                 TaskStatus::Running
             }
@@ -258,6 +284,16 @@ impl Task {
         self.config.budget_cents.map(MicroUsd::from_cents)
     }
 
+    /// What a budget counts as gone: what was reported, and what may have been billed beside it.
+    pub fn spent_at_most(&self) -> MicroUsd {
+        self.cost() + self.uncertain
+    }
+
+    /// What is left of the budget, reservations not counted; `None` without one.
+    pub fn budget_left(&self) -> Option<MicroUsd> {
+        self.budget().map(|budget| budget.saturating_sub(self.spent_at_most()))
+    }
+
     /// Open approvals, whichever agent asked.
     pub fn approvals(&self) -> impl Iterator<Item = &Approval> {
         self.agents.iter().flat_map(Agent::approvals)
@@ -318,7 +354,11 @@ impl Task {
             actions: self.actions,
             tools: self.tools.clone(),
             settled: BTreeMap::new(),
+            hold: self.hold,
             paused: self.paused,
+            reserved: Vec::new(),
+            uncertain: self.uncertain,
+            credit_told: self.credit_told,
             version: self.version,
             seq: self.seq,
             created_at: self.created_at,
@@ -327,9 +367,27 @@ impl Task {
         }
     }
 
-    pub(crate) fn all_held(&self) -> bool {
-        let mut unfinished = self.agents.iter().filter(|a| !a.is_finished()).peekable();
-        unfinished.peek().is_some() && unfinished.all(|a| a.hold == Hold::Holding)
+    /// Whether nothing but the task's own questions could be going on.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.agents.iter().all(Agent::is_finished)
+    }
+
+    /// Whether all that could go on holds: every unfinished agent, or where there is none the task itself.
+    pub(crate) fn is_held(&self) -> bool {
+        match &self.stage {
+            Stage::Working { .. } if !self.is_alone() => {
+                self.agents.iter().all(|a| a.is_finished() || a.hold == Hold::Holding)
+            }
+            Stage::Planning { .. }
+            | Stage::Working { .. }
+            | Stage::Concluding { .. }
+            | Stage::Publishing { .. } => self.hold == Hold::Holding,
+            Stage::Queued
+            | Stage::Stopping { .. }
+            | Stage::Complete { .. }
+            | Stage::Failed { .. }
+            | Stage::Cancelled => false,
+        }
     }
 
     pub(crate) fn working(&self) -> usize {
@@ -340,4 +398,8 @@ impl Task {
     pub fn count(&self, status: AgentStatus) -> usize {
         self.agents.iter().filter(|a| a.status() == status).count()
     }
+}
+
+fn no_hold() -> Hold {
+    Hold::None
 }

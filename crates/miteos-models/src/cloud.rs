@@ -162,6 +162,7 @@ impl Cloud {
             ErrorKind::Transient { retry_after_ms: None },
             format!("model provider {} {what}", self.name),
         )
+        .perhaps_billed(true)
     }
 }
 
@@ -264,7 +265,7 @@ impl Reading<'_> {
             let most = limits.answer_bytes;
             let message =
                 format!("the answer of model provider {name} is larger than the {most} bytes that are taken");
-            return Err(ModelError::new(ErrorKind::Fatal, message));
+            return Err(ModelError::new(ErrorKind::Fatal, message).perhaps_billed(true));
         }
         if seen.garbled {
             return Err(self.cloud.passing("sent something that is no JSON or no answer"));

@@ -49,6 +49,8 @@ pub struct ModelError {
     pub kind: ErrorKind,
     /// For users: says what failed and, where it is known, what would mend it.
     pub message: String,
+    /// The provider had the request and gave no clear refusal: it may bill what it did.
+    pub may_be_billed: bool,
     /// For logs.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -57,7 +59,13 @@ pub struct ModelError {
 impl ModelError {
     /// An error without a cause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), may_be_billed: false, source: None }
+    }
+
+    /// The same of a call that the provider had begun, or may have.
+    pub fn perhaps_billed(mut self, may_be_billed: bool) -> Self {
+        self.may_be_billed = may_be_billed;
+        self
     }
 
     /// The same with its cause, which only logs show.

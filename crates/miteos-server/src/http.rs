@@ -12,6 +12,7 @@ mod layers;
 mod ranges;
 mod repeat;
 mod router;
+mod steer;
 mod tasks;
 mod workspaces;
 

@@ -1,9 +1,9 @@
 //! The public face of records: what clients see of each, made from the record alone. Pure.
 
 use miteos_api::events::data;
-use miteos_core::approval::Approval;
+use miteos_core::approval::{Approval, Asked};
 use miteos_core::content::{Content, MAX_INLINE_BYTES, floor_boundary};
-use miteos_core::event::{Event, PlannedSubtask, Recipient, Spent, Totals};
+use miteos_core::event::{CallName, Event, PlannedSubtask, Recipient, Spent, Totals};
 use miteos_core::ids::{TaskId, event_id};
 use miteos_core::time::Timestamp;
 use miteos_core::tool::{AgentType, Risk};
@@ -56,7 +56,11 @@ fn payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
         Event::TaskPlanned { subtasks, replaces, .. } => raw(&json!({
             "status": Status::Running, "subtasks": subtasks.iter().map(planned).collect::<Vec<_>>(), "replaces": replaces,
         })),
-        Event::TaskRunning | Event::TaskResumed => raw(&task(Status::Running)),
+        Event::TaskResumed { planning: true } => raw(&task(Status::Planning)),
+        Event::TaskRunning | Event::TaskResumed { planning: false } => raw(&task(Status::Running)),
+        Event::CreditLow { budget_cents, left } => {
+            raw(&data::CreditLow { budget_cents: *budget_cents, left: left.dollars() })
+        }
         Event::TaskPaused => raw(&task(Status::Paused)),
         Event::TaskComplete { result, totals } => raw(&data::TaskData {
             result: Some(text(result)),
@@ -68,9 +72,9 @@ fn payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
             totals: Some(sums(totals)),
             ..task(Status::Failed)
         }),
-        Event::TaskCancelled { totals, took_effect } => raw(&json!({
-            "status": Status::Cancelled, "took_effect": took_effect, "cost": totals.cost.dollars(),
-            "total_cost_cents": totals.cost.cents_up(), "total_tokens_used": totals.tokens, "deliverables_count": totals.deliverables,
+        Event::TaskCancelled { totals, took_effect, interrupted } => raw(&json!({
+            "status": Status::Cancelled, "took_effect": names(took_effect), "interrupted": names(interrupted),
+            "cost": totals.cost.dollars(), "total_cost_cents": totals.cost.cents_up(), "total_tokens_used": totals.tokens, "deliverables_count": totals.deliverables,
         })),
         Event::DeliverableCreated { deliverable, .. } => raw(&json!({
             "id": deliverable.id, "name": deliverable.name, "type": deliverable.media_type,
@@ -112,7 +116,7 @@ fn agent_payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
             input: input(arguments),
             risk: risk(*level),
         }),
-        Event::CallFinished { call, tool, ok, output, hint, duration_ms, .. } => {
+        Event::CallFinished { call, tool, ok, output, hint, duration_ms, attempts, .. } => {
             let path = match output {
                 Content::Stored { path, .. } => path.clone(),
                 Content::Inline(_) => None,
@@ -128,6 +132,7 @@ fn agent_payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
                 output,
                 output_path: path,
                 duration_ms: *duration_ms,
+                attempts: (*attempts > 0).then_some(*attempts),
             })
         }
         Event::MessageSent { to, text, .. } => {
@@ -144,7 +149,12 @@ fn agent_payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
         Event::AgentFailed { error, spent, .. } => {
             raw(&data::AgentEnded { error: Some(error.clone()), ..ended(spent) })
         }
-        Event::AgentCancelled { reason, spent, .. } => raw(&reasoned(spent, reason, false)),
+        Event::AgentCancelled { reason, spent, took_effect, interrupted, .. } => {
+            let mut data = reasoned(spent, reason, false);
+            data["took_effect"] = names(took_effect);
+            data["interrupted"] = names(interrupted);
+            raw(&data)
+        }
         Event::AgentSkipped { reason, spent, .. } => raw(&reasoned(spent, reason, true)),
         // Pauses say all by their type; the rest is not public.
         _ => raw(&json!({})),
@@ -156,6 +166,10 @@ fn reasoned(spent: &Spent, reason: &str, skipped: bool) -> Value {
         "subtask_id": spent.subtask, "reason": reason, "skipped": skipped,
         "tokens_used": spent.tokens, "cost": spent.cost.dollars(),
     })
+}
+
+fn names(calls: &[CallName]) -> Value {
+    calls.iter().map(|c| json!({"call_id": c.call, "tool": c.tool})).collect()
 }
 
 fn ended(spent: &Spent) -> data::AgentEnded {
@@ -231,6 +245,12 @@ pub fn approval(approval: &Approval) -> miteos_api::Approval {
         id: approval.id.to_string(),
         task_id: approval.task.to_string(),
         agent_id: approval.agent.to_string(),
+        call_id: Some(approval.call.to_string()),
+        asked: Some(match approval.asked {
+            Asked::Policy => miteos_api::Asked::Policy,
+            Asked::MayHaveHappened => miteos_api::Asked::MayHaveHappened,
+        }),
+        attempts: (approval.attempts > 0).then_some(approval.attempts),
         tool: approval.tool.clone(),
         input: input(&approval.input),
         risk: risk(approval.risk),
@@ -257,8 +277,8 @@ fn summary(approval: &Approval) -> String {
         other => brief(&other),
     };
     match approval.asked {
-        miteos_core::approval::Asked::Policy => format!("Run {} ({shown})", approval.tool),
-        miteos_core::approval::Asked::MayHaveHappened => {
+        Asked::Policy => format!("Run {} ({shown})", approval.tool),
+        Asked::MayHaveHappened => {
             format!(
                 "{} was running when the server stopped and may have happened ({shown}). Repeat it?",
                 approval.tool

@@ -19,6 +19,8 @@ pub struct Detail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     pub tokens: u64,
+    #[serde(default)]
+    pub uncertain: miteos_core::money::MicroUsd,
     pub deliverables: u32,
     pub actions: u64,
     pub tools: Vec<String>,
@@ -41,6 +43,7 @@ impl Detail {
             result,
             error,
             tokens: task.tokens(),
+            uncertain: task.uncertain,
             deliverables: task.deliverables,
             actions: task.actions,
             tools: task.tools.clone(),

@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use miteos_core::command::{Command, Rejected};
 use miteos_core::content::Content;
-use miteos_core::event::Event;
+use miteos_core::event::{Billed, Event};
 use miteos_core::ids::{TaskId, WorkspaceId};
-use miteos_core::task::Stage;
+use miteos_core::task::{Reserved, Stage};
 use miteos_core::time::Timestamp;
 use miteos_models::Models;
 use miteos_store::StoreError;
@@ -101,6 +101,7 @@ pub async fn run(
 
 impl Runner {
     async fn turn(&mut self, slot: &Slot, shutdown: &CancellationToken) -> Result<Left, TaskError> {
+        self.count_lost_calls().await?;
         loop {
             if slot.take_dirty() {
                 self.deps.tasks.catch_up(&mut self.live).await?;
@@ -137,6 +138,18 @@ impl Runner {
         }
     }
 
+    /// Nothing is in the air yet, so a reservation in the journal is of a call that was cut off when its runner ended.
+    /// The provider may have billed it.
+    async fn count_lost_calls(&mut self) -> Result<(), TaskError> {
+        let lost =
+            |r: &Reserved| Command::ModelUnanswered { agent: r.agent, billed: Billed::AtMost(Some(r.worst)) };
+        let commands: Vec<Command> = self.live.task.reserved.iter().map(lost).collect();
+        if !commands.is_empty() {
+            self.advance(commands).await?;
+        }
+        Ok(())
+    }
+
     async fn wait(&mut self, slot: &Slot, next_wake: Option<Timestamp>, shutdown: &CancellationToken) {
         let clock = Arc::clone(&self.deps.clock);
         let time = async {
@@ -171,6 +184,7 @@ impl Runner {
                 commands.push(command);
             }
         }
+        commands.extend(self.flight.spend(task, stopping));
         commands
     }
 

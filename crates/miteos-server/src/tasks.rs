@@ -131,13 +131,21 @@ impl Tasks {
         Ok(())
     }
 
-    /// Carries out one command on a task, whoever drives it: decided on the newest version, and again if somebody
-    /// else was faster.
+    /// Carries out one command on a task; see [`Tasks::commands`].
     pub async fn command(&self, id: TaskId, command: Command) -> Result<Live, CommandError> {
+        self.commands(id, &[command]).await
+    }
+
+    /// Carries out commands on a task, whoever drives it: all of them or none, decided on the newest version, and
+    /// again if somebody else was faster.
+    pub async fn commands(&self, id: TaskId, commands: &[Command]) -> Result<Live, CommandError> {
         for _ in 0..MAX_CONFLICTS {
             let mut live = self.load(id).await?.ok_or(CommandError::NotFound)?;
             let now = self.clock.now();
-            let events = live.task.handle(command.clone(), now)?;
+            let mut events = Vec::new();
+            for command in commands {
+                events.extend(live.task.handle(command.clone(), now)?);
+            }
             if events.is_empty() {
                 return Ok(live);
             }

@@ -2,6 +2,7 @@
 
 use miteos_core::agent::{Agent, AgentStatus};
 use miteos_core::money::MicroUsd;
+use miteos_core::policy::{Policy, ToolRule};
 use miteos_core::settings::TaskConfig;
 use miteos_core::task::{Subtask, SubtaskStatus, Task, TaskStatus};
 use miteos_store::{DeliverableRow, TaskRow};
@@ -107,6 +108,7 @@ pub fn task(task: &Task, prompt: String, result: Option<String>) -> miteos_api::
         error,
         skill_id: task.config.skill_id.clone(),
         cost: task.cost().dollars(),
+        uncertain_cost: task.uncertain.dollars(),
         total_cost_cents: task.cost().cents_up(),
         total_tokens_used: task.tokens(),
         deliverables_count: u64::from(task.deliverables),
@@ -134,6 +136,7 @@ pub fn row(row: &TaskRow) -> serde_json::Result<miteos_api::Task> {
         error: detail.error,
         skill_id: settings.skill_id,
         cost: cost.dollars(),
+        uncertain_cost: detail.uncertain.dollars(),
         total_cost_cents: cost.cents_up(),
         total_tokens_used: detail.tokens,
         deliverables_count: u64::from(detail.deliverables),
@@ -147,6 +150,20 @@ pub fn row(row: &TaskRow) -> serde_json::Result<miteos_api::Task> {
 pub fn completed(from: &TaskRow) -> serde_json::Result<miteos_api::CompletedTask> {
     let detail: Detail = serde_json::from_str(&from.detail)?;
     Ok(miteos_api::CompletedTask { task: row(from)?, tools: detail.tools, action_count: detail.actions })
+}
+
+pub fn approval_policy(policy: Policy) -> miteos_api::ApprovalPolicy {
+    let rule = |rule| match rule {
+        ToolRule::Always => miteos_api::ToolRule::Always,
+        ToolRule::Never => miteos_api::ToolRule::Never,
+    };
+    miteos_api::ApprovalPolicy {
+        low: policy.low,
+        medium: policy.medium,
+        high: policy.high,
+        critical: policy.critical,
+        tools: policy.tools.into_iter().map(|(name, word)| (name, rule(word))).collect(),
+    }
 }
 
 pub fn deliverable(row: &DeliverableRow, download_url: String) -> miteos_api::Deliverable {

@@ -1,4 +1,5 @@
-//! Approvals: questions to a person, as lists show them. What is asked lies in an opaque body.
+//! Approvals: questions to a person, as lists show them. What is asked lies in an opaque body, and so does what an
+//! account set about asking.
 
 use miteos_core::ids::{AccountId, AgentId, ApprovalId, TaskId};
 use miteos_core::time::Timestamp;
@@ -48,7 +49,47 @@ const PUT: &str =
     ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body,
     expires_at = excluded.expires_at, decided_at = excluded.decided_at WHERE approvals.task = excluded.task";
 
+const GET_POLICY: &str = "SELECT body FROM approval_policies WHERE account = $1 AND live = $2";
+const PUT_POLICY: &str = "INSERT INTO approval_policies (account, live, body, at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (account, live) DO UPDATE SET body = excluded.body, at = excluded.at";
+
+/// The largest policy of an account (bytes).
+pub const MAX_POLICY_BYTES: usize = 64 * 1024;
+
 impl Store {
+    /// What the account set about asking; `None`: nothing.
+    pub async fn approval_policy(
+        &self,
+        account: AccountId,
+        live: bool,
+    ) -> Result<Option<String>, StoreError> {
+        self.read("read an approval policy", move |db| {
+            let asked = params![account.to_string(), live];
+            Ok(db.prepare_cached(GET_POLICY)?.query_row(asked, |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+
+    /// Puts the account's policy in place of an older one.
+    pub async fn set_approval_policy(
+        &self,
+        account: AccountId,
+        live: bool,
+        body: String,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if body.len() > MAX_POLICY_BYTES {
+            let (actual, limit) = (body.len() as u64, MAX_POLICY_BYTES as u64);
+            return Err(StoreError::TooLarge { what: "the approval policy", actual, limit });
+        }
+        self.write("write an approval policy", move |db| {
+            let row = params![account.to_string(), live, body, int(at.millis())];
+            db.prepare_cached(PUT_POLICY)?.execute(row)?;
+            Ok(())
+        })
+        .await
+    }
+
     pub async fn approval(&self, approval: ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
         self.read("read an approval", move |db| {
             Ok(db.prepare_cached(GET)?.query_row([approval.to_string()], from_row).optional()?)

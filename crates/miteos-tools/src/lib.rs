@@ -21,6 +21,6 @@ pub use calls::forget;
 pub use registry::Registry;
 pub use services::{Blobs, CodeRunner, Memory, Services};
 pub use tool::{
-    Circumstances, Needs, Published, Recipient, Settled, Tool, ToolContext, ToolEffect, ToolError, ToolOutput,
+    Circumstances, Needs, Published, Settled, Tool, ToolContext, ToolEffect, ToolError, ToolOutput,
 };
 pub use workspace::{Workspace, WorkspaceError};

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use ulid::Ulid;
 
 use crate::http::{EgressPolicy, Guarded, Names};
@@ -253,6 +254,7 @@ impl House {
             attempt: 1,
             workspace: Workspace::create(folder.path().join("ws")).unwrap(),
             cancel: CancellationToken::new(),
+            background: TaskTracker::new(),
             services: Arc::new(services),
             progress: None,
             live: true,

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use miteos_core::content::Sha256;
+use miteos_core::event::Recipient;
 use miteos_core::ids::{AgentId, CallId, DeliverableId, TaskId};
 use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::services::Services;
 use crate::workspace::Workspace;
@@ -143,13 +145,6 @@ pub struct Published {
     pub bytes: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Recipient {
-    Agent(AgentId),
-    All,
-}
-
 /// Why a call came to nothing, by who has to react.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
@@ -204,6 +199,9 @@ pub struct ToolContext {
     pub attempt: u32,
     pub workspace: Workspace,
     pub cancel: CancellationToken,
+    /// Whatever the call begins and could leave behind when it is dropped (a program, a browser, blocking work) is
+    /// spawned here. The call is over when all of it is, so that nothing of a cancelled call is alive any more.
+    pub background: TaskTracker,
     pub services: Arc<Services>,
     /// Live lines for whoever watches; lost when nobody keeps up.
     pub progress: Option<mpsc::Sender<String>>,
@@ -228,6 +226,6 @@ impl ToolContext {
         if self.cancel.is_cancelled() {
             return Err(ToolError::Cancelled);
         }
-        tokio::task::spawn_blocking(work).await.map_err(ToolError::internal(doing))?
+        self.background.spawn_blocking(work).await.map_err(ToolError::internal(doing))?
     }
 }

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use ulid::Ulid;
 
 struct Nothing;
@@ -66,6 +67,7 @@ impl Calls {
             attempt: 1,
             workspace: Workspace::create(folder.join("ws")).unwrap(),
             cancel: CancellationToken::new(),
+            background: TaskTracker::new(),
             services: Arc::new(services),
             progress: None,
             live: true,

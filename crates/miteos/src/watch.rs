@@ -235,7 +235,7 @@ impl Watcher<'_> {
         if self.interrupts == 1 && self.terminal.can_ask() && self.style != Style::Json {
             match self.client.pause_task(&id).await {
                 Ok(()) => self.terminal.note("pausing; running calls finish first. Ctrl-C again cancels"),
-                // It cannot be paused at this moment, for instance because it is being planned.
+                // It has just ended, or is being stopped.
                 Err(ClientError::Api { status: 422, detail, .. }) => self.terminal.note(&detail),
                 Err(error) => return Err(error.into()),
             }

@@ -117,6 +117,9 @@ pub struct ActionResult {
     pub output_path: Option<String>,
     #[serde(default)]
     pub duration_ms: u64,
+    /// Of a call that must not happen twice: how often its start was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
 }
 
 /// `agent.message`: one agent wrote to another or to all.

@@ -66,7 +66,11 @@ impl Decision<'_> {
     }
 
     pub(super) fn model_answered(&mut self, id: AgentId, step: u32, heard: usize, answer: Answer) -> Outcome {
-        let agent = self.thinking(id, step, false)?;
+        let agent = match self.thinking(id, step, false) {
+            Ok(agent) => agent,
+            Err(Rejected::Stale) => return self.paid_in_vain(Some(id), answer.model_call),
+            Err(other) => return Err(other),
+        };
         let last = agent.model_calls + 1 >= self.task.settings.max_model_calls;
         let progress = Agent::progress_after(agent.model_calls + 1);
         let more_to_hear = agent.inbox.len() > heard;
@@ -150,9 +154,11 @@ impl Decision<'_> {
         summary: Content,
         model_call: ModelCall,
     ) -> Outcome {
-        let agent = self.thinking(id, step, true)?;
-        if turns > agent.turns.len() || turns <= 1 {
-            return Err(Rejected::Stale);
+        let fits = |agent: &Agent| turns <= agent.turns.len() && turns > 1;
+        match self.thinking(id, step, true) {
+            Ok(agent) if fits(agent) => {}
+            Ok(_) | Err(Rejected::Stale) => return self.paid_in_vain(Some(id), model_call),
+            Err(other) => return Err(other),
         }
         self.emit(Event::HistorySummarised { agent: id, turns, summary, model_call });
         Ok(())

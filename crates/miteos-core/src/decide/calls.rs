@@ -3,11 +3,11 @@
 use super::{Decision, Outcome};
 use crate::agent::{Call, CallState, Hold};
 use crate::approval::{Approval, ApprovalStatus, Asked};
-use crate::command::{CallEffect, Decision as Answer, Rejected};
+use crate::command::{CallEffect, Decision as Answer, Rejected, Replacement};
 use crate::content::Content;
 use crate::event::{CallFacts, Event, Recipient};
 use crate::ids::{AgentId, ApprovalId, CallId};
-use crate::settings::{REPEATS_END, REPEATS_HINT};
+use crate::settings::{MAX_REASON_BYTES, REPEATS_END, REPEATS_HINT};
 use crate::task::Stage;
 use crate::tool::RetryClass;
 
@@ -72,6 +72,8 @@ impl Decision<'_> {
             input_sha256: facts.input_sha256,
             risk: facts.risk,
             asked,
+            attempts: self.task.agent(agent).and_then(|a| a.call(facts.call)).map_or(0, |c| c.attempts),
+            replaced_by: None,
             status: ApprovalStatus::Pending,
             reason: None,
             created_at: self.now,
@@ -173,6 +175,7 @@ impl Decision<'_> {
         let digest = agent.batch_digest(call, ended.ok, &ended.output);
         let repeats = if last { agent.repeats.rounds_with(&digest) } else { 1 };
         let replaced = agent.call(call).is_some_and(|c| c.replaced);
+        let attempts = agent.call(call).map_or(0, |c| c.attempts);
         let mut hints = Vec::new();
         if replaced {
             hints.push("A person changed the arguments before this call ran; the result is that of the changed call.".to_owned());
@@ -192,6 +195,7 @@ impl Decision<'_> {
             output,
             hint,
             duration_ms,
+            attempts,
         });
         if repeats >= REPEATS_END {
             let error = format!(
@@ -205,41 +209,59 @@ impl Decision<'_> {
     }
 
     pub(super) fn decide(&mut self, agent: AgentId, approval: ApprovalId, answer: Answer) -> Outcome {
-        self.agent(agent)?;
-        let wanted = match answer {
-            Answer::Approve { .. } => ApprovalStatus::Approved,
-            Answer::Reject { .. } => ApprovalStatus::Rejected,
-        };
-        let Some(open) = self.task.approval(approval).filter(|a| a.agent == agent).cloned() else {
-            return match self.task.settled.get(&approval) {
-                Some(status) if *status == wanted => Ok(()),
-                Some(status) => Err(Rejected::WrongState(format!(
-                    "approval {approval} is already {}; a decision is made once",
-                    status.as_str()
-                ))),
-                None => Err(Rejected::NotFound("approval")),
-            };
-        };
-        if !self.working() {
+        let asker = self.agent(agent)?;
+        let open = asker.approvals().find(|a| a.id == approval).cloned();
+        let ending = asker.stopping || !self.working();
+        let Some(open) = open else { return self.decided_before(agent, approval, &answer) };
+        if ending {
             return Err(Rejected::WrongState(format!(
-                "approval {approval} cannot be decided: its task is being stopped"
+                "approval {approval} cannot be decided: its agent is being stopped"
             )));
         }
         match answer {
             Answer::Approve { replacement } => {
-                self.resolve(&open, ApprovalStatus::Approved, None);
-                let input = replacement.map_or(open.input, |r| r.input);
-                self.emit(Event::CallAuthorised {
-                    agent,
-                    call: open.call,
-                    tool: open.tool,
-                    input,
-                    risk: open.risk,
-                });
+                let (input, risk, replaced_by) = match replacement {
+                    Some(Replacement { input, input_sha256, risk }) => (input, risk, Some(input_sha256)),
+                    None => (open.input.clone(), open.risk, None),
+                };
+                self.resolve(&Approval { replaced_by, ..open.clone() }, ApprovalStatus::Approved, None);
+                self.emit(Event::CallAuthorised { agent, call: open.call, tool: open.tool, input, risk });
             }
-            Answer::Reject { reason } => self.turn_down(&open, ApprovalStatus::Rejected, reason),
+            Answer::Reject { reason } => {
+                if reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON_BYTES) {
+                    return Err(Rejected::WrongState(format!(
+                        "reason has more than {MAX_REASON_BYTES} bytes; say it in fewer"
+                    )));
+                }
+                self.turn_down(&open, ApprovalStatus::Rejected, reason);
+            }
         }
         Ok(())
+    }
+
+    /// The same decision again is the same answer; another one comes too late.
+    fn decided_before(&self, agent: AgentId, approval: ApprovalId, answer: &Answer) -> Outcome {
+        let Some(before) = self.task.settled.get(&approval).filter(|s| s.agent == agent) else {
+            return Err(Rejected::NotFound("approval"));
+        };
+        let same = match (answer, before.status) {
+            (Answer::Approve { replacement: None }, ApprovalStatus::Approved)
+            | (Answer::Reject { .. }, ApprovalStatus::Rejected) => true,
+            (Answer::Approve { replacement: Some(with) }, ApprovalStatus::Approved) => {
+                if with.input_sha256 == before.input_sha256 {
+                    return Ok(());
+                }
+                return Err(Rejected::WrongState(format!(
+                    "approval {approval} is already approved, with other arguments; a decision is made once"
+                )));
+            }
+            (Answer::Approve { .. } | Answer::Reject { .. }, _) => false,
+        };
+        if same {
+            return Ok(());
+        }
+        let status = before.status.as_str();
+        Err(Rejected::WrongState(format!("approval {approval} is already {status}; a decision is made once")))
     }
 
     pub(super) fn expire(&mut self, approval: ApprovalId) -> Outcome {

@@ -1,15 +1,17 @@
 //! What people do to a running task, and how everything that runs is brought to an end.
 
 use super::{Decision, Outcome};
-use crate::agent::{Hold, Phase};
+use crate::agent::{Agent, Hold, Phase};
 use crate::approval::ApprovalStatus;
 use crate::command::Rejected;
-use crate::event::{Ending, Event};
+use crate::event::{CallName, Ending, Event};
 use crate::ids::AgentId;
-use crate::task::{Stage, TaskStatus};
+use crate::task::Stage;
 
 /// Longest word to an agent (bytes).
 pub const MAX_GUIDANCE_BYTES: usize = 100_000;
+/// Most words that may wait for an agent's next model call.
+pub const MAX_WAITING_WORDS: usize = 256;
 
 impl Decision<'_> {
     fn wrong<T>(text: impl Into<String>) -> Result<T, Rejected> {
@@ -48,10 +50,18 @@ impl Decision<'_> {
     pub(super) fn resume_agent(&mut self, id: AgentId) -> Outcome {
         self.steerable(id, "resumed")?;
         if self.agent(id)?.hold != Hold::None {
+            // The whole is not paused any more; whoever else was held stays held.
+            self.lift_hold();
             self.emit(Event::AgentResumed { agent: id });
             self.open_calls(id);
         }
         Ok(())
+    }
+
+    fn lift_hold(&mut self) {
+        if self.task.hold != Hold::None {
+            self.emit(Event::TaskHoldLifted);
+        }
     }
 
     pub(super) fn cancel_agent(&mut self, id: AgentId) -> Outcome {
@@ -85,31 +95,31 @@ impl Decision<'_> {
             self.resolve(&approval, ApprovalStatus::Cancelled, Some("its agent was stopped".to_owned()));
         }
         let spent = self.spent(id);
-        self.emit(Event::AgentCancelled { agent: id, reason: reason.to_owned(), spent });
+        let (took_effect, interrupted) =
+            self.task.agent(id).map(|a| (a.took_effect.clone(), a.in_doubt())).unwrap_or_default();
+        let reason = reason.to_owned();
+        self.emit(Event::AgentCancelled { agent: id, reason, spent, took_effect, interrupted });
     }
 
     pub(super) fn guide_agent(&mut self, id: AgentId, message: String) -> Outcome {
         check_message(&message)?;
         self.steerable(id, "guided")?;
+        self.has_room(id)?;
         self.emit(Event::AgentGuided { agent: id, message });
         Ok(())
     }
 
-    /// Whether the whole task can be steered: not before it has agents, not after its end.
+    /// Whether the whole task can be steered: not once it is being brought to its end.
     fn task_steerable(&self, verb: &str) -> Outcome {
-        let status = self.task.status();
         match &self.task.stage {
-            Stage::Working { .. } if self.task.agents.iter().any(|a| !a.is_finished()) => Ok(()),
-            Stage::Working { .. } | Stage::Concluding { .. } | Stage::Publishing { .. } => {
-                Self::wrong(format!("the task cannot be {verb} now: none of its agents is at work"))
-            }
+            Stage::Queued
+            | Stage::Planning { .. }
+            | Stage::Working { .. }
+            | Stage::Concluding { .. }
+            | Stage::Publishing { .. } => Ok(()),
             Stage::Stopping { .. } => Self::wrong(format!("the task is being stopped and cannot be {verb}")),
-            Stage::Queued | Stage::Planning { .. } => Self::wrong(format!(
-                "the task is {} and cannot be {verb} before its agents run",
-                status.as_str()
-            )),
             Stage::Complete { .. } | Stage::Failed { .. } | Stage::Cancelled => {
-                Self::wrong(format!("the task is {} and cannot be {verb}", status.as_str()))
+                Self::wrong(format!("the task is {} and cannot be {verb}", self.task.status().as_str()))
             }
         }
     }
@@ -118,16 +128,41 @@ impl Decision<'_> {
         self.task.agents.iter().filter(|a| !a.is_finished() && !a.stopping).map(|a| a.id).collect()
     }
 
+    /// Holds every agent and the task's own questions. One that has no agents yet holds before they start.
     pub(super) fn pause_task(&mut self) -> Outcome {
         self.task_steerable("paused")?;
         for id in self.active_agents() {
             self.pause_agent(id)?;
         }
+        if self.task.hold == Hold::None {
+            self.emit(Event::TaskHoldAsked);
+        }
         Ok(())
+    }
+
+    pub(super) fn task_held(&mut self) -> Outcome {
+        if self.task.hold != Hold::Asked || !self.task.is_alone() || self.task.paused {
+            return Err(Rejected::Stale);
+        }
+        match self.task.stage {
+            Stage::Planning { .. }
+            | Stage::Working { .. }
+            | Stage::Concluding { .. }
+            | Stage::Publishing { .. } => {
+                self.emit(Event::TaskPaused);
+                Ok(())
+            }
+            Stage::Queued
+            | Stage::Stopping { .. }
+            | Stage::Complete { .. }
+            | Stage::Failed { .. }
+            | Stage::Cancelled => Err(Rejected::Stale),
+        }
     }
 
     pub(super) fn resume_task(&mut self) -> Outcome {
         self.task_steerable("resumed")?;
+        self.lift_hold();
         for id in self.active_agents() {
             self.resume_agent(id)?;
         }
@@ -137,8 +172,27 @@ impl Decision<'_> {
     pub(super) fn guide_task(&mut self, message: &str) -> Outcome {
         check_message(message)?;
         self.task_steerable("guided")?;
-        for id in self.active_agents() {
+        let agents = self.active_agents();
+        if agents.is_empty() {
+            return Self::wrong(format!(
+                "the task is {} and none of its agents is at work: nobody would hear it",
+                self.task.status().as_str()
+            ));
+        }
+        for id in &agents {
+            self.has_room(*id)?;
+        }
+        for id in agents {
             self.emit(Event::AgentGuided { agent: id, message: message.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn has_room(&self, id: AgentId) -> Outcome {
+        if self.agent(id)?.inbox.len() >= MAX_WAITING_WORDS {
+            return Self::wrong(format!(
+                "agent {id} has {MAX_WAITING_WORDS} messages it has not read; wait until it has"
+            ));
         }
         Ok(())
     }
@@ -163,16 +217,6 @@ impl Decision<'_> {
         }
     }
 
-    pub(super) fn budget_exhausted(&mut self) -> Outcome {
-        if !matches!(self.task.status(), TaskStatus::Planning | TaskStatus::Running | TaskStatus::Paused)
-            || matches!(self.task.stage, Stage::Stopping { .. })
-        {
-            return Err(Rejected::Stale);
-        }
-        self.emit(Event::StopAsked { ending: Ending::Failed { error: "budget exhausted".to_owned() } });
-        Ok(())
-    }
-
     pub(super) fn all_stopped(&mut self) -> Outcome {
         let Stage::Stopping { ending } = self.task.stage.clone() else { return Err(Rejected::Stale) };
         let reason = match &ending {
@@ -187,9 +231,11 @@ impl Decision<'_> {
         match ending {
             Ending::Failed { error } => self.emit(Event::TaskFailed { error, totals }),
             Ending::Cancelled => {
-                let took_effect =
-                    self.task.agents.iter().flat_map(|a| a.took_effect.iter().copied()).collect();
-                self.emit(Event::TaskCancelled { totals, took_effect });
+                let all = |of: fn(&Agent) -> &Vec<CallName>| {
+                    self.task.agents.iter().flat_map(|a| of(a).iter().cloned()).collect()
+                };
+                let (took_effect, interrupted) = (all(|a| &a.took_effect), all(|a| &a.interrupted));
+                self.emit(Event::TaskCancelled { totals, took_effect, interrupted });
             }
         }
         Ok(())
@@ -212,12 +258,7 @@ impl Decision<'_> {
     }
 
     fn changeable(&self) -> Outcome {
-        match self.task.status() {
-            TaskStatus::Pending | TaskStatus::Planning | TaskStatus::Running | TaskStatus::Paused => Ok(()),
-            status @ (TaskStatus::Complete | TaskStatus::Failed | TaskStatus::Cancelled) => {
-                Self::wrong(format!("the task is {} and cannot be changed", status.as_str()))
-            }
-        }
+        self.task_steerable("changed")
     }
 }
 

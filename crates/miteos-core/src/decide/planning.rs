@@ -32,7 +32,7 @@ impl Decision<'_> {
         model_call: ModelCall,
     ) -> Outcome {
         if self.task.asking(question).is_none() {
-            return Err(Rejected::Stale);
+            return self.paid_in_vain(None, model_call);
         }
         match question {
             Question::Plan | Question::Replan => {

@@ -1,7 +1,8 @@
 //! Tests of the domain through its three functions: `handle`, `apply`, `pending`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod control;
 mod machine;
 mod scenarios;
 mod world;

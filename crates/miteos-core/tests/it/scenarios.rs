@@ -8,6 +8,7 @@ use miteos_core::event::{Event, Question};
 use miteos_core::pending::Effect;
 use miteos_core::settings::{Settings, TaskConfig};
 use miteos_core::task::{Stage, SubtaskStatus, TaskStatus};
+use miteos_core::tool::Risk;
 use serde_json::json;
 
 use crate::world::{World, call, model_call, plan, trouble};
@@ -251,8 +252,11 @@ fn a_risky_call_waits_for_a_person() {
     world.must(Command::GuideAgent { agent, message: "hurry".into() });
     assert_eq!(world.task.agents[0].status(), AgentStatus::Waiting, "guiding answers nothing");
     let input = Content::from("{\"to\":\"b@example.org\"}");
-    let replacement =
-        Some(Replacement { input_sha256: Sha256::of(b"{\"to\":\"b@example.org\"}"), input: input.clone() });
+    let replacement = Some(Replacement {
+        input_sha256: Sha256::of(b"{\"to\":\"b@example.org\"}"),
+        input: input.clone(),
+        risk: Risk::High,
+    });
     let events = world.must(Command::Decide { agent, approval, decision: Decision::Approve { replacement } });
     assert_eq!(kinds(&events), ["approval.resolved", "agent.action"]);
     let Event::CallAuthorised { input: runs_with, .. } = &events[1] else { panic!() };
@@ -319,7 +323,10 @@ fn a_pause_takes_hold_when_what_runs_has_ended() {
     assert_eq!(world.task.status(), TaskStatus::Paused);
     assert_eq!(world.task.pending(), []);
     let events = world.must(Command::ResumeTask);
-    assert_eq!(kinds(&events), ["agent.resumed", "agent.action", "agent.resumed", "task.resumed"]);
+    assert_eq!(
+        kinds(&events),
+        ["internal.task_hold_lifted", "agent.resumed", "agent.action", "agent.resumed", "task.resumed"]
+    );
 }
 
 #[test]

@@ -241,6 +241,7 @@ impl World {
             Effect::PublishFiles { .. } => drop(self.say(Command::Published { deliverables: vec![] })),
             Effect::Hold { agent } => drop(self.say(Command::Held { agent })),
             Effect::StopAgent { agent } => drop(self.say(Command::Stopped { agent })),
+            Effect::HoldTask => drop(self.say(Command::TaskHeld)),
             Effect::StopAll => drop(self.say(Command::AllStopped)),
             Effect::Expire { approval, .. } => drop(self.say(Command::Expire { approval })),
         }

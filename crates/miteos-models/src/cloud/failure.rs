@@ -36,6 +36,8 @@ struct Signal {
     /// What the provider says to people.
     said: String,
     retry_after_ms: Option<u64>,
+    /// The request never got there.
+    unreached: bool,
     /// What to tell if the provider says nothing.
     otherwise: &'static str,
 }
@@ -136,7 +138,8 @@ fn from_transport(error: &(dyn std::error::Error + 'static)) -> Signal {
     } else {
         "broke off its answer"
     };
-    Signal { otherwise, ..Signal::default() }
+    let unreached = error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect);
+    Signal { otherwise, unreached, ..Signal::default() }
 }
 
 impl Signal {
@@ -262,7 +265,8 @@ impl Signal {
             message.push_str(": ");
             message.push_str(&said);
         }
-        ModelError::new(kind, message)
+        let refused = self.status.is_some() || self.unreached;
+        ModelError::new(kind, message).perhaps_billed(!refused)
     }
 }
 

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use miteos_api::{Agent, DecideApproval, Guide, ListAgents, Success};
+use miteos_api::{Agent, DecideApproval, Guide, ListAgents};
 use miteos_core::command::{Command, Decision, Replacement};
 use miteos_core::ids::{AgentId, ApprovalId};
+use miteos_core::tool::Risk;
 use serde_json::Value;
 
 use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Body, Query};
+use super::steer::{Answer, success};
 use crate::tasks::Live;
 use crate::views;
 
@@ -49,41 +51,28 @@ pub async fn list(
     Ok(Json(live.task.agents.iter().map(|agent| views::agent(&live.task, agent)).collect()))
 }
 
-async fn steer(
-    app: &App,
-    caller: &Caller,
-    id: &str,
-    command: impl FnOnce(AgentId) -> Command,
-) -> Result<Json<Success>, ApiError> {
+async fn steer(app: &App, caller: &Caller, id: &str, command: impl FnOnce(AgentId) -> Command) -> Answer {
     caller.may("agents.write")?;
     let (agent, live) = find(app, caller, id).await?;
-    app.deps.tasks.command(live.task.id, command(agent)).await?;
-    app.engine.wake(live.task.id);
-    Ok(Json(Success::YES))
+    app.steer(live.task.id, vec![command(agent)]).await.map(success)
 }
 
-pub async fn pause(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Success>, ApiError> {
+pub async fn pause(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
     steer(&app, &caller, &id, |agent| Command::PauseAgent { agent }).await
 }
 
-pub async fn resume(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Success>, ApiError> {
+pub async fn resume(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
     steer(&app, &caller, &id, |agent| Command::ResumeAgent { agent }).await
 }
 
-pub async fn cancel(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, |agent| Command::CancelAgent { agent }).await
+/// Answers when everything that the agent ran is dead.
+pub async fn cancel(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may("agents.write")?;
+    let (agent, live) = find(&app, &caller, &id).await?;
+    app.end(live.task.id, Command::CancelAgent { agent }, |task| {
+        task.agent(agent).is_none_or(miteos_core::agent::Agent::is_finished)
+    })
+    .await
 }
 
 pub async fn guide(
@@ -91,7 +80,7 @@ pub async fn guide(
     caller: Caller,
     Path(id): Path<String>,
     Body(guide): Body<Guide>,
-) -> Result<Json<Success>, ApiError> {
+) -> Answer {
     steer(&app, &caller, &id, |agent| Command::GuideAgent { agent, message: guide.message }).await
 }
 
@@ -100,27 +89,31 @@ pub async fn approve(
     caller: Caller,
     Path((id, approval)): Path<(String, String)>,
     Body(answer): Body<DecideApproval>,
-) -> Result<Json<Success>, ApiError> {
+) -> Answer {
     caller.may("agents.write")?;
-    let (_, live) = find(&app, &caller, &id).await?;
+    let (agent, live) = find(&app, &caller, &id).await?;
     let approval: ApprovalId = approval.parse().map_err(|_| ApiError::not_found("approval"))?;
     let decision = match (answer.approved, answer.input) {
         (false, _) => Decision::Reject { reason: answer.reason },
         (true, None) => Decision::Approve { replacement: None },
         (true, Some(input)) => {
             let tool = live.task.approval(approval).map(|open| open.tool.clone());
-            Decision::Approve { replacement: replacement(&app, tool.as_deref(), Value::Object(input)).await? }
+            let replacement = replacement(&app, tool.as_deref(), Value::Object(input)).await?;
+            Decision::Approve { replacement: Some(replacement) }
         }
     };
-    steer(&app, &caller, &id, |agent| Command::Decide { agent, approval, decision }).await
+    app.steer(live.task.id, vec![Command::Decide { agent, approval, decision }]).await.map(success)
 }
 
-/// Arguments put in place of the proposed ones have to fit the tool, too.
-async fn replacement(app: &App, tool: Option<&str>, input: Value) -> Result<Option<Replacement>, ApiError> {
-    // An approval that is no longer open is answered by its state.
-    let Some(tool) = tool else { return Ok(None) };
-    app.deps.registry.check(tool, &input).map_err(|why| ApiError::refused(format!("input: {why}")))?;
+/// Arguments put in place of the proposed ones have to fit the tool, too, and are judged anew. `tool` is `None` when
+/// the approval is not open: then its state answers, and only the hash matters.
+async fn replacement(app: &App, tool: Option<&str>, input: Value) -> Result<Replacement, ApiError> {
+    let mut risk = Risk::Low;
+    if let Some(tool) = tool {
+        app.deps.registry.check(tool, &input).map_err(|why| ApiError::refused(format!("input: {why}")))?;
+        risk = app.deps.registry.get(tool).map_or(Risk::Critical, |tool| tool.risk(&input));
+    }
     let text = input.to_string();
     let input_sha256 = miteos_core::content::Sha256::of(text.as_bytes());
-    Ok(Some(Replacement { input: app.deps.content(text, None).await?, input_sha256 }))
+    Ok(Replacement { input: app.deps.content(text, None).await?, input_sha256, risk })
 }

@@ -33,6 +33,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/agents/{id}/guide", post(agents::guide))
         .route("/agents/{id}/approve/{approval}", post(agents::approve))
         .route("/approvals", get(approvals::list))
+        .route("/approval-policy", get(approvals::policy).put(approvals::set_policy))
         .route("/workspaces", post(workspaces::create).get(workspaces::list))
         .route("/workspaces/{id}", get(workspaces::get).delete(workspaces::remove))
         .route("/workspaces/{id}/deliverables", get(workspaces::deliverables))

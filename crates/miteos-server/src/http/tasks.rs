@@ -3,13 +3,12 @@
 mod create;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use miteos_api::{CompletedTaskList, Guide, ListTasks, Success, Task, TaskList, TaskStatus, UpdateTask};
+use miteos_api::{CompletedTaskList, Guide, ListTasks, Task, TaskList, TaskStatus, UpdateTask};
 use miteos_core::command::Command;
-use miteos_core::ids::{TaskId, WorkspaceId};
+use miteos_core::ids::WorkspaceId;
 use miteos_core::task::Stage;
 use miteos_store::TaskRow;
 
@@ -17,13 +16,11 @@ use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Body, Page, Query, in_range, page};
+use super::steer::{Answer, success};
 use crate::tasks::Live;
 use crate::{project, views};
 
 pub use create::create;
-
-/// How long a cancel waits for everything to be dead before it answers.
-const CANCEL_WAIT: Duration = Duration::from_secs(15);
 
 /// The whole task, with its result at full length.
 pub async fn shown(app: &App, live: &Live) -> Result<Task, ApiError> {
@@ -95,55 +92,25 @@ pub async fn completed(
 }
 
 /// A command on the caller's task; the engine looks at it right after.
-async fn steer(app: &App, caller: &Caller, id: &str, command: Command) -> Result<TaskId, ApiError> {
+async fn steer(app: &App, caller: &Caller, id: &str, command: Command) -> Answer {
     caller.may("tasks.write")?;
-    let id = app.task(caller, id).await?.task.id;
-    app.deps.tasks.command(id, command).await?;
-    app.engine.wake(id);
-    Ok(id)
+    let task = app.task(caller, id).await?.task.id;
+    app.steer(task, vec![command]).await.map(success)
 }
 
-pub async fn cancel(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Success>, ApiError> {
+/// Answers when everything that the task ran is dead.
+pub async fn cancel(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may("tasks.write")?;
     let task = app.task(&caller, &id).await?.task.id;
-    let mut news = app.deps.tasks.feed.watch(task);
-    steer(&app, &caller, &id, Command::CancelTask).await?;
-    let ended = async {
-        loop {
-            news.borrow_and_update();
-            match app.deps.tasks.store.task_row(task).await {
-                Ok(Some(row)) if row.completed_at.is_none() => {}
-                Ok(_) | Err(_) => return,
-            }
-            if news.changed().await.is_err() {
-                return;
-            }
-        }
-    };
-    // What does not die in time is still being killed; the task is not called cancelled before.
-    let _ = tokio::time::timeout(CANCEL_WAIT, ended).await;
-    Ok(Json(Success::YES))
+    app.end(task, Command::CancelTask, miteos_core::task::Task::is_finished).await
 }
 
-pub async fn pause(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, Command::PauseTask).await?;
-    Ok(Json(Success::YES))
+pub async fn pause(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    steer(&app, &caller, &id, Command::PauseTask).await
 }
 
-pub async fn resume(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, Command::ResumeTask).await?;
-    Ok(Json(Success::YES))
+pub async fn resume(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    steer(&app, &caller, &id, Command::ResumeTask).await
 }
 
 pub async fn guide(
@@ -151,9 +118,8 @@ pub async fn guide(
     caller: Caller,
     Path(id): Path<String>,
     Body(guide): Body<Guide>,
-) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, Command::GuideTask { message: guide.message }).await?;
-    Ok(Json(Success::YES))
+) -> Answer {
+    steer(&app, &caller, &id, Command::GuideTask { message: guide.message }).await
 }
 
 pub async fn update(
@@ -163,24 +129,24 @@ pub async fn update(
     Body(update): Body<UpdateTask>,
 ) -> Result<Json<Task>, ApiError> {
     caller.may("tasks.write")?;
-    let dial = match update.config.autonomy_level {
-        None => None,
-        Some(level) => {
-            let level = in_range("config.autonomy_level", level, 0, 100)?;
-            Some(Command::SetAutonomy { autonomy_level: u8::try_from(level).unwrap_or(0) })
-        }
-    };
-    let budget = match update.config.budget_cents {
-        None => None,
-        Some(None) => Some(Command::SetBudget { budget_cents: None }),
-        Some(Some(cents)) => {
-            let cents = in_range("config.budget_cents", cents, 0, create::MAX_BUDGET_CENTS)?;
-            Some(Command::SetBudget { budget_cents: u64::try_from(cents).ok() })
-        }
-    };
-    for command in dial.into_iter().chain(budget) {
-        steer(&app, &caller, &id, command).await?;
-    }
     let live = app.task(&caller, &id).await?;
+    let mut commands = Vec::new();
+    if let Some(level) = update.config.autonomy_level {
+        let level = in_range("config.autonomy_level", level, 0, 100)?;
+        commands.push(Command::SetAutonomy { autonomy_level: u8::try_from(level).unwrap_or(0) });
+    }
+    if let Some(budget) = update.config.budget_cents {
+        let budget =
+            budget.map(|c| in_range("config.budget_cents", c, 0, create::MAX_BUDGET_CENTS)).transpose()?;
+        if budget.is_some() {
+            let settings = &live.task.settings;
+            let names =
+                settings.models.iter().chain(&settings.planner_models).flat_map(|name| name.parse().ok());
+            create::priced(&app, &names.collect::<Vec<_>>())?;
+        }
+        commands
+            .push(Command::SetBudget { budget_cents: budget.and_then(|cents| u64::try_from(cents).ok()) });
+    }
+    let live = app.steer(live.task.id, commands).await?;
     Ok(Json(shown(&app, &live).await?))
 }

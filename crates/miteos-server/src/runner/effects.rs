@@ -10,24 +10,34 @@ use miteos_core::content::{Content, Sha256};
 use miteos_core::pending::{Effect, EffectKey};
 use miteos_core::task::Task;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::budget::Purse;
 use super::conversation::Conversations;
 use super::{Deps, model, questions, tools};
 
-pub type Work = Pin<Box<dyn Future<Output = Option<Command>> + Send>>;
+/// Its outcome: nothing when it was cancelled, and then it is owed again if it still matters.
+pub type Work = Pin<Box<dyn Future<Output = Vec<Command>> + Send>>;
 
-/// The work of an effect. `None` as its outcome: it was cancelled, and is owed again if it still matters.
-/// `here`: this process has recorded the call's start.
+/// What an effect is performed with.
+pub struct Means {
+    pub purse: Purse,
+    /// This process has recorded the call's start.
+    pub here: bool,
+    pub cancel: CancellationToken,
+    /// What the work begins and does not wait for itself; the effect is over when that is.
+    pub background: TaskTracker,
+}
+
+/// The work of an effect.
 pub fn perform(
     deps: Arc<Deps>,
     task: &Task,
     conversations: &mut Conversations,
-    purse: Purse,
     effect: Effect,
-    here: bool,
-    cancel: CancellationToken,
+    means: Means,
 ) -> Work {
+    let Means { purse, here, cancel, background } = means;
     match effect {
         Effect::Ask { question, retry, .. } => Box::pin(questions::ask(
             deps,
@@ -36,7 +46,7 @@ pub fn perform(
             cancel,
         )),
         Effect::StartAgent { agent } => match questions::Brief::of(task, agent) {
-            Some(brief) => Box::pin(questions::brief(deps, agent, brief)),
+            Some(brief) => one(questions::brief(deps, agent, brief)),
             None => nothing(),
         },
         Effect::CallModel { .. } => match model::Call::of(task, conversations, &effect, purse) {
@@ -50,23 +60,28 @@ pub fn perform(
             }
         }
         Effect::RunCall { agent, call, started } => match tools::Run::of(task, agent, call) {
-            Some(run) => Box::pin(tools::run(deps, run, started && !here, cancel)),
+            Some(run) => one(tools::run(deps, run, started && !here, cancel, background)),
             None => nothing(),
         },
         Effect::PublishFiles { paths } => {
-            Box::pin(tools::publish(deps, task.id, task.workspace, paths, cancel))
+            one(tools::publish(deps, task.id, task.workspace, paths, cancel, background))
         }
         // These are a matter of record alone; `Flight::begin` answers them itself.
         Effect::StartCall { .. }
         | Effect::Hold { .. }
+        | Effect::HoldTask
         | Effect::StopAgent { .. }
         | Effect::StopAll
         | Effect::Expire { .. } => nothing(),
     }
 }
 
+fn one(work: impl Future<Output = Option<Command>> + Send + 'static) -> Work {
+    Box::pin(async { work.await.into_iter().collect() })
+}
+
 fn nothing() -> Work {
-    Box::pin(std::future::ready(None))
+    Box::pin(std::future::ready(Vec::new()))
 }
 
 /// The outcome of an effect whose work panicked: an error that the task can live with.
@@ -84,13 +99,16 @@ pub fn after_panic(key: EffectKey) -> Option<Command> {
             agent,
             call,
             ok: false,
-            output: Content::from("the tool failed inside the server; try another way"),
+            output: Content::from(
+                "the tool failed inside the server; it may have done a part of its work: look before you try another way",
+            ),
             effects: Vec::new(),
             duration_ms: 0,
         }),
         EffectKey::PublishFiles => Some(Command::Published { deliverables: Vec::new() }),
         EffectKey::StartAgent { .. }
         | EffectKey::Hold { .. }
+        | EffectKey::HoldTask
         | EffectKey::StopAgent { .. }
         | EffectKey::StopAll
         | EffectKey::Expire { .. } => None,

@@ -7,34 +7,31 @@ use std::time::Duration;
 
 use miteos_core::command::Command;
 use miteos_core::event::Event;
-use miteos_core::ids::{AgentId, CallId, WorkspaceId};
+use miteos_core::ids::{CallId, WorkspaceId};
 use miteos_core::pending::{Effect, EffectKey};
 use miteos_core::task::Task;
 use miteos_core::time::Timestamp;
-use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::budget::Reservations;
+use super::budget::Budget;
 use super::conversation::Conversations;
+use super::effects::Work;
 use super::{Deps, effects};
 
 /// How long a cancelled effect may take to clean up before it is dropped.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
 
-struct Begun {
-    cancel: CancellationToken,
-    abort: AbortHandle,
-}
-
 pub struct Flight {
     deps: Arc<Deps>,
-    set: JoinSet<Option<Command>>,
-    begun: HashMap<EffectKey, Begun>,
+    set: JoinSet<Vec<Command>>,
+    begun: HashMap<EffectKey, CancellationToken>,
     keys: HashMap<Id, EffectKey>,
     landed: Vec<Command>,
     /// Effects whose outcome is about to be recorded.
     settling: Vec<EffectKey>,
-    reservations: Reservations,
+    budget: Budget,
     /// `once` calls that this process has recorded as started: they run. Any other started call is settled first.
     started_here: HashSet<CallId>,
     conversations: Conversations,
@@ -49,7 +46,7 @@ impl Flight {
             keys: HashMap::new(),
             landed: Vec::new(),
             settling: Vec::new(),
-            reservations: Reservations::default(),
+            budget: Budget::new(),
             started_here: HashSet::new(),
             conversations: Conversations::default(),
         }
@@ -64,14 +61,19 @@ impl Flight {
     pub fn begin(&mut self, task: &Task, effect: Effect, stopping: bool) -> Option<Command> {
         let key = effect.key();
         match effect {
-            Effect::Hold { agent } => return self.is_quiet(Some(agent)).then_some(Command::Held { agent }),
+            Effect::Hold { agent } => {
+                return self.is_quiet(|key| key.agent() == Some(agent)).then_some(Command::Held { agent });
+            }
+            Effect::HoldTask => {
+                return self.is_quiet(|key| key.agent().is_none()).then_some(Command::TaskHeld);
+            }
             Effect::StopAgent { agent } => {
                 self.cancel(|key| key.agent() == Some(agent));
-                return self.is_quiet(Some(agent)).then_some(Command::Stopped { agent });
+                return self.is_quiet(|key| key.agent() == Some(agent)).then_some(Command::Stopped { agent });
             }
             Effect::StopAll => {
                 self.cancel(|_| true);
-                return self.is_quiet(None).then_some(Command::AllStopped);
+                return self.is_quiet(|_| true).then_some(Command::AllStopped);
             }
             Effect::Expire { approval, .. } => return Some(Command::Expire { approval }),
             _ if stopping || self.begun.contains_key(&key) => return None,
@@ -89,31 +91,32 @@ impl Flight {
             Effect::RunCall { call, .. } => self.started_here.contains(&call),
             _ => false,
         };
-        let purse = self.reservations.purse(task, key);
-        let work = effects::perform(deps, task, &mut self.conversations, purse, effect, here, cancel.clone());
-        let abort = self.set.spawn(work);
-        self.keys.insert(abort.id(), key);
-        self.begun.insert(key, Begun { cancel, abort });
+        let means = effects::Means {
+            purse: self.budget.purse(task, key),
+            here,
+            cancel: cancel.clone(),
+            background: TaskTracker::new(),
+        };
+        let background = means.background.clone();
+        let work = effects::perform(deps, task, &mut self.conversations, effect, means);
+        let id = self.set.spawn(to_the_end(work, cancel.clone(), background)).id();
+        self.keys.insert(id, key);
+        self.begun.insert(key, cancel);
         None
     }
 
-    /// Whether nothing of the agent (or of anybody) is under way.
-    fn is_quiet(&self, agent: Option<AgentId>) -> bool {
-        !self.begun.keys().any(|key| agent.is_none() || key.agent() == agent)
+    /// Who of the calls that ask for money may be made.
+    pub fn spend(&mut self, task: &Task, stopping: bool) -> Vec<Command> {
+        self.budget.decide(task, stopping)
+    }
+
+    /// Whether nothing of this kind is under way.
+    fn is_quiet(&self, which: impl Fn(&EffectKey) -> bool) -> bool {
+        !self.begun.keys().any(which)
     }
 
     fn cancel(&mut self, which: impl Fn(&EffectKey) -> bool) {
-        for (_, begun) in self.begun.iter().filter(|(key, _)| which(key)) {
-            if begun.cancel.is_cancelled() {
-                continue;
-            }
-            begun.cancel.cancel();
-            let abort = begun.abort.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(CANCEL_PATIENCE).await;
-                abort.abort();
-            });
-        }
+        self.begun.iter().filter(|(key, _)| which(key)).for_each(|(_, cancel)| cancel.cancel());
     }
 
     /// Cancels what the task no longer owes. What a held agent had begun may end.
@@ -125,11 +128,11 @@ impl Flight {
         self.cancel(|key| !wanted.contains(key));
     }
 
-    /// Waits until something ends.
+    /// Waits until something ends, or a call asks for its money.
     pub async fn land(&mut self) {
-        match self.set.join_next_with_id().await {
-            Some(result) => self.take(result),
-            None => std::future::pending().await,
+        tokio::select! {
+            Some(result) = self.set.join_next_with_id() => self.take(result),
+            () = self.budget.asked() => {}
         }
     }
 
@@ -141,7 +144,7 @@ impl Flight {
         std::mem::take(&mut self.landed)
     }
 
-    fn take(&mut self, result: Result<(Id, Option<Command>), tokio::task::JoinError>) {
+    fn take(&mut self, result: Result<(Id, Vec<Command>), tokio::task::JoinError>) {
         let id = match &result {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
@@ -150,7 +153,7 @@ impl Flight {
         self.begun.remove(&key);
         self.settling.push(key);
         match result {
-            Ok((_, command)) => self.landed.extend(command),
+            Ok((_, commands)) => self.landed.extend(commands),
             Err(error) if error.is_cancelled() => {}
             Err(error) => {
                 tracing::error!(?key, %error, "an effect panicked");
@@ -162,7 +165,7 @@ impl Flight {
     /// The outcomes that had landed are recorded, or did not count.
     pub fn settled(&mut self) {
         for key in self.settling.drain(..) {
-            self.reservations.release(key);
+            self.budget.release(key);
         }
     }
 
@@ -174,6 +177,7 @@ impl Flight {
                 Event::CallStarted { call, .. } => {
                     self.started_here.insert(*call);
                 }
+                Event::ModelReserved { agent, worst } => self.budget.granted(*agent, *worst),
                 Event::CallReset { call, .. } => {
                     self.started_here.remove(call);
                 }
@@ -205,9 +209,7 @@ impl Flight {
 
     /// Ends everything without recording: the task is loaded afresh by whoever drives it next.
     pub async fn abandon(&mut self) {
-        for begun in self.begun.values() {
-            begun.cancel.cancel();
-        }
+        self.cancel(|_| true);
         let drained = async { while self.set.join_next().await.is_some() {} };
         if tokio::time::timeout(CANCEL_PATIENCE, drained).await.is_err() {
             self.set.shutdown().await;
@@ -215,4 +217,20 @@ impl Flight {
         self.begun.clear();
         self.keys.clear();
     }
+}
+
+/// The work and all it has begun. One that does not end after it was cancelled is dropped; what it left in the
+/// background is waited for however long it takes, because only then is it dead.
+async fn to_the_end(work: Work, cancel: CancellationToken, background: TaskTracker) -> Vec<Command> {
+    let out_of_patience = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(CANCEL_PATIENCE).await;
+    };
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        () = out_of_patience => Vec::new(),
+    };
+    background.close();
+    background.wait().await;
+    outcome
 }

@@ -6,8 +6,9 @@ use miteos_core::agent::Agent;
 use miteos_core::chat::{ModelCall, Turn};
 use miteos_core::command::{Command, FailureKind, ModelFailure, ProposedCall};
 use miteos_core::content::Content;
-use miteos_core::event::Retry;
+use miteos_core::event::{Billed, Retry};
 use miteos_core::ids::AgentId;
+use miteos_core::money::{MicroUsd, Price};
 use miteos_core::pending::Effect;
 use miteos_core::task::Task;
 use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
@@ -18,7 +19,7 @@ use miteos_models::{
 use miteos_tools::Circumstances;
 use tokio_util::sync::CancellationToken;
 
-use super::budget::Purse;
+use super::budget::{Leave, Purse};
 use super::conversation::{self, Conversations, Draft};
 use super::{Deps, effects};
 use crate::prompts;
@@ -29,6 +30,8 @@ pub const MAX_OUTPUT_TOKENS: u32 = 16_384;
 const MAX_SUMMARY_TOKENS: u32 = 2_048;
 /// How much of arguments that are no JSON is given back to the model (characters).
 const MAX_RAW_CHARS: usize = 500;
+/// Turns of the scheduler that a dropped call's connection gets to close in.
+const CLOSING_TURNS: usize = 4;
 
 /// The next call of an agent, taken out of the task.
 pub struct Call {
@@ -106,61 +109,78 @@ pub fn request(
 /// How a model call went.
 pub enum Called {
     Answered(Box<Answer>, ModelCall),
-    Failed(ModelFailure),
-    /// The worst case does not fit into what is left of the budget.
-    TooDear,
-    Cancelled,
+    Failed(ModelFailure, Billed),
+    /// It is not wanted any more; it may have been made all the same.
+    Dropped(Billed),
 }
 
 /// One attempt, accounted for. Cancelling drops the connection.
 pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &CancellationToken) -> Called {
     let Prepared { request, info } = prepared;
-    if purse.is_limited() {
-        let Some(price) = info.price else {
-            return Called::Failed(ModelFailure {
+    let worst =
+        |price: Price| price.worst_case(prompt_tokens(deps, &request), u64::from(request.max_output_tokens));
+    let worst = info.price.map(worst);
+    let leave = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Leave::Refused,
+        leave = purse.reserve(worst) => leave,
+    };
+    match leave {
+        Leave::Granted => {}
+        Leave::Refused => return Called::Dropped(Billed::Nothing),
+        Leave::NoPrice => {
+            let failure = ModelFailure {
                 kind: FailureKind::Unusable,
                 message: format!(
                     "{}: it has no known price, and the task has a budget; state one with MITEOS_PRICES",
                     request.model
                 ),
-            });
-        };
-        let worst = price.worst_case(prompt_tokens(deps, &request), u64::from(request.max_output_tokens));
-        if !purse.reserve(worst) {
-            return Called::TooDear;
+            };
+            return Called::Failed(failure, Billed::Nothing);
         }
     }
     let begun = deps.clock.now();
     let mut ignore = |_| {};
     let outcome = tokio::select! {
-        outcome = deps.models.call(&request, &mut ignore) => outcome,
-        () = cancel.cancelled() => return Called::Cancelled,
+        outcome = deps.models.call(&request, &mut ignore) => Some(outcome),
+        () = cancel.cancelled() => None,
+    };
+    let at_most = || if worst == Some(MicroUsd::ZERO) { Billed::Nothing } else { Billed::AtMost(worst) };
+    let Some(outcome) = outcome else {
+        // The call is dropped. Its connection is closed by a task of its own: that goes first.
+        for _ in 0..CLOSING_TURNS {
+            tokio::task::yield_now().await;
+        }
+        return Called::Dropped(at_most());
     };
     let duration_ms = deps.clock.now().since(begun);
     match outcome {
-        Ok(answer) if answer.finish == Finish::Refused && answer.calls.is_empty() => {
-            Called::Failed(ModelFailure {
-                kind: FailureKind::Refused,
-                message: format!(
-                    "{}: the provider refused to answer: {}",
-                    request.model,
-                    shown(&answer.text)
-                ),
-            })
-        }
         Ok(answer) => {
             let answered: Option<ModelName> = answer.model.parse().ok().filter(|name| *name != request.model);
             let price = answered.and_then(|name| deps.models.info(&name).price).or(info.price);
             let cost = price.map(|price| price.cost(&answer.usage));
             let model_call =
                 ModelCall { model: answer.model.clone(), usage: answer.usage, cost, duration_ms };
+            if answer.finish == Finish::Refused && answer.calls.is_empty() {
+                let said = shown(&answer.text);
+                let message = format!("{}: the provider refused to answer: {said}", request.model);
+                let failure = ModelFailure { kind: FailureKind::Refused, message };
+                return Called::Failed(failure, Billed::Reported(model_call));
+            }
             Called::Answered(Box::new(answer), model_call)
         }
         Err(error) => {
             tracing::warn!(model = %request.model, error = %crate::errors::chain(&error), "a model call failed");
-            Called::Failed(failure(&request.model, error))
+            let billed = if error.may_be_billed { at_most() } else { Billed::Nothing };
+            Called::Failed(failure(&request.model, error), billed)
         }
     }
+}
+
+/// What a call without an answer leads to: its bill, and what the task makes of it.
+pub fn unanswered(purse: &Purse, billed: Billed, then: Option<Command>) -> Vec<Command> {
+    let bill = Command::ModelUnanswered { agent: purse.agent(), billed };
+    std::iter::once(bill).chain(then).collect()
 }
 
 /// The beginning of what a provider said.
@@ -211,7 +231,7 @@ pub fn storage_failure(error: &miteos_store::StoreError) -> ModelFailure {
 }
 
 /// The agent's next answer.
-pub async fn next(deps: Arc<Deps>, mut owed: Call, cancel: CancellationToken) -> Option<Command> {
+pub async fn next(deps: Arc<Deps>, mut owed: Call, cancel: CancellationToken) -> Vec<Command> {
     let (agent, step, heard) = (owed.agent, owed.step, owed.heard);
     let erred = |failure| Some(Command::ModelErred { agent, step, failure });
     let here = Circumstances {
@@ -222,17 +242,19 @@ pub async fn next(deps: Arc<Deps>, mut owed: Call, cancel: CancellationToken) ->
     let offered = deps.registry.offered(owed.kind, here);
     let prepared = match prepare(&deps, &mut owed, here.small, Arc::clone(&offered)).await {
         Ok(prepared) => prepared,
-        Err(failure) => return erred(failure),
+        Err(failure) => return Vec::from_iter(erred(failure)),
     };
     match call(&deps, prepared, &owed.purse, &cancel).await {
-        Called::Cancelled => None,
-        Called::TooDear => Some(Command::BudgetExhausted),
-        Called::Failed(failure) => erred(failure),
+        Called::Dropped(billed) => unanswered(&owed.purse, billed, None),
+        Called::Failed(failure, billed) => unanswered(&owed.purse, billed, erred(failure)),
         Called::Answered(answer, model_call) => match take(&deps, &offered, *answer).await {
             Ok((text, calls, opaque)) => {
-                Some(Command::ModelAnswered { agent, step, heard, text, calls, opaque, model_call })
+                vec![Command::ModelAnswered { agent, step, heard, text, calls, opaque, model_call }]
             }
-            Err(error) => erred(storage_failure(&error)),
+            Err(error) => {
+                let then = erred(storage_failure(&error));
+                unanswered(&owed.purse, Billed::Reported(model_call), then)
+            }
         },
     }
 }
@@ -338,26 +360,30 @@ impl Summary {
     }
 }
 
-pub async fn summarise(deps: Arc<Deps>, owed: Summary, cancel: CancellationToken) -> Option<Command> {
+pub async fn summarise(deps: Arc<Deps>, owed: Summary, cancel: CancellationToken) -> Vec<Command> {
     let Summary { agent, step, turns, .. } = owed;
     let erred = |failure| Some(Command::ModelErred { agent, step, failure });
     let messages = vec![Message::User { text: conversation::as_text(&owed.work).into() }];
     let key = format!("{agent}.{step}.summary");
     let mut prepared = match request(&deps, &owed.model, prompts::SUMMARISER, messages, key) {
         Ok(prepared) => prepared,
-        Err(failure) => return erred(failure),
+        Err(failure) => return Vec::from_iter(erred(failure)),
     };
     prepared.request.choice = ToolChoice::None;
     prepared.request.max_output_tokens = prepared.request.max_output_tokens.min(MAX_SUMMARY_TOKENS);
     match call(&deps, prepared, &owed.purse, &cancel).await {
-        Called::Cancelled => None,
-        Called::TooDear => Some(Command::BudgetExhausted),
-        Called::Failed(failure) => erred(failure),
+        Called::Dropped(billed) => unanswered(&owed.purse, billed, None),
+        Called::Failed(failure, billed) => unanswered(&owed.purse, billed, erred(failure)),
         Called::Answered(answer, model_call) => {
             let text = format!("What was done so far, in short:\n{}", answer.text.trim());
             match deps.content(text, None).await {
-                Ok(summary) => Some(Command::SummaryAnswered { agent, step, turns, summary, model_call }),
-                Err(error) => erred(storage_failure(&error)),
+                Ok(summary) => {
+                    vec![Command::SummaryAnswered { agent, step, turns, summary, model_call }]
+                }
+                Err(error) => {
+                    let then = erred(storage_failure(&error));
+                    unanswered(&owed.purse, Billed::Reported(model_call), then)
+                }
             }
         }
     }

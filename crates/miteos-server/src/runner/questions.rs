@@ -55,20 +55,19 @@ pub async fn ask(
     question: Question,
     asked: Asked,
     cancel: CancellationToken,
-) -> Option<Command> {
+) -> Vec<Command> {
     let erred = |failure: ModelFailure| Some(Command::QuestionErred { question, failure });
     let prepared = match prepare(&deps, question, &asked).await {
         Ok(prepared) => prepared,
-        Err(failure) => return erred(failure),
+        Err(failure) => return Vec::from_iter(erred(failure)),
     };
     let name = prepared.request.tools.first().map(|tool| tool.name.clone()).unwrap_or_default();
     match model::call(&deps, prepared, &asked.purse, &cancel).await {
-        Called::Cancelled => None,
-        Called::TooDear => Some(Command::BudgetExhausted),
-        Called::Failed(failure) => erred(failure),
+        Called::Dropped(billed) => model::unanswered(&asked.purse, billed, None),
+        Called::Failed(failure, billed) => model::unanswered(&asked.purse, billed, erred(failure)),
         Called::Answered(answer, model_call) => {
             let arguments = arguments(&name, *answer);
-            Some(Command::QuestionAnswered { question, arguments, model_call })
+            vec![Command::QuestionAnswered { question, arguments, model_call }]
         }
     }
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use miteos_core::command::{CallEffect, Command};
 use miteos_core::content::Content;
-use miteos_core::event::{Deliverable, Recipient};
+use miteos_core::event::Deliverable;
 use miteos_core::ids::{AgentId, CallId, TaskId, WorkspaceId};
 use miteos_core::task::Task;
-use miteos_tools::{Settled, Tool, ToolContext, ToolEffect, ToolError, ToolOutput, Workspace};
+use miteos_tools::{Settled, ToolContext, ToolEffect, ToolError, ToolOutput, Workspace};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::Deps;
 
@@ -22,12 +23,16 @@ pub struct Run {
     call: CallId,
     tool: String,
     input: Content,
+    /// Recorded starts, this one included.
+    attempt: u32,
 }
 
 impl Run {
     pub fn of(task: &Task, agent: AgentId, call: CallId) -> Option<Self> {
-        let facts = &task.agent(agent)?.call(call)?.facts;
+        let found = task.agent(agent)?.call(call)?;
+        let facts = &found.facts;
         Some(Self {
+            attempt: found.attempts.max(1),
             task: task.id,
             live: task.live,
             workspace: task.workspace,
@@ -45,25 +50,47 @@ impl Run {
     fn failed(&self, text: impl Into<String>) -> Command {
         self.ended(false, Content::from(text.into()), Vec::new(), 0)
     }
+
+    /// The call cannot even be begun. One that a process which is gone had begun may have happened all the same.
+    fn unprepared(&self, settle: bool, text: String) -> Command {
+        if settle { self.unsettled() } else { self.failed(text) }
+    }
+
+    fn unsettled(&self) -> Command {
+        Command::CallUnsettled { agent: self.agent, call: self.call }
+    }
 }
 
 /// `settle`: the call was started by a process that is gone.
-pub async fn run(deps: Arc<Deps>, run: Run, settle: bool, cancel: CancellationToken) -> Option<Command> {
+pub async fn run(
+    deps: Arc<Deps>,
+    run: Run,
+    settle: bool,
+    cancel: CancellationToken,
+    background: TaskTracker,
+) -> Option<Command> {
     let Some(tool) = deps.registry.get(&run.tool).cloned() else {
-        return Some(run.failed(format!("the tool {} is not there any more", run.tool)));
+        return Some(run.unprepared(settle, format!("the tool {} is not there any more", run.tool)));
     };
     let begun = deps.clock.now();
-    let (ctx, input) = match prepare(&deps, &run, settle, cancel.clone()).await {
+    let (ctx, input) = match prepare(&deps, &run, cancel.clone(), background).await {
         Ok(ready) => ready,
-        Err(text) => return Some(run.failed(text)),
+        Err(text) => return Some(run.unprepared(settle, text)),
     };
     let outcome = if settle {
-        match settled(tool.as_ref(), &ctx, input).await {
-            Ok(outcome) => outcome,
-            Err(Open::NotStarted) => {
+        match tool.settle(&ctx, input).await {
+            Ok(Settled::NotStarted) => {
                 return Some(Command::CallNotStarted { agent: run.agent, call: run.call });
             }
-            Err(Open::Unknown) => return Some(Command::CallUnsettled { agent: run.agent, call: run.call }),
+            Ok(Settled::Unknown) => return Some(run.unsettled()),
+            Ok(Settled::Done(output)) => Ok(output),
+            Ok(Settled::Interrupted(text)) => Err(ToolError::Failed(text)),
+            Err(ToolError::Cancelled) => return None,
+            // The other side could not be asked, so nothing is known.
+            Err(error) => {
+                tracing::warn!(tool = %run.tool, call = %run.call, error = %crate::errors::chain(&error), "a call from before a restart cannot be settled");
+                return Some(run.unsettled());
+            }
         }
     } else {
         tool.run(&ctx, input).await
@@ -85,8 +112,8 @@ pub async fn run(deps: Arc<Deps>, run: Run, settle: bool, cancel: CancellationTo
 async fn prepare(
     deps: &Arc<Deps>,
     run: &Run,
-    settle: bool,
     cancel: CancellationToken,
+    background: TaskTracker,
 ) -> Result<(ToolContext, Value), String> {
     let broken = |what: &str, error: &dyn std::error::Error| {
         tracing::error!(call = %run.call, error = %crate::errors::chain(error), "{what}");
@@ -98,34 +125,15 @@ async fn prepare(
         call_id: run.call,
         task: run.task,
         agent: run.agent,
-        // Whether this is the first attempt is not known after a restart: tools are told the careful answer.
-        attempt: if settle { 2 } else { 1 },
+        attempt: run.attempt,
         workspace: deps.workspace(run.workspace),
         cancel,
+        background,
         services: Arc::clone(&deps.services),
         progress: None,
         live: run.live,
     };
     Ok((ctx, input))
-}
-
-enum Open {
-    NotStarted,
-    Unknown,
-}
-
-async fn settled(
-    tool: &dyn Tool,
-    ctx: &ToolContext,
-    input: Value,
-) -> Result<Result<ToolOutput, ToolError>, Open> {
-    match tool.settle(ctx, input).await {
-        Ok(Settled::NotStarted) => Err(Open::NotStarted),
-        Ok(Settled::Unknown) => Err(Open::Unknown),
-        Ok(Settled::Done(output)) => Ok(Ok(output)),
-        Ok(Settled::Interrupted(text)) => Ok(Err(ToolError::Failed(text))),
-        Err(error) => Ok(Err(error)),
-    }
 }
 
 async fn finish(
@@ -149,13 +157,7 @@ fn effect(effect: ToolEffect) -> CallEffect {
             sha256: published.sha256,
             bytes: published.bytes,
         }),
-        ToolEffect::Message { to, text } => CallEffect::Message {
-            to: match to {
-                miteos_tools::Recipient::Agent(id) => Recipient::Agent(id),
-                miteos_tools::Recipient::All => Recipient::All,
-            },
-            text,
-        },
+        ToolEffect::Message { to, text } => CallEffect::Message { to, text },
     }
 }
 
@@ -190,6 +192,7 @@ pub async fn publish(
     workspace: WorkspaceId,
     paths: Vec<String>,
     cancel: CancellationToken,
+    background: TaskTracker,
 ) -> Option<Command> {
     let published = match deps.tasks.store.deliverables(task).await {
         Ok(rows) => rows,
@@ -203,7 +206,7 @@ pub async fn publish(
         if cancel.is_cancelled() {
             return None;
         }
-        match publish_one(&deps, task, workspace, &path, &cancel).await {
+        match publish_one(&deps, task, workspace, &path, &cancel, &background).await {
             Ok(made) => {
                 let known = published.iter().any(|row| row.name == made.name && row.sha256 == made.sha256);
                 let twice =
@@ -226,6 +229,7 @@ async fn publish_one(
     workspace: WorkspaceId,
     path: &str,
     cancel: &CancellationToken,
+    background: &TaskTracker,
 ) -> Result<Deliverable, String> {
     let tool = deps.registry.get("publish").ok_or("there is no publish tool")?;
     let ctx = ToolContext {
@@ -235,6 +239,7 @@ async fn publish_one(
         attempt: 1,
         workspace: deps.workspace(workspace),
         cancel: cancel.clone(),
+        background: background.clone(),
         services: Arc::clone(&deps.services),
         progress: None,
         live: true,

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Condvar, Mutex};
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
 use miteos_server::{Config, CrashHook};
 use miteos_tools::{Settled, Tool, ToolContext, ToolError, ToolOutput};
@@ -106,7 +107,7 @@ fn script() -> Script {
 
 /// What must be the same: each agent's events in order, the task's own, the files, what was handed over, the memory.
 #[derive(Debug, PartialEq)]
-struct Outcome {
+pub struct Outcome {
     task: Vec<String>,
     agents: BTreeMap<String, Vec<String>>,
     files: BTreeMap<String, String>,
@@ -114,11 +115,27 @@ struct Outcome {
     totals: (u64, String),
 }
 
+/// Fields that differ from run to run.
+const RUN_SPECIFIC: [&str; 12] = [
+    "call_id",
+    "duration_ms",
+    "subtask_id",
+    "workspace_id",
+    "subtasks",
+    "id",
+    "replaces",
+    "task_id",
+    "agent_id",
+    "created_at",
+    "expires_at",
+    "decided_at",
+];
+
 /// An event without what differs from run to run: ids, times, the order between agents that work side by side.
 fn told(event: &Value) -> String {
     let mut data = event["data"].clone();
     if let Some(fields) = data.as_object_mut() {
-        for name in ["call_id", "duration_ms", "subtask_id", "workspace_id", "subtasks", "id", "replaces"] {
+        for name in RUN_SPECIFIC {
             fields.remove(name);
         }
     }
@@ -167,19 +184,92 @@ fn check_bells(folder: &Path, k: u64) {
     assert_eq!((rings.len(), different.len()), (2, 2), "after write {k}: {rings:?}");
 }
 
-fn with_bell(folder: &Path) -> impl Fn(&mut Config) + use<> {
-    let rings = folder.join("rings");
-    move |config| config.tools = vec![Bell::tool(rings.clone())]
+/// What the plug is pulled in: a task, what it runs with, and the people around it.
+#[derive(Clone)]
+pub struct Scenario {
+    pub script: Script,
+    pub config: Value,
+    pub change: Change,
+    /// Sees the task to its end. What a person does follows from what the server shows, so that it is done again
+    /// after a crash if it was not recorded.
+    pub people: People,
 }
 
-async fn undisturbed() -> (Outcome, usize) {
-    let temp = tempfile::tempdir().unwrap();
-    let server = TestServer::over(temp.path(), StandIn::start(script()).await, with_bell(temp.path())).await;
-    let task = server.create("crash test", json!({})).await;
-    let outcome = outcome(&server, &task).await;
-    check_bells(temp.path(), 0);
-    server.check_conversations();
-    (outcome, server.standin.requests().len())
+/// What its server is set up with, in this folder.
+pub type Change = Arc<dyn Fn(&Path, &mut Config) + Send + Sync>;
+
+pub type People = Arc<dyn Fn(Arc<TestServer>, String) -> BoxFuture<'static, Value> + Send + Sync>;
+
+/// Nobody does anything.
+pub fn alone() -> People {
+    Arc::new(|server, task| Box::pin(async move { server.ended(&task).await }))
+}
+
+impl Scenario {
+    fn bells() -> Self {
+        let change = |folder: &Path, config: &mut Config| {
+            config.tools = vec![Bell::tool(folder.join("rings"))];
+        };
+        Self { script: script(), config: json!({}), change: Arc::new(change), people: alone() }
+    }
+
+    pub async fn server(&self, folder: &Path, standin: StandIn) -> Arc<TestServer> {
+        Arc::new(TestServer::over(folder, standin, |config| (self.change)(folder, config)).await)
+    }
+
+    /// What clients see without a crash, and how many model calls there are.
+    pub async fn undisturbed(&self, check: impl Fn(&Path, u64)) -> (Outcome, usize) {
+        let temp = tempfile::tempdir().unwrap();
+        let server = self.server(temp.path(), StandIn::start(self.script.clone()).await).await;
+        let task = server.create("crash test", self.config.clone()).await;
+        (self.people)(Arc::clone(&server), task.clone()).await;
+        let outcome = outcome(&server, &task).await;
+        check(temp.path(), 0);
+        server.check_conversations();
+        (outcome, server.standin.requests().len())
+    }
+
+    /// The plug is pulled after each durable write; in the end all is as it would have been.
+    pub async fn crash_everywhere(&self, least: u64, check: impl Fn(&Path, u64)) {
+        let (expected, calls) = self.undisturbed(&check).await;
+        let mut writes = 0;
+        for k in 1.. {
+            let temp = tempfile::tempdir().unwrap();
+            let standin = StandIn::start(self.script.clone()).await;
+            if !crashed_in_process(self, temp.path(), &standin, k).await {
+                break;
+            }
+            writes = k;
+            self.recovered(temp.path(), &standin, &expected, calls, k).await;
+            check(temp.path(), k);
+        }
+        assert!(writes > least, "the scenario has {writes} durable writes");
+    }
+
+    async fn recovered(&self, folder: &Path, standin: &StandIn, expected: &Outcome, calls: usize, k: u64) {
+        let server = self.server(folder, standin.clone()).await;
+        let task = only_task(&server, k).await;
+        (self.people)(Arc::clone(&server), task.clone()).await;
+        let outcome = outcome(&server, &task).await;
+        assert_eq!(&outcome, expected, "after write {k}");
+        server.check_conversations();
+        // At most the calls that were in the air when the plug was pulled are made again: one for each agent.
+        let made = standin.requests().len();
+        assert!(made <= calls + 3, "after write {k}: {made} model calls");
+        stop(server).await;
+    }
+}
+
+pub async fn only_task(server: &TestServer, k: u64) -> String {
+    let list = server.get("/tasks").await;
+    assert_eq!(list["total"], 1, "after write {k}");
+    list["tasks"][0]["id"].as_str().unwrap().to_owned()
+}
+
+pub async fn stop(server: Arc<TestServer>) {
+    if let Ok(mut server) = Arc::try_unwrap(server) {
+        server.stop().await;
+    }
 }
 
 /// Lets go when the test says so.
@@ -204,78 +294,47 @@ impl Gate {
 }
 
 /// A server on a runtime of its own that is dropped where it stands after its k-th durable write: what it had in
-/// memory is gone, nobody was told of the write. Gives the task, or `None` if it ended before.
-async fn crashed_in_process(folder: &Path, standin: &StandIn, k: u64) -> Option<String> {
+/// memory is gone, nobody was told of the write. Gives whether it got that far.
+pub async fn crashed_in_process(scenario: &Scenario, folder: &Path, standin: &StandIn, k: u64) -> bool {
     let (told, mut heard) = tokio::sync::mpsc::unbounded_channel::<()>();
     let gate = Arc::new(Gate::default());
     let held = Arc::clone(&gate);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (made, task) = tokio::sync::oneshot::channel();
-    let (copy, model) = (folder.to_owned(), standin.clone());
+    let (copy, model, scenario) = (folder.to_owned(), standin.clone(), scenario.clone());
     runtime.spawn(async move {
-        let change = with_bell(&copy);
         let hook: CrashHook = Arc::new(move |n| {
             if n == k {
                 let _ = told.send(());
                 held.wait();
+                // Writes that wait behind it are never made.
+                std::panic::resume_unwind(Box::new("the plug is pulled"));
             }
         });
         let server = TestServer::over(&copy, model, |config| {
-            change(config);
+            (scenario.change)(&copy, config);
             config.crash = Some(Arc::clone(&hook));
         })
         .await;
         // The very first write is the task's creation: then nobody is told of it, and its id is found in the list.
-        let created = server.call("POST", "/tasks", Some(json!({"prompt": "crash test"}))).await.1;
-        let id = created["id"].as_str().unwrap().to_owned();
-        let ended = server.ended(&id).await;
-        let _ = made.send((id, ended));
+        let body = json!({"prompt": "crash test", "config": scenario.config});
+        let created = server.call("POST", "/tasks", Some(body)).await.1;
+        let ended = (scenario.people)(Arc::new(server), created["id"].as_str().unwrap().to_owned()).await;
+        let _ = made.send(ended);
         std::future::pending::<()>().await;
     });
-    let ended = tokio::select! {
-        _ = heard.recv() => None,
-        ended = task => Some(ended.unwrap().0),
+    let crashed = tokio::select! {
+        _ = heard.recv() => true,
+        _ = task => false,
     };
     runtime.shutdown_background();
     gate.open();
-    match ended {
-        Some(_) => None,
-        None => Some(String::new()),
-    }
-}
-
-async fn recovered(folder: &Path, standin: &StandIn, expected: &Outcome, calls: usize, k: u64) {
-    let mut server = TestServer::over(folder, standin.clone(), with_bell(folder)).await;
-    let list = server.get("/tasks").await;
-    assert_eq!(list["total"], 1, "after write {k}");
-    let task = list["tasks"][0]["id"].as_str().unwrap().to_owned();
-    let outcome = outcome(&server, &task).await;
-    assert_eq!(&outcome, expected, "after write {k}");
-    check_bells(folder, k);
-    server.check_conversations();
-    // At most the calls that were in the air when the plug was pulled are made again: one for each agent.
-    assert!(
-        standin.requests().len() <= calls + 3,
-        "after write {k}: {} model calls",
-        standin.requests().len()
-    );
-    server.stop().await;
+    crashed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_process_after_every_durable_write() {
-    let (expected, calls) = undisturbed().await;
-    let mut writes = 0;
-    for k in 1.. {
-        let temp = tempfile::tempdir().unwrap();
-        let standin = StandIn::start(script()).await;
-        if crashed_in_process(temp.path(), &standin, k).await.is_none() {
-            break;
-        }
-        writes = k;
-        recovered(temp.path(), &standin, &expected, calls, k).await;
-    }
-    assert!(writes > 20, "the scenario has {writes} durable writes");
+    Scenario::bells().crash_everywhere(20, check_bells).await;
 }
 
 /// Where the parent tells the child what to do.
@@ -290,9 +349,9 @@ async fn the_server_that_is_killed() {
     let folder = PathBuf::from(order["folder"].as_str().unwrap());
     let k = order["k"].as_u64().unwrap();
     let standin = StandIn::at(order["model"].as_str().unwrap().parse().unwrap());
-    let change = with_bell(&folder);
+    let scenario = Scenario::bells();
     let server = TestServer::over(&folder, standin, |config| {
-        change(config);
+        (scenario.change)(&folder, config);
         config.crash = Some(Arc::new(move |n| {
             if n == k {
                 let pid = std::process::id().to_string();
@@ -309,7 +368,8 @@ async fn the_server_that_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::disallowed_methods, reason = "this test is about real processes that die")]
 async fn kill_9_after_every_durable_write() {
-    let (expected, calls) = undisturbed().await;
+    let scenario = Scenario::bells();
+    let (expected, calls) = scenario.undisturbed(check_bells).await;
     let this = std::env::current_exe().unwrap();
     for k in 1.. {
         let temp = tempfile::tempdir().unwrap();
@@ -332,7 +392,8 @@ async fn kill_9_after_every_durable_write() {
             Some(9),
             "after write {k}: {status}"
         );
-        recovered(temp.path(), &standin, &expected, calls, k).await;
+        scenario.recovered(temp.path(), &standin, &expected, calls, k).await;
+        check_bells(temp.path(), k);
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use miteos_core::time::Timestamp;
 use miteos_server::models::{Endpoint, ModelsConfig, Override, Secret};
+use miteos_server::{Clock, SystemClock};
 use miteos_server::{Config, Server, StartError};
 use miteos_store::StoreError;
 use serde_json::{Value, json};
@@ -15,6 +17,20 @@ use crate::standin::{Script, StandIn};
 
 /// The model of the stand-in, by the name that tasks use.
 pub const MODEL: &str = "openai/scripted-1";
+
+/// The machine's clock, set forward.
+pub struct Later(pub Duration);
+
+#[async_trait::async_trait]
+impl Clock for Later {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus_ms(u64::try_from(self.0.as_millis()).unwrap())
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        tokio::time::sleep(Duration::from_millis(at.since(self.now()))).await;
+    }
+}
 
 /// How long a test waits for anything before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -143,6 +159,19 @@ impl TestServer {
         assert_eq!(status, 201, "{body}");
         assert_eq!(body["status"], "pending");
         body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A call that must be answered with this status.
+    pub async fn expect(&self, status: u16, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (got, answer) = self.call(method, path, body).await;
+        assert_eq!(got, status, "{method} {path}: {answer}");
+        answer
+    }
+
+    /// Waits until an approval is open, and gives it.
+    pub async fn asked(&self, task: &str) -> Value {
+        let open = |task: &Value| task["approvals"].as_array().is_some_and(|open| !open.is_empty());
+        self.until(task, open).await["approvals"][0].clone()
     }
 
     /// Waits until the task has ended, and gives it.

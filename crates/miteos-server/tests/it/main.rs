@@ -2,13 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bank;
 mod harness;
 mod standin;
 
+mod approvals;
 mod bad_input;
+mod budgets;
+mod cancel;
+mod control;
 mod crash;
 mod deliverables;
 mod events;
+mod ledger;
 mod loops;
 mod plans;
 mod provider;

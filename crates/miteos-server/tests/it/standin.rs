@@ -27,6 +27,10 @@ pub enum Reply {
     Cut,
     /// 200 with a body that is no event stream.
     Garbage,
+    /// Nothing ever comes, the first time.
+    Hang,
+    /// The provider's filter ends the answer, and its tokens are counted.
+    Refused(String),
     /// Nothing comes for this long, then the answer.
     Slow(Duration, Box<Reply>),
 }
@@ -213,7 +217,8 @@ fn choose(inner: &Inner, messages: &[Value]) -> Reply {
     };
     // Replies that are failures stand before the answer that follows them: they are gone through by attempts.
     let mut attempts = inner.attempts.lock().unwrap();
-    let failures = |reply: &Reply| matches!(reply, Reply::Status(..) | Reply::Cut | Reply::Garbage);
+    let failures =
+        |reply: &Reply| matches!(reply, Reply::Status(..) | Reply::Cut | Reply::Garbage | Reply::Hang);
     let mut at = 0;
     let mut answered = 0;
     while at < list.len() {
@@ -286,6 +291,8 @@ async fn respond(reply: Reply) -> Response {
             ([("content-type", "text/event-stream")], chunk).into_response()
         }
         Reply::Garbage => ([("content-type", "text/event-stream")], "data: {not json}\n\n").into_response(),
+        Reply::Hang => std::future::pending().await,
+        Reply::Refused(text) => stream(&json!({ "content": text }), "content_filter"),
         Reply::Slow(wait, then) => {
             tokio::time::sleep(wait).await;
             Box::pin(respond(*then)).await

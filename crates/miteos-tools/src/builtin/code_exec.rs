@@ -94,7 +94,10 @@ impl Work for CodeExec {
         }
         let before = snapshot(ctx).await?;
         let job = prepare(ctx, language, code, timeout_s).await?;
-        let ran = ctx.services.code.run(job, ctx.cancel.clone()).await;
+        let (code, cancel) = (Arc::clone(&ctx.services.code), ctx.cancel.clone());
+        // In the background: when this call is dropped, its processes are waited for all the same.
+        let running = ctx.background.spawn(async move { code.run(job, cancel).await });
+        let ran = running.await.map_err(ToolError::internal("ran a program"))?;
         remove_script(ctx, language).await?;
         let outcome = match ran {
             Ok(outcome) => outcome,

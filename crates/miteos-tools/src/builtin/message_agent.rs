@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use miteos_core::event::Recipient;
 use miteos_core::ids::AgentId;
 use miteos_core::tool::{RetryClass, Risk};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Declared, EVERYBODY, Work, arguments, declare};
-use crate::tool::{Needs, Recipient, Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
+use crate::tool::{Needs, Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
 
 const MAX_TEXT_CHARS: usize = 4000;
 

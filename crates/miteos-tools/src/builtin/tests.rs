@@ -10,7 +10,8 @@ use ulid::Ulid;
 use super::*;
 use crate::registry::Registry;
 use crate::testing::House;
-use crate::tool::{Published, Recipient, ToolEffect};
+use crate::tool::{Published, ToolEffect};
+use miteos_core::event::Recipient;
 
 async fn call(ctx: &ToolContext, name: &str, input: Value) -> Result<ToolOutput, ToolError> {
     let registry = Registry::builtin();

@@ -88,6 +88,7 @@ impl Log {
             output: output.into(),
             output_path: None,
             duration_ms: 1_240,
+            attempts: None,
         };
         self.push("agent.result", Some(agent), serde_json::to_value(data).unwrap())
     }

@@ -56,6 +56,7 @@ async fn statuses_have_their_kinds() {
     for (status, body, kind) in cases {
         let error = error("openai", Reply::status(status, &body)).await;
         assert_eq!(error.kind, kind, "{status} {body}: {}", error.message);
+        assert!(!error.may_be_billed, "{status}: a refusal is not billed");
         assert!(!error.message.contains("sk-abc") && !error.message.contains('<'), "{}", error.message);
     }
 }
@@ -67,6 +68,7 @@ async fn a_cut_stream_is_no_answer() {
         for then in [Then::End, Then::Break] {
             let error = error("openai", Reply::frames(&frames, then)).await;
             assert_eq!(error.kind, PASSING, "{frames:?} {then:?}");
+            assert!(error.may_be_billed, "the provider had begun");
         }
     }
     // The marker without a reason is a proxy's, not the model's.

@@ -9,7 +9,6 @@ use miteos_api::{CreateTask, CreateTaskConfig, DeployTarget};
 use miteos_core::content::Content;
 use miteos_core::event::Created;
 use miteos_core::ids::{TaskId, WorkspaceId};
-use miteos_core::policy::Policy;
 use miteos_core::settings::{Settings, TaskConfig};
 use miteos_core::time::Timestamp;
 use miteos_models::{ModelName, scripted};
@@ -43,7 +42,7 @@ pub async fn create(
     let asked: CreateTask = from_json(&body)?;
     check_prompt(&asked.prompt)?;
     let config = config(asked.config.unwrap_or_default())?;
-    let settings = settings(&app, &caller, &asked.prompt, &config)?;
+    let settings = settings(&app, &caller, &asked.prompt, &config).await?;
     let now = app.deps.clock.now();
     let id = TaskId(app.ids.ulid(now));
     let (workspace, made) = workspace(&app, &caller, asked.workspace_id.as_deref(), id, now).await?;
@@ -135,12 +134,17 @@ fn config(asked: CreateTaskConfig) -> Result<TaskConfig, ApiError> {
 }
 
 /// The models the task will use, checked now: a task that could never run is not made.
-fn settings(app: &App, caller: &Caller, prompt: &str, config: &TaskConfig) -> Result<Settings, ApiError> {
+async fn settings(
+    app: &App,
+    caller: &Caller,
+    prompt: &str,
+    config: &TaskConfig,
+) -> Result<Settings, ApiError> {
     let defaults = Settings {
         max_model_calls: app.max_model_calls,
         max_attempts: MAX_ATTEMPTS,
         approval_expires_ms: app.approval_expires_ms,
-        policy: Policy::default(),
+        policy: super::super::approvals::policy_of(app, caller).await?,
         ..Settings::default()
     };
     let named = config.model.as_deref().map(str::parse::<ModelName>).transpose();
@@ -168,13 +172,8 @@ fn settings(app: &App, caller: &Caller, prompt: &str, config: &TaskConfig) -> Re
         std::iter::once(first).chain(others).map(ToString::to_string).collect::<Vec<_>>()
     };
     let all: Vec<&ModelName> = [first, planner].into_iter().chain(models.fallbacks()).collect();
-    if config.budget_cents.is_some()
-        && let Some(name) = all.iter().find(|name| models.info(name).price.is_none())
-    {
-        let detail = format!(
-            "config.budget_cents: the price of {name} is not known, so no budget can be kept; set a price in the configuration"
-        );
-        return Err(ApiError::refused(detail));
+    if config.budget_cents.is_some() {
+        priced(app, &all.iter().map(|name| (*name).clone()).collect::<Vec<_>>())?;
     }
     let window = all.iter().map(|name| models.info(name).window_tokens).min().unwrap_or_default();
     Ok(Settings {
@@ -183,6 +182,16 @@ fn settings(app: &App, caller: &Caller, prompt: &str, config: &TaskConfig) -> Re
         window_tokens: u64::from(window),
         ..defaults
     })
+}
+
+/// A budget can only be kept where every model's price is known.
+pub fn priced(app: &App, models: &[ModelName]) -> Result<(), ApiError> {
+    match models.iter().find(|name| app.deps.models.info(name).price.is_none()) {
+        None => Ok(()),
+        Some(name) => Err(ApiError::refused(format!(
+            "config.budget_cents: the price of {name} is not known, so no budget can be kept; state one with MITEOS_PRICES"
+        ))),
+    }
 }
 
 /// The workspace that was named, or a new one for this task alone.

@@ -1,0 +1,57 @@
+//! What people ask of a task under way: one command or several at once, recorded before it is answered.
+
+use std::time::Duration;
+
+use axum::Json;
+use miteos_api::Success;
+use miteos_core::command::Command;
+use miteos_core::ids::TaskId;
+use miteos_core::task::Task;
+
+use super::App;
+use super::error::ApiError;
+use crate::tasks::Live;
+
+/// How long a cancel waits for everything to be dead before it answers.
+const CANCEL_WAIT: Duration = Duration::from_secs(15);
+
+pub type Answer = Result<Json<Success>, ApiError>;
+
+pub fn success(_: Live) -> Json<Success> {
+    Json(Success::YES)
+}
+
+impl App {
+    /// All of the commands or none. The caller has been authorised.
+    pub(super) async fn steer(&self, task: TaskId, commands: Vec<Command>) -> Result<Live, ApiError> {
+        let live = self.deps.tasks.commands(task, &commands).await?;
+        self.engine.wake(task);
+        Ok(live)
+    }
+
+    /// A command that brings something to its end, answered when the end is recorded. What does not die in time is
+    /// still being killed then; it is not called cancelled before.
+    pub(super) async fn end(
+        &self,
+        task: TaskId,
+        command: Command,
+        ended: impl Fn(&Task) -> bool + Send,
+    ) -> Answer {
+        let mut news = self.deps.tasks.feed.watch(task);
+        self.steer(task, vec![command]).await?;
+        let seen = async {
+            loop {
+                news.borrow_and_update();
+                match self.deps.tasks.load(task).await {
+                    Ok(Some(live)) if !ended(&live.task) => {}
+                    Ok(_) | Err(_) => return,
+                }
+                if news.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(CANCEL_WAIT, seen).await;
+        Ok(Json(Success::YES))
+    }
+}
