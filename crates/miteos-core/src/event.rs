@@ -373,6 +373,53 @@ impl Event {
         })
     }
 
+    /// The model call that the record tells of: what was paid for, and is paid for once.
+    pub fn model_call(&self) -> Option<&ModelCall> {
+        match self {
+            Self::AnswerRefused { model_call, .. }
+            | Self::TaskPlanned { model_call, .. }
+            | Self::Concluded { model_call, .. }
+            | Self::AgentThought { model_call, .. }
+            | Self::HistorySummarised { model_call, .. } => Some(model_call),
+            Self::TaskCreated(_)
+            | Self::TaskPlanning
+            | Self::QuestionRetried { .. }
+            | Self::TaskRunning
+            | Self::ReplanAsked { .. }
+            | Self::ConclusionAsked
+            | Self::TaskPaused
+            | Self::TaskResumed
+            | Self::AutonomySet { .. }
+            | Self::BudgetSet { .. }
+            | Self::StopAsked { .. }
+            | Self::TaskComplete { .. }
+            | Self::TaskFailed { .. }
+            | Self::TaskCancelled { .. }
+            | Self::DeliverableCreated { .. }
+            | Self::MessageSent { .. }
+            | Self::ApprovalRequired { .. }
+            | Self::ApprovalResolved { .. }
+            | Self::AgentStarted { .. }
+            | Self::ModelRetried { .. }
+            | Self::AgentHinted { .. }
+            | Self::HistoryStubbed { .. }
+            | Self::SummaryAsked { .. }
+            | Self::CallAuthorised { .. }
+            | Self::CallStarted { .. }
+            | Self::CallReset { .. }
+            | Self::CallFinished { .. }
+            | Self::AgentGuided { .. }
+            | Self::HoldAsked { .. }
+            | Self::AgentPaused { .. }
+            | Self::AgentResumed { .. }
+            | Self::AgentStopAsked { .. }
+            | Self::AgentComplete { .. }
+            | Self::AgentFailed { .. }
+            | Self::AgentCancelled { .. }
+            | Self::AgentSkipped { .. } => None,
+        }
+    }
+
     /// The agent that the record is about.
     pub fn agent(&self) -> Option<AgentId> {
         match self {
