@@ -131,7 +131,12 @@ impl Limiter {
     }
 
     /// Writes down what has changed, and forgets keys whose minute is empty.
-    pub async fn write_down(&self, store: &Store, now: Timestamp, writing: Writing) -> Result<(), StoreError> {
+    pub async fn write_down(
+        &self,
+        store: &Store,
+        now: Timestamp,
+        writing: Writing,
+    ) -> Result<(), StoreError> {
         let marks = self.changed(now, writing);
         if marks.is_empty() {
             return Ok(());
@@ -199,7 +204,7 @@ mod tests {
             }
         }
         for second in 59..300 {
-            let inside = allowed.iter().filter(|s| (second - 59..=second).contains(s)).count();
+            let inside = allowed.iter().filter(|s| (second - 59..=second).contains(*s)).count();
             assert!(inside <= 60, "{inside} up to {second}");
         }
         assert_eq!(allowed.len(), 300, "and no fewer: 60 for each of the five minutes");

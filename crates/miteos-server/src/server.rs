@@ -12,13 +12,16 @@ use miteos_store::{Store, StoreConfig, StoreError};
 use miteos_tools::http::Guarded;
 use miteos_tools::{Registry, Services};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::feed::Feed;
+use crate::housekeeping;
 use crate::http::{self, App};
-use crate::keys::{self, BootstrapError, BootstrapKeys};
+use crate::keys::{self, BootstrapError, BootstrapKeys, Keyring};
+use crate::limits::Limiter;
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
@@ -53,6 +56,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     keys: Option<BootstrapKeys>,
+    housekeeping: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -88,6 +92,9 @@ impl Server {
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let stop = CancellationToken::new();
+        let clock = Arc::clone(&config.clock);
+        let limits = Arc::new(Limiter::load(&store, clock.now()).await?);
+        let housekeeping = housekeeping::run(store.clone(), Arc::clone(&limits), clock, stop.clone());
         let app = Arc::new(App {
             deps,
             engine: engine.clone(),
@@ -98,8 +105,13 @@ impl Server {
             max_model_calls: config.max_model_calls,
             approval_expires_ms: config.approval_expires_ms,
             stop: stop.clone(),
+            keys: Arc::new(Keyring::new(store.clone())),
+            limits,
+            in_flight: Arc::default(),
+            measured: http::Measured::default(),
         });
-        Ok(Self { app, engine, store, listener, address, keys, stop })
+        let housekeeping = tokio::spawn(housekeeping);
+        Ok(Self { app, engine, store, listener, address, keys, housekeeping, stop })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -137,6 +149,10 @@ impl Server {
         stop.cancel();
         self.engine.stop(STOP_PATIENCE).await;
         let served = tokio::time::timeout(Duration::from_secs(2), serve).await;
+        // It ends with one more write.
+        if self.housekeeping.await.is_err() {
+            tracing::error!("the housekeeping panicked");
+        }
         self.store.close().await;
         match served {
             Ok(Ok(outcome)) => outcome,

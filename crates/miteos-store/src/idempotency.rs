@@ -45,8 +45,7 @@ impl Store {
         name: String,
         now: Timestamp,
     ) -> Result<Option<IdempotencyRow>, StoreError> {
-        let found =
-            self.read("find a stored answer", move |db| get(db, key, &method, &path, &name)).await?;
+        let found = self.read("find a stored answer", move |db| get(db, key, &method, &path, &name)).await?;
         Ok(found.filter(|row| now.since(row.at) < ANSWERS_KEPT_MS))
     }
 

@@ -67,7 +67,8 @@ const TOTAL: &str = sums!("", "");
 const BY_DAY: &str = sums!("day, ", "GROUP BY day ORDER BY day LIMIT $5");
 const BY_MODEL: &str = sums!("model, ", "GROUP BY model ORDER BY model LIMIT $5");
 const BY_TASK: &str = sums!("task, ", "GROUP BY task ORDER BY task DESC LIMIT $5 OFFSET $6");
-const ADD: &str = "INSERT INTO model_usage (account, live, day, task, model, input, output, cost, calls, unpriced)
+const ADD: &str =
+    "INSERT INTO model_usage (account, live, day, task, model, input, output, cost, calls, unpriced)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)
     ON CONFLICT (account, live, day, task, model) DO UPDATE SET
     input = model_usage.input + excluded.input, output = model_usage.output + excluded.output,

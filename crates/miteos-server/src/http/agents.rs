@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use miteos_api::{Agent, DecideApproval, Guide, ListAgents, Success};
 use miteos_core::command::{Command, Decision, Replacement};
 use miteos_core::ids::{AgentId, ApprovalId};
@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
-use super::extract::{Body, Query};
+use super::extract::{Path, Query};
+use super::repeat::{Once, OnceBare, Repeatable};
 use crate::tasks::Live;
 use crate::views;
 
@@ -30,7 +31,6 @@ pub async fn get(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Agent>, ApiError> {
-    caller.may("agents.read")?;
     let (id, live) = find(&app, &caller, &id).await?;
     let agent = live.task.agent(id).ok_or_else(|| ApiError::not_found("agent"))?;
     Ok(Json(views::agent(&live.task, agent)))
@@ -41,7 +41,6 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListAgents>,
 ) -> Result<Json<Vec<Agent>>, ApiError> {
-    caller.may("agents.read")?;
     let task = query
         .task_id
         .ok_or_else(|| ApiError::malformed("task_id is missing: name the task whose agents you want"))?;
@@ -53,11 +52,12 @@ async fn steer(
     app: &App,
     caller: &Caller,
     id: &str,
+    repeat: &Repeatable,
     command: impl FnOnce(AgentId) -> Command,
 ) -> Result<Json<Success>, ApiError> {
-    caller.may("agents.write")?;
     let (agent, live) = find(app, caller, id).await?;
-    app.deps.tasks.command(live.task.id, command(agent)).await?;
+    let answer = repeat.success(app.deps.clock.now());
+    app.deps.tasks.command_once(live.task.id, command(agent), answer).await?;
     app.engine.wake(live.task.id);
     Ok(Json(Success::YES))
 }
@@ -66,42 +66,44 @@ pub async fn pause(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
 ) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, |agent| Command::PauseAgent { agent }).await
+    steer(&app, &caller, &id, &repeat, |agent| Command::PauseAgent { agent }).await
 }
 
 pub async fn resume(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
 ) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, |agent| Command::ResumeAgent { agent }).await
+    steer(&app, &caller, &id, &repeat, |agent| Command::ResumeAgent { agent }).await
 }
 
 pub async fn cancel(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
 ) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, |agent| Command::CancelAgent { agent }).await
+    steer(&app, &caller, &id, &repeat, |agent| Command::CancelAgent { agent }).await
 }
 
 pub async fn guide(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-    Body(guide): Body<Guide>,
+    Once { repeat, body: guide }: Once<Guide>,
 ) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, |agent| Command::GuideAgent { agent, message: guide.message }).await
+    steer(&app, &caller, &id, &repeat, |agent| Command::GuideAgent { agent, message: guide.message }).await
 }
 
 pub async fn approve(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path((id, approval)): Path<(String, String)>,
-    Body(answer): Body<DecideApproval>,
+    Once { repeat, body: answer }: Once<DecideApproval>,
 ) -> Result<Json<Success>, ApiError> {
-    caller.may("agents.write")?;
     let (_, live) = find(&app, &caller, &id).await?;
     let approval: ApprovalId = approval.parse().map_err(|_| ApiError::not_found("approval"))?;
     let decision = match (answer.approved, answer.input) {
@@ -112,7 +114,7 @@ pub async fn approve(
             Decision::Approve { replacement: replacement(&app, tool.as_deref(), Value::Object(input)).await? }
         }
     };
-    steer(&app, &caller, &id, |agent| Command::Decide { agent, approval, decision }).await
+    steer(&app, &caller, &id, &repeat, |agent| Command::Decide { agent, approval, decision }).await
 }
 
 /// Arguments put in place of the proposed ones have to fit the tool, too.

@@ -16,7 +16,6 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListApprovals>,
 ) -> Result<Json<ApprovalList>, ApiError> {
-    caller.may("agents.read")?;
     let status = query.status.map(|word| word.parse::<ApprovalStatus>()).transpose();
     let status = status.map_err(|error| ApiError::refused(error.to_string()))?;
     let page = page(query.limit, query.offset)?;

@@ -10,7 +10,9 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, patch, post};
 
 use super::guard;
-use super::{App, agents, api_keys, approvals, deliverables, events, health, tasks, usage, workspaces};
+use super::{
+    App, agents, api_keys, approvals, deliverables, events, health, tasks, uploads, usage, workspaces,
+};
 
 /// Who may call an operation. It is checked before the operation sees the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +99,7 @@ pub fn table() -> Vec<Row> {
         on_delete("/workspaces/{id}", WORKSPACES_WRITE, NOTHING, workspaces::remove),
         on_get("/workspaces/{id}/deliverables", WORKSPACES_READ, NOTHING, workspaces::deliverables),
         on_get("/workspaces/{id}/files", WORKSPACES_READ, QUERY, workspaces::files),
-        on_post("/workspaces/{id}/files", WORKSPACES_WRITE, FILES, workspaces::upload),
+        on_post("/workspaces/{id}/files", WORKSPACES_WRITE, FILES, uploads::upload),
         on_get("/workspaces/{id}/files/{*path}", WORKSPACES_READ, NOTHING, workspaces::download),
         on_delete("/workspaces/{id}/files/{*path}", WORKSPACES_WRITE, NOTHING, workspaces::remove_file),
         on_post("/api-keys", KEYS_WRITE, JSON, api_keys::create),

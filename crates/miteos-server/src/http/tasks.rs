@@ -6,17 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use miteos_api::{CompletedTaskList, Guide, ListTasks, Success, Task, TaskList, TaskStatus, UpdateTask};
 use miteos_core::command::Command;
 use miteos_core::ids::{TaskId, WorkspaceId};
 use miteos_core::task::Stage;
-use miteos_store::TaskRow;
+use miteos_store::{IdempotencyRow, TaskRow};
 
 use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
-use super::extract::{Body, Page, Query, in_range, page};
+use super::extract::{Body, Page, Path, Query, in_range, page};
+use super::repeat::{Once, OnceBare, Repeatable};
 use crate::tasks::Live;
 use crate::{project, views};
 
@@ -39,7 +40,6 @@ pub async fn get(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Task>, ApiError> {
-    caller.may("tasks.read")?;
     let live = app.task(&caller, &id).await?;
     Ok(Json(shown(&app, &live).await?))
 }
@@ -49,7 +49,6 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListTasks>,
 ) -> Result<Json<TaskList>, ApiError> {
-    caller.may("tasks.read")?;
     let status = query.status.map(|word| word.parse::<TaskStatus>()).transpose();
     let status = status.map_err(|error| ApiError::refused(error.to_string()))?;
     let workspace = match query.workspace_id {
@@ -87,7 +86,6 @@ pub async fn completed(
     caller: Caller,
     Query(query): Query<ListTasks>,
 ) -> Result<Json<CompletedTaskList>, ApiError> {
-    caller.may("tasks.read")?;
     let page = page(query.limit, query.offset)?;
     let (rows, total) = rows(&app, &caller, Some(TaskStatus::Complete), None, page).await?;
     let tasks = rows.iter().map(views::completed).collect::<Result<_, _>>()?;
@@ -95,22 +93,40 @@ pub async fn completed(
 }
 
 /// A command on the caller's task; the engine looks at it right after.
-async fn steer(app: &App, caller: &Caller, id: &str, command: Command) -> Result<TaskId, ApiError> {
-    caller.may("tasks.write")?;
+async fn steer(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    command: Command,
+    answer: Option<IdempotencyRow>,
+) -> Result<TaskId, ApiError> {
     let id = app.task(caller, id).await?.task.id;
-    app.deps.tasks.command(id, command).await?;
+    app.deps.tasks.command_once(id, command, answer).await?;
     app.engine.wake(id);
     Ok(id)
+}
+
+/// A command that answers only that it worked, also when it comes again.
+async fn steer_once(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    command: Command,
+    repeat: &Repeatable,
+) -> Result<Json<Success>, ApiError> {
+    steer(app, caller, id, command, repeat.success(app.deps.clock.now())).await?;
+    Ok(Json(Success::YES))
 }
 
 pub async fn cancel(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
 ) -> Result<Json<Success>, ApiError> {
     let task = app.task(&caller, &id).await?.task.id;
     let mut news = app.deps.tasks.feed.watch(task);
-    steer(&app, &caller, &id, Command::CancelTask).await?;
+    let done = steer_once(&app, &caller, &id, Command::CancelTask, &repeat).await?;
     let ended = async {
         loop {
             news.borrow_and_update();
@@ -125,35 +141,34 @@ pub async fn cancel(
     };
     // What does not die in time is still being killed; the task is not called cancelled before.
     let _ = tokio::time::timeout(CANCEL_WAIT, ended).await;
-    Ok(Json(Success::YES))
+    Ok(done)
 }
 
 pub async fn pause(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
 ) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, Command::PauseTask).await?;
-    Ok(Json(Success::YES))
+    steer_once(&app, &caller, &id, Command::PauseTask, &repeat).await
 }
 
 pub async fn resume(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
 ) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, Command::ResumeTask).await?;
-    Ok(Json(Success::YES))
+    steer_once(&app, &caller, &id, Command::ResumeTask, &repeat).await
 }
 
 pub async fn guide(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-    Body(guide): Body<Guide>,
+    Once { repeat, body: guide }: Once<Guide>,
 ) -> Result<Json<Success>, ApiError> {
-    steer(&app, &caller, &id, Command::GuideTask { message: guide.message }).await?;
-    Ok(Json(Success::YES))
+    steer_once(&app, &caller, &id, Command::GuideTask { message: guide.message }, &repeat).await
 }
 
 pub async fn update(
@@ -162,7 +177,6 @@ pub async fn update(
     Path(id): Path<String>,
     Body(update): Body<UpdateTask>,
 ) -> Result<Json<Task>, ApiError> {
-    caller.may("tasks.write")?;
     let dial = match update.config.autonomy_level {
         None => None,
         Some(level) => {
@@ -179,7 +193,7 @@ pub async fn update(
         }
     };
     for command in dial.into_iter().chain(budget) {
-        steer(&app, &caller, &id, command).await?;
+        steer(&app, &caller, &id, command, None).await?;
     }
     let live = app.task(&caller, &id).await?;
     Ok(Json(shown(&app, &live).await?))

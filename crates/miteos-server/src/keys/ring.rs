@@ -141,6 +141,10 @@ pub struct Held {
 }
 
 impl Held {
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.revoked.is_cancelled() || self.key.expires_at.is_some_and(|at| at <= now)
+    }
+
     /// Returns when the key is revoked or has expired; never, if neither happens.
     pub async fn ended(&self, clock: &dyn Clock) {
         let expired = async {

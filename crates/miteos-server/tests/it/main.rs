@@ -6,11 +6,18 @@ mod harness;
 mod standin;
 
 mod bad_input;
+mod conventions;
 mod crash;
 mod deliverables;
 mod events;
+mod keys;
+mod limits;
 mod loops;
+mod operations;
 mod plans;
 mod provider;
+mod repeats;
 mod steering;
 mod tiers;
+mod uploads;
+mod usage;
