@@ -18,24 +18,38 @@ const PURGE_EVERY: u64 = 600;
 /// How long a revoked or expired key is kept (ms): thirty days.
 const OLD_KEYS_KEPT_MS: u64 = 30 * 24 * 3600 * 1000;
 
-/// Runs until `stop`, then writes the limits down once more.
-pub async fn run(store: Store, limits: Arc<Limiter>, clock: Arc<dyn Clock>, stop: CancellationToken) {
-    let mut turn: u64 = 0;
-    loop {
-        if turn.is_multiple_of(PURGE_EVERY) {
-            purge(&store, clock.now()).await;
+/// What it works with.
+#[derive(Clone)]
+pub struct Housekeeping {
+    pub store: Store,
+    pub limits: Arc<Limiter>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Housekeeping {
+    /// Runs until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut turn: u64 = 0;
+        loop {
+            if turn.is_multiple_of(PURGE_EVERY) {
+                purge(&self.store, self.clock.now()).await;
+            }
+            turn += 1;
+            tokio::select! {
+                () = tokio::time::sleep(WRITE_EVERY) => self.write_down(Writing::GoingOn).await,
+                () = stop.cancelled() => return,
+            }
         }
-        turn += 1;
-        let last = tokio::select! {
-            () = tokio::time::sleep(WRITE_EVERY) => false,
-            () = stop.cancelled() => true,
-        };
-        let writing = if last { Writing::Last } else { Writing::GoingOn };
-        if let Err(error) = limits.write_down(&store, clock.now(), writing).await {
+    }
+
+    /// Once, when the last request has been answered.
+    pub async fn finish(&self) {
+        self.write_down(Writing::Last).await;
+    }
+
+    async fn write_down(&self, writing: Writing) {
+        if let Err(error) = self.limits.write_down(&self.store, self.clock.now(), writing).await {
             tracing::warn!(error = %chain(&error), "the use of keys could not be written down");
-        }
-        if last {
-            return;
         }
     }
 }

@@ -137,7 +137,7 @@ impl Limiter {
         now: Timestamp,
         writing: Writing,
     ) -> Result<(), StoreError> {
-        let marks = self.changed(now, writing);
+        let marks = self.marks(now, writing);
         if marks.is_empty() {
             return Ok(());
         }
@@ -154,12 +154,14 @@ impl Limiter {
         written
     }
 
-    fn changed(&self, now: Timestamp, writing: Writing) -> Vec<KeyMark> {
+    fn marks(&self, now: Timestamp, writing: Writing) -> Vec<KeyMark> {
         let mut keys = self.keys();
         let second = now.millis() / 1000;
         keys.retain(|_, minute| minute.changed || minute.newest + WINDOW_S > second);
-        let changed = keys.iter_mut().filter(|(_, minute)| minute.changed);
-        changed
+        // At the end everything is written, in place of guesses that were written before.
+        let wanted = |minute: &Minute| minute.changed || writing == Writing::Last;
+        keys.iter_mut()
+            .filter(|(_, minute)| wanted(minute))
             .map(|(key, minute)| {
                 minute.changed = false;
                 let lost = match writing {
@@ -257,6 +259,10 @@ mod tests {
         again.write_down(&store, at(5_500), Writing::GoingOn).await.unwrap();
         let killed = Limiter::load(&store, at(5_900)).await.unwrap();
         assert_eq!(killed.take(key(), 10, at(5_900)).remaining, 10 - (4 + 2 + 2) - 1);
+        killed.write_down(&store, at(5_900), Writing::GoingOn).await.unwrap();
+        killed.write_down(&store, at(5_900), Writing::Last).await.unwrap();
+        let stopped = Limiter::load(&store, at(5_900)).await.unwrap();
+        assert_eq!(stopped.take(key(), 10, at(5_900)).remaining, 10 - 9 - 1, "exact, where it was a guess");
         let later = Limiter::load(&store, at(70_000)).await.unwrap();
         assert_eq!(later.take(key(), 10, at(70_000)).remaining, 9);
         // Nothing is kept of a key that has been quiet for a minute.

@@ -12,13 +12,12 @@ use miteos_store::{Store, StoreConfig, StoreError};
 use miteos_tools::http::Guarded;
 use miteos_tools::{Registry, Services};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::feed::Feed;
-use crate::housekeeping;
+use crate::housekeeping::Housekeeping;
 use crate::http::{self, App};
 use crate::keys::{self, BootstrapError, BootstrapKeys, Keyring};
 use crate::limits::Limiter;
@@ -56,7 +55,6 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     keys: Option<BootstrapKeys>,
-    housekeeping: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -92,9 +90,7 @@ impl Server {
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let stop = CancellationToken::new();
-        let clock = Arc::clone(&config.clock);
-        let limits = Arc::new(Limiter::load(&store, clock.now()).await?);
-        let housekeeping = housekeeping::run(store.clone(), Arc::clone(&limits), clock, stop.clone());
+        let limits = Arc::new(Limiter::load(&store, config.clock.now()).await?);
         let app = Arc::new(App {
             deps,
             engine: engine.clone(),
@@ -110,8 +106,7 @@ impl Server {
             in_flight: Arc::default(),
             measured: http::Measured::default(),
         });
-        let housekeeping = tokio::spawn(housekeeping);
-        Ok(Self { app, engine, store, listener, address, keys, housekeeping, stop })
+        Ok(Self { app, engine, store, listener, address, keys, stop })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -145,14 +140,17 @@ impl Server {
         let serve = axum::serve(self.listener, router)
             .with_graceful_shutdown(async move { drained.cancelled().await });
         let serve = tokio::spawn(serve.into_future());
+        let (limits, clock) = (Arc::clone(&self.app.limits), Arc::clone(&self.app.deps.clock));
+        let housekeeping = Housekeeping { store: self.store.clone(), limits, clock };
+        let kept = tokio::spawn(housekeeping.clone().run(stop.clone()));
         shutdown.await;
         stop.cancel();
         self.engine.stop(STOP_PATIENCE).await;
         let served = tokio::time::timeout(Duration::from_secs(2), serve).await;
-        // It ends with one more write.
-        if self.housekeeping.await.is_err() {
+        if kept.await.is_err() {
             tracing::error!("the housekeeping panicked");
         }
+        housekeeping.finish().await;
         self.store.close().await;
         match served {
             Ok(Ok(outcome)) => outcome,

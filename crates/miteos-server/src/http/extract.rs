@@ -78,7 +78,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         read.map(|query| Self(query.0)).map_err(|rejection| {
-            ApiError::malformed(format!("the query is not as expected: {}", rejection.body_text()))
+            let why = rejection.body_text();
+            let detail = format!("the query is not as expected: {why}");
+            // A number beyond every range is out of range, and still a number.
+            if why.contains("too large to fit") || why.contains("too small to fit") {
+                ApiError::refused(detail)
+            } else {
+                ApiError::malformed(detail)
+            }
         })
     }
 }

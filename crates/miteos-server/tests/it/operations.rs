@@ -207,7 +207,7 @@ async fn what_cannot_be_read_is_refused() {
         let path = objects.fill(&operation);
         let key = Some(server.key.as_str());
         let nonsense = match operation.takes {
-            Takes::Json => vec!["{", "", "[]", "\"x\"", "{}", "nul\u{0}"],
+            Takes::Json => vec!["{", "", "[]", "\"x\"", "[{}]", "nul\u{0}"],
             Takes::Nothing | Takes::Query | Takes::Files => Vec::new(),
         };
         for text in nonsense {

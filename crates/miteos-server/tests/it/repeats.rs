@@ -2,11 +2,14 @@
 //! twice.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use miteos_server::operations;
+use miteos_server::{CrashHook, operations};
 use serde_json::{Value, json};
 
+use crate::crash::Gate;
 use crate::harness::{HandClock, TestServer};
 use crate::standin::{Script, StandIn, call, slow, text};
 
@@ -167,4 +170,63 @@ async fn answers_outlive_a_restart_and_end_after_a_day() {
     let server = start().await;
     let lost = post(&server, "/api-keys", "two", key).await;
     assert_eq!((lost.status, lost.replayed), (409, false), "{}", lost.body);
+}
+
+/// Sends a request to a server of its own whose plug is pulled when what the request did is durable and before anybody
+/// is told.
+async fn cut_off(folder: &Path, standin: &StandIn, path: &str, body: &'static str) {
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel::<()>();
+    let (gate, armed) = (Arc::new(Gate::default()), Arc::new(AtomicBool::new(false)));
+    let (held, live) = (Arc::clone(&gate), Arc::clone(&armed));
+    let hook: CrashHook = Arc::new(move |_| {
+        if live.load(Ordering::SeqCst) {
+            let _ = told.send(());
+            held.wait();
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (folder, standin, path) = (folder.to_owned(), standin.clone(), path.to_owned());
+    runtime.spawn(async move {
+        let change = |config: &mut miteos_server::Config| config.crash = Some(Arc::clone(&hook));
+        let server = TestServer::over(&folder, standin, change).await;
+        if let Some(task) = server.get("/tasks").await["tasks"][0]["id"].as_str() {
+            open_approval(&server, task, "a.txt").await;
+        }
+        armed.store(true, Ordering::SeqCst);
+        let answer = post(&server, &path, "cut", body).await;
+        panic!("it was told: {}", answer.body);
+    });
+    heard.recv().await.unwrap();
+    runtime.shutdown_background();
+    gate.open();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_crash_between_effect_and_answer_the_answer_is_there() {
+    let temp = tempfile::tempdir().unwrap();
+    let standin = StandIn::start(script()).await;
+    let prompt = "{\"prompt\": \"x\", \"config\": {\"autonomy_level\": 30}}";
+    let (mut task, mut agent) = (String::new(), String::new());
+    for round in 0..4 {
+        let (path, body) = match round {
+            0 => ("/tasks".to_owned(), prompt),
+            1 => (format!("/tasks/{task}/guide"), "{\"message\": \"left\"}"),
+            2 => (format!("/agents/{agent}/pause"), ""),
+            _ => (format!("/agents/{agent}/resume"), ""),
+        };
+        cut_off(temp.path(), &standin, &path, body).await;
+        let mut server = TestServer::over(temp.path(), standin.clone(), |_| {}).await;
+        let again = post(&server, &path, "cut", body).await;
+        assert!(again.replayed && matches!(again.status, 200 | 201), "{path}: {}", again.body);
+        let list = server.get("/tasks").await;
+        assert_eq!(list["total"], 1);
+        task = list["tasks"][0]["id"].as_str().unwrap().to_owned();
+        agent = open_approval(&server, &task, "a.txt").await.0;
+        server.stop().await;
+    }
+    let server = TestServer::over(temp.path(), standin, |_| {}).await;
+    let types = server.event_types(&task).await;
+    for kind in ["task.created", "agent.guided", "agent.paused", "agent.resumed"] {
+        assert_eq!(types.iter().filter(|word| *word == kind).count(), 1, "{kind}: {types:?}");
+    }
 }
