@@ -16,6 +16,7 @@ pub mod health;
 pub mod keys;
 pub mod subtasks;
 pub mod tasks;
+pub mod usage;
 pub mod words;
 pub mod workspaces;
 pub mod ws;
@@ -28,14 +29,15 @@ pub use deliverables::{Deliverable, Share, ShareDeliverable};
 pub use errors::{ErrorBody, Success};
 pub use events::{Event, EventPage, EventType, ListEvents};
 pub use health::{Check, Health, Readiness};
-pub use keys::{ApiKey, CreateApiKey, CreatedApiKey};
+pub use keys::{ApiKey, CreateApiKey, CreatedApiKey, SCOPES};
 pub use subtasks::Subtask;
 pub use tasks::{
     CompletedTask, CompletedTaskList, CreateTask, CreateTaskConfig, ListTasks, Task, TaskConfig, TaskList,
     UpdateTask, UpdateTaskConfig,
 };
+pub use usage::{ListUsage, Storage, Usage, UsageRow, UsageTotals};
 pub use words::{
-    AgentStatus, AgentType, ApprovalStatus, DeployTarget, Environment, FileKind, Risk, SubtaskStatus,
-    TaskStatus, Tier, UnknownWord, WorkspaceStatus,
+    AgentStatus, AgentType, ApprovalStatus, DeployTarget, Environment, FileKind, GroupBy, Risk,
+    SubtaskStatus, TaskStatus, Tier, UnknownWord, WorkspaceStatus,
 };
 pub use workspaces::{CreateWorkspace, ListFiles, Workspace, WorkspaceFile};

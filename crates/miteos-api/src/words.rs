@@ -193,6 +193,13 @@ Tier, "tier" {
     Enterprise = "enterprise",
 });
 
+words!(/// What a report of usage is grouped by.
+GroupBy, "grouping" {
+    Day = "day",
+    Task = "task",
+    Model = "model",
+});
+
 words!(/// Whether a workspace can be used.
 WorkspaceStatus, "workspace status" {
     Active = "active",

@@ -283,6 +283,8 @@ fn the_small_ones() {
 fn a_created_key_shows_its_secret_to_the_wire_and_not_to_the_log() {
     let created = CreatedApiKey {
         api_key: ApiKey {
+            prefix: "mt_live_0123ab".into(),
+            requests_per_minute: None,
             id: "key_1".into(),
             name: "laptop".into(),
             environment: Environment::Live,

@@ -11,6 +11,7 @@ mod client;
 mod deliverables;
 mod error;
 mod health;
+mod keys;
 mod multipart;
 mod retry;
 mod sse;

@@ -121,6 +121,16 @@ pub enum Billed {
     AtMost(Option<MicroUsd>),
 }
 
+impl Billed {
+    /// The call, if the provider counted it.
+    pub fn reported(&self) -> Option<&ModelCall> {
+        match self {
+            Self::Reported(call) => Some(call),
+            Self::Nothing | Self::AtMost(_) => None,
+        }
+    }
+}
+
 /// What one agent has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
@@ -432,6 +442,58 @@ impl Event {
             | Self::HoldAsked { .. }
             | Self::AgentStopAsked { .. } => return None,
         })
+    }
+
+    /// The model call that the record tells of: what was paid for, and is paid for once.
+    pub fn model_call(&self) -> Option<&ModelCall> {
+        match self {
+            Self::AnswerRefused { model_call, .. }
+            | Self::TaskPlanned { model_call, .. }
+            | Self::Concluded { model_call, .. }
+            | Self::AgentThought { model_call, .. }
+            | Self::HistorySummarised { model_call, .. } => Some(model_call),
+            Self::ModelUnanswered { billed, .. } => billed.reported(),
+            Self::TaskCreated(_)
+            | Self::TaskPlanning
+            | Self::QuestionRetried { .. }
+            | Self::TaskRunning
+            | Self::ReplanAsked { .. }
+            | Self::ConclusionAsked
+            | Self::TaskPaused
+            | Self::TaskResumed { .. }
+            | Self::AutonomySet { .. }
+            | Self::BudgetSet { .. }
+            | Self::StopAsked { .. }
+            | Self::TaskHoldAsked
+            | Self::TaskHoldLifted
+            | Self::ModelReserved { .. }
+            | Self::CreditLow { .. }
+            | Self::TaskComplete { .. }
+            | Self::TaskFailed { .. }
+            | Self::TaskCancelled { .. }
+            | Self::DeliverableCreated { .. }
+            | Self::MessageSent { .. }
+            | Self::ApprovalRequired { .. }
+            | Self::ApprovalResolved { .. }
+            | Self::AgentStarted { .. }
+            | Self::ModelRetried { .. }
+            | Self::AgentHinted { .. }
+            | Self::HistoryStubbed { .. }
+            | Self::SummaryAsked { .. }
+            | Self::CallAuthorised { .. }
+            | Self::CallStarted { .. }
+            | Self::CallReset { .. }
+            | Self::CallFinished { .. }
+            | Self::AgentGuided { .. }
+            | Self::HoldAsked { .. }
+            | Self::AgentPaused { .. }
+            | Self::AgentResumed { .. }
+            | Self::AgentStopAsked { .. }
+            | Self::AgentComplete { .. }
+            | Self::AgentFailed { .. }
+            | Self::AgentCancelled { .. }
+            | Self::AgentSkipped { .. } => None,
+        }
     }
 
     /// The agent that the record is about.

@@ -1,19 +1,24 @@
 //! The HTTP contract. Handlers extract, authorise, make one call and shape the answer; they know no SQL and no model.
 
 mod agents;
+mod api_keys;
 mod approvals;
 mod auth;
 mod deliverables;
 mod error;
 mod events;
 mod extract;
+mod guard;
 mod health;
 mod layers;
+pub mod operations;
 mod ranges;
 mod repeat;
 mod router;
 mod steer;
 mod tasks;
+mod uploads;
+mod usage;
 mod workspaces;
 
 use std::sync::Arc;
@@ -24,15 +29,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Ids;
 use crate::engine::Engine;
+use crate::keys::Keyring;
+use crate::limits::Limiter;
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
 use crate::tasks::Live;
 
 pub use router::router;
+pub use usage::Measured;
 
 use auth::Caller;
 use error::ApiError;
+use repeat::InFlight;
 
 /// What handlers work with.
 pub struct App {
@@ -47,6 +56,10 @@ pub struct App {
     pub approval_expires_ms: u64,
     /// Ends long answers when the server stops.
     pub stop: CancellationToken,
+    pub keys: Arc<Keyring>,
+    pub limits: Arc<Limiter>,
+    pub in_flight: Arc<InFlight>,
+    pub measured: Measured,
 }
 
 impl App {

@@ -1,19 +1,26 @@
 //! API keys: how they are made, recognised and, on the first start, handed to the owner.
 
+mod ring;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use miteos_core::ids::{AccountId, KeyId};
-use miteos_core::time::Timestamp;
 use miteos_store::{AccountRow, KeyRow, Store, StoreError};
 use sha2::Digest;
 
+pub use ring::{Held, Keyring};
+
 use crate::clock::{Clock, Ids, random};
-use crate::secrets::write_private;
+use crate::secrets::{MasterKey, Purpose, write_private};
 
 /// Characters of a key that lists show.
 const SHOWN: usize = 14;
+/// Of a SHA-256.
+const HASH_BYTES: usize = 32;
+/// Random bytes of a key.
+const SECRET_BYTES: usize = 20;
 /// Longest key that is looked up (bytes).
 const MAX_KEY_BYTES: usize = 200;
 /// The file that the local command line finds the first keys in.
@@ -28,28 +35,29 @@ pub struct BootstrapKeys {
 
 /// A new secret: 160 bits behind a prefix that says which world it opens.
 pub fn new_secret(live: bool) -> String {
-    let mut bytes = [0_u8; 20];
+    let mut bytes = [0_u8; SECRET_BYTES];
     random(&mut bytes);
     format!("{}{}", prefix(live), hex::encode(bytes))
+}
+
+/// A secret that can be told again as long as its seed is known to the server, and to nobody without the master key.
+pub fn derived_secret(master: &MasterKey, live: bool, id: KeyId, seed: &str) -> String {
+    let mac = master.sign(Purpose::ApiKey, &format!("{id}/{seed}"));
+    format!("{}{}", prefix(live), mac.chars().take(2 * SECRET_BYTES).collect::<String>())
+}
+
+/// The first characters of a key, by which people tell keys apart.
+pub fn shown(secret: &str) -> String {
+    secret.chars().take(SHOWN).collect()
 }
 
 fn prefix(live: bool) -> &'static str {
     if live { "mt_live_" } else { "mt_test_" }
 }
 
-pub fn hash(secret: &str) -> Vec<u8> {
-    sha2::Sha256::digest(secret.as_bytes()).to_vec()
-}
-
-/// The key, if it is one and still opens anything.
-pub async fn find(store: &Store, secret: &str, now: Timestamp) -> Result<Option<KeyRow>, StoreError> {
-    let looks_right =
-        secret.len() <= MAX_KEY_BYTES && (secret.starts_with("mt_live_") || secret.starts_with("mt_test_"));
-    if !looks_right {
-        return Ok(None);
-    }
-    let row = store.key_by_hash(&hash(secret)).await?;
-    Ok(row.filter(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now)))
+/// What is stored of a key. It has too many random bits to be guessed from its hash, however fast that is made.
+pub fn hash(secret: &str) -> [u8; HASH_BYTES] {
+    sha2::Sha256::digest(secret.as_bytes()).into()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -96,13 +104,14 @@ pub async fn bootstrap(
         account,
         live,
         name: "first start".to_owned(),
-        hash: hash(secret),
-        prefix: secret.chars().take(SHOWN).collect(),
+        hash: hash(secret).to_vec(),
+        prefix: shown(secret),
         scopes: vec!["*".to_owned()],
         tier: "enterprise".to_owned(),
         created_at: now,
         expires_at: None,
         revoked_at: None,
+        requests_per_minute: None,
     };
     let rows = [row(&keys.test, false), row(&keys.live, true)];
     if owner.is_none() {

@@ -10,8 +10,10 @@ mod clock;
 mod engine;
 mod errors;
 mod feed;
+mod housekeeping;
 mod http;
 mod keys;
+mod limits;
 mod project;
 mod prompts;
 mod rows;
@@ -27,6 +29,7 @@ pub mod sandbox;
 
 pub use clock::{Clock, Ids, SystemClock};
 pub use config::Config;
+pub use http::operations::{Access, Operation, Takes, operations};
 pub use keys::{BootstrapKeys, KEYS_FILE};
 pub use miteos_models as models;
 pub use miteos_store::{CrashHook, FaultHook};

@@ -5,7 +5,7 @@ use miteos_core::ids::AgentId;
 use miteos_core::pending::Effect;
 use miteos_core::task::{Stage, Task};
 use miteos_core::time::Timestamp;
-use miteos_store::{Append, ApprovalRow, DeliverableRow, NewRecord, TaskRow};
+use miteos_store::{Append, ApprovalRow, DeliverableRow, NewRecord, TaskRow, UsageRow};
 use serde::{Deserialize, Serialize};
 
 use crate::project;
@@ -107,6 +107,15 @@ pub fn append(task: &Task, events: &[(Event, Timestamp)], now: Timestamp) -> ser
 }
 
 fn attach(append: &mut Append, task: &Task, event: &Event, at: Timestamp) -> serde_json::Result<()> {
+    if let Some(call) = event.model_call() {
+        append.usage.push(UsageRow {
+            day: at.day(),
+            model: call.model.clone(),
+            input: call.usage.input,
+            output: call.usage.output,
+            cost: call.cost,
+        });
+    }
     match event {
         Event::TaskPlanned { subtasks, .. } => append.agents.extend(subtasks.iter().map(|s| s.agent)),
         Event::DeliverableCreated { agent, deliverable } => append.deliverables.push(DeliverableRow {

@@ -15,12 +15,15 @@ const MIN_KEY_BYTES: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     Download,
+    /// An API key whose answer may be asked for again.
+    ApiKey,
 }
 
 impl Purpose {
     fn as_str(self) -> &'static str {
         match self {
             Self::Download => "download",
+            Self::ApiKey => "api-key",
         }
     }
 }

@@ -17,8 +17,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::feed::Feed;
+use crate::housekeeping::Housekeeping;
 use crate::http::{self, App};
-use crate::keys::{self, BootstrapError, BootstrapKeys};
+use crate::keys::{self, BootstrapError, BootstrapKeys, Keyring};
+use crate::limits::Limiter;
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
@@ -88,6 +90,7 @@ impl Server {
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let stop = CancellationToken::new();
+        let limits = Arc::new(Limiter::load(&store, config.clock.now()).await?);
         let app = Arc::new(App {
             deps,
             engine: engine.clone(),
@@ -98,6 +101,10 @@ impl Server {
             max_model_calls: config.max_model_calls,
             approval_expires_ms: config.approval_expires_ms,
             stop: stop.clone(),
+            keys: Arc::new(Keyring::new(store.clone())),
+            limits,
+            in_flight: Arc::default(),
+            measured: http::Measured::default(),
         });
         Ok(Self { app, engine, store, listener, address, keys, stop })
     }
@@ -133,10 +140,17 @@ impl Server {
         let serve = axum::serve(self.listener, router)
             .with_graceful_shutdown(async move { drained.cancelled().await });
         let serve = tokio::spawn(serve.into_future());
+        let (limits, clock) = (Arc::clone(&self.app.limits), Arc::clone(&self.app.deps.clock));
+        let housekeeping = Housekeeping { store: self.store.clone(), limits, clock };
+        let kept = tokio::spawn(housekeeping.clone().run(stop.clone()));
         shutdown.await;
         stop.cancel();
         self.engine.stop(STOP_PATIENCE).await;
         let served = tokio::time::timeout(Duration::from_secs(2), serve).await;
+        if kept.await.is_err() {
+            tracing::error!("the housekeeping panicked");
+        }
+        housekeeping.finish().await;
         self.store.close().await;
         match served {
             Ok(Ok(outcome)) => outcome,

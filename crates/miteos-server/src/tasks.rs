@@ -116,9 +116,20 @@ impl Tasks {
     /// Makes events durable that `live.task` has already moved past. After an error the task in memory is ahead of
     /// the journal and must be loaded afresh.
     pub async fn commit(&self, live: &mut Live, events: &[(Event, Timestamp)]) -> Result<(), TaskError> {
+        self.commit_with(live, events, None).await
+    }
+
+    /// As [`Self::commit`], with the answer that repeats of the request are to get.
+    async fn commit_with(
+        &self,
+        live: &mut Live,
+        events: &[(Event, Timestamp)],
+        answer: Option<IdempotencyRow>,
+    ) -> Result<(), TaskError> {
         let id = live.task.id;
         let unwritable = |source| TaskError::Unwritable { task: id, source };
         let mut append = rows::append(&live.task, events, self.clock.now()).map_err(unwritable)?;
+        append.idempotency = answer;
         live.unsaved += append.records.iter().map(|record| record.body.len()).sum::<usize>();
         if live.snapshot_is_due() {
             let body = serde_json::to_vec(&live.task).map_err(unwritable)?;
@@ -133,12 +144,18 @@ impl Tasks {
 
     /// Carries out one command on a task; see [`Tasks::commands`].
     pub async fn command(&self, id: TaskId, command: Command) -> Result<Live, CommandError> {
-        self.commands(id, &[command]).await
+        self.commands(id, &[command], None).await
     }
 
     /// Carries out commands on a task, whoever drives it: all of them or none, decided on the newest version, and
-    /// again if somebody else was faster.
-    pub async fn commands(&self, id: TaskId, commands: &[Command]) -> Result<Live, CommandError> {
+    /// again if somebody else was faster. The answer that repeats of the request are to get is stored with what the
+    /// commands change, and by itself if they change nothing.
+    pub async fn commands(
+        &self,
+        id: TaskId,
+        commands: &[Command],
+        answer: Option<IdempotencyRow>,
+    ) -> Result<Live, CommandError> {
         for _ in 0..MAX_CONFLICTS {
             let mut live = self.load(id).await?.ok_or(CommandError::NotFound)?;
             let now = self.clock.now();
@@ -147,10 +164,13 @@ impl Tasks {
                 events.extend(live.task.handle(command.clone(), now)?);
             }
             if events.is_empty() {
+                if let Some(answer) = answer {
+                    self.store.insert_answer(answer).await.map_err(TaskError::from)?;
+                }
                 return Ok(live);
             }
             let events: Vec<_> = events.into_iter().map(|event| (event, now)).collect();
-            match self.commit(&mut live, &events).await {
+            match self.commit_with(&mut live, &events, answer.clone()).await {
                 Ok(()) => return Ok(live),
                 Err(TaskError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),

@@ -8,6 +8,9 @@ use crate::columns::{id, int, time};
 use crate::error::StoreError;
 use crate::store::Store;
 
+/// How long an answer is kept (ms): a day. An older one counts as none.
+pub const ANSWERS_KEPT_MS: u64 = 24 * 3600 * 1000;
+
 /// One answer. (`key`, `method`, `path`, `name`) is what it is found by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyRow {
@@ -27,19 +30,23 @@ pub struct IdempotencyRow {
 const GET: &str = "SELECT api_key, method, path, name, fingerprint, status, body, at FROM idempotency
     WHERE api_key = $1 AND method = $2 AND path = $3 AND name = $4";
 const INSERT: &str = "INSERT INTO idempotency (api_key, method, path, name, fingerprint, status, body, at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (api_key, method, path, name) DO NOTHING";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (api_key, method, path, name) DO UPDATE SET
+    fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body, at = excluded.at
+    WHERE idempotency.at <= $9";
 const PURGE: &str = "DELETE FROM idempotency WHERE at < $1";
 
 impl Store {
-    /// The answer stored for this request, if any.
+    /// The answer stored for this request in the day before `now`, if any.
     pub async fn answer(
         &self,
         key: KeyId,
         method: String,
         path: String,
         name: String,
+        now: Timestamp,
     ) -> Result<Option<IdempotencyRow>, StoreError> {
-        self.read("find a stored answer", move |db| get(db, key, &method, &path, &name)).await
+        let found = self.read("find a stored answer", move |db| get(db, key, &method, &path, &name)).await?;
+        Ok(found.filter(|row| now.since(row.at) < ANSWERS_KEPT_MS))
     }
 
     /// Stores an answer on its own, for requests whose effect is in no table of this store. Fails with
@@ -79,6 +86,8 @@ pub(crate) fn insert(db: &Connection, row: &IdempotencyRow) -> Result<(), StoreE
         row.status,
         row.body,
         int(row.at.millis()),
+        // An answer past its day gives way to the new one, purged or not.
+        int(row.at.millis()) - int(ANSWERS_KEPT_MS),
     ])?;
     if inserted == 1 {
         return Ok(());

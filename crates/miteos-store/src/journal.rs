@@ -11,6 +11,7 @@ use crate::error::{AppendError, StoreError};
 use crate::idempotency::{self, IdempotencyRow};
 use crate::store::Store;
 use crate::tasks::{self, TaskRow};
+use crate::usage::{self, UsageRow};
 use crate::workspaces::{self, WorkspaceRow};
 
 /// The longest body of one record (bytes). Anything big belongs into a blob; a prompt of 100,000 characters
@@ -38,6 +39,8 @@ pub struct Append {
     pub agents: Vec<AgentId>,
     /// Inserted or updated.
     pub approvals: Vec<ApprovalRow>,
+    /// The model calls that the records tell of.
+    pub usage: Vec<UsageRow>,
     /// Takes the place of an older one.
     pub snapshot: Option<Snapshot>,
     /// The answer to store with the effect; fails with `StoreError::Repeated` if there is one already.
@@ -56,6 +59,7 @@ impl Append {
             deliverables: Vec::new(),
             agents: Vec::new(),
             approvals: Vec::new(),
+            usage: Vec::new(),
             snapshot: None,
             idempotency: None,
         }
@@ -349,6 +353,9 @@ fn write_rest(db: &Connection, append: &Append, place: Place) -> Result<Committe
     }
     for approval in &append.approvals {
         approvals::put(db, approval)?;
+    }
+    for call in &append.usage {
+        usage::add(db, append.row.account, append.row.live, append.task, call)?;
     }
     if let Some(Snapshot { version, body }) = &append.snapshot {
         db.prepare_cached(PUT_SNAPSHOT)?.execute(params![append.task.to_string(), int(*version), body])?;

@@ -5,7 +5,7 @@ use miteos_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::MAX_LIST_ROWS;
-use crate::columns::{damaged, id, int, opt_time, page, rows, time, time_or_null};
+use crate::columns::{count, damaged, id, int, opt_count, opt_time, page, rows, time, time_or_null};
 use crate::error::StoreError;
 use crate::idempotency::{self, IdempotencyRow};
 use crate::store::Store;
@@ -28,13 +28,35 @@ pub struct KeyRow {
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    /// What it may ask a minute; `None`: what its tier allows.
+    pub requests_per_minute: Option<u64>,
+}
+
+/// How far a key has used up its minute, written down so that a restart is no way around the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyMark {
+    pub key: KeyId,
+    /// Requests of the minute that ends with `at`.
+    pub requests: u64,
+    pub at: Timestamp,
+    pub last_used_at: Timestamp,
+}
+
+/// What a revocation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevokedKey {
+    Revoked,
+    /// There is no such key, or it was revoked before; the first time stands.
+    Missing,
+    /// No other open live key of the account could make keys afterwards; nothing was changed.
+    Last,
 }
 
 macro_rules! key_rows {
     ($rest:literal) => {
         concat!(
-            "SELECT id, account, live, name, hash, prefix, scopes, tier, created_at, expires_at, revoked_at ",
-            "FROM api_keys ",
+            "SELECT id, account, live, name, hash, prefix, scopes, tier, created_at, expires_at, revoked_at, ",
+            "requests_per_minute FROM api_keys ",
             $rest
         )
     };
@@ -44,8 +66,23 @@ const GET: &str = key_rows!("WHERE id = $1");
 const BY_HASH: &str = key_rows!("WHERE hash = $1");
 const LIST: &str = key_rows!("WHERE account = $1 AND live = $2 ORDER BY id DESC LIMIT $3");
 const INSERT: &str = "INSERT INTO api_keys (id, account, live, name, hash, prefix, scopes, tier, created_at,
-    expires_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
+    expires_at, revoked_at, requests_per_minute) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    ON CONFLICT DO NOTHING";
 const REVOKE: &str = "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL";
+const OPEN: &str = "SELECT COUNT(*) FROM api_keys WHERE account = $1 AND live = $2 AND revoked_at IS NULL
+    AND (expires_at IS NULL OR expires_at > $3)";
+// Scopes are a JSON array of words without quotation marks in them.
+const MAKERS: &str = "SELECT id FROM api_keys WHERE account = $1 AND live = $2 AND id <> $3
+    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $4)
+    AND (scopes LIKE '%\"*\"%' OR scopes LIKE '%\"keys.write\"%') LIMIT 1";
+const PURGE: &str = "DELETE FROM api_keys WHERE revoked_at < $1 OR expires_at < $1";
+const PURGE_MARKS: &str = "DELETE FROM key_marks WHERE api_key NOT IN (SELECT id FROM api_keys)";
+const MARK: &str = "INSERT INTO key_marks (api_key, requests, at, last_used_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (api_key) DO UPDATE SET requests = excluded.requests, at = excluded.at,
+    last_used_at = excluded.last_used_at";
+const MARKS: &str = "SELECT api_key, requests, at, last_used_at FROM key_marks WHERE at >= $1";
+const MARKS_OF: &str = "SELECT m.api_key, m.requests, m.at, m.last_used_at FROM key_marks m
+    JOIN api_keys k ON k.id = m.api_key WHERE k.account = $1";
 
 impl Store {
     /// Fails with [`StoreError::Exists`] if the id or the secret is taken, and with
@@ -88,14 +125,98 @@ impl Store {
         .await
     }
 
-    /// False if there is no such key or it was revoked before; the first time stands.
-    pub async fn revoke_key(&self, key: KeyId, at: Timestamp) -> Result<bool, StoreError> {
-        self.write("revoke a key", move |db| {
-            let revoked = db.prepare_cached(REVOKE)?.execute(params![int(at.millis()), key.to_string()])?;
-            Ok(revoked == 1)
+    /// As [`Self::insert_key`], unless the account has `limit` open keys in that world already: then
+    /// [`StoreError::TooLarge`].
+    pub async fn add_key(
+        &self,
+        row: KeyRow,
+        limit: u64,
+        answer: Option<IdempotencyRow>,
+    ) -> Result<(), StoreError> {
+        self.write("add a key", move |db| {
+            let asked = params![row.account.to_string(), row.live, int(row.created_at.millis())];
+            let open = db.prepare_cached(OPEN)?.query_row(asked, |row| count(row, 0))?;
+            if open >= limit {
+                return Err(StoreError::TooLarge {
+                    what: "the account's number of keys",
+                    actual: open + 1,
+                    limit,
+                });
+            }
+            if let Some(answer) = &answer {
+                idempotency::insert(db, answer)?;
+            }
+            insert(db, &row)
         })
         .await
     }
+
+    /// Revokes a key, unless nobody could make keys for the account's live world after it.
+    pub async fn revoke_key(&self, key: KeyId, at: Timestamp) -> Result<RevokedKey, StoreError> {
+        self.write("revoke a key", move |db| {
+            let name = key.to_string();
+            let found = db.prepare_cached(GET)?.query_row([&name], from_row).optional()?;
+            let Some(row) = found.filter(|row| row.revoked_at.is_none()) else {
+                return Ok(RevokedKey::Missing);
+            };
+            let makes_keys = row.scopes.iter().any(|scope| scope == "*" || scope == "keys.write");
+            if row.live && makes_keys {
+                let asked = params![row.account.to_string(), true, name, int(at.millis())];
+                if !db.prepare_cached(MAKERS)?.exists(asked)? {
+                    return Ok(RevokedKey::Last);
+                }
+            }
+            db.prepare_cached(REVOKE)?.execute(params![int(at.millis()), name])?;
+            Ok(RevokedKey::Revoked)
+        })
+        .await
+    }
+
+    /// Forgets keys that were revoked or expired before `before`, and what was written down about them.
+    pub async fn purge_keys(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.write("forget old keys", move |db| {
+            let gone = db.prepare_cached(PURGE)?.execute([int(before.millis())])? as u64;
+            if gone > 0 {
+                db.prepare_cached(PURGE_MARKS)?.execute([])?;
+            }
+            Ok(gone)
+        })
+        .await
+    }
+
+    /// Writes down how far keys are, all in one commit.
+    pub async fn mark_keys(&self, marks: Vec<KeyMark>) -> Result<(), StoreError> {
+        self.write("write down the use of keys", move |db| {
+            let mut put = db.prepare_cached(MARK)?;
+            for mark in &marks {
+                put.execute(params![
+                    mark.key.to_string(),
+                    int(mark.requests),
+                    int(mark.at.millis()),
+                    int(mark.last_used_at.millis()),
+                ])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// What was written down at or after a time.
+    pub async fn key_marks(&self, since: Timestamp) -> Result<Vec<KeyMark>, StoreError> {
+        self.read("read the use of keys", move |db| rows(db, MARKS, [int(since.millis())], mark)).await
+    }
+
+    /// What was written down of an account's keys, whenever that was.
+    pub async fn key_marks_of(&self, account: AccountId) -> Result<Vec<KeyMark>, StoreError> {
+        self.read("read the use of an account's keys", move |db| {
+            rows(db, MARKS_OF, [account.to_string()], mark)
+        })
+        .await
+    }
+}
+
+fn mark(row: &Row<'_>) -> rusqlite::Result<KeyMark> {
+    Ok(KeyMark { key: id(row, 0)?, requests: count(row, 1)?, at: time(row, 2)?, last_used_at: time(row, 3)? })
 }
 
 fn insert(db: &Connection, row: &KeyRow) -> Result<(), StoreError> {
@@ -111,6 +232,7 @@ fn insert(db: &Connection, row: &KeyRow) -> Result<(), StoreError> {
         int(row.created_at.millis()),
         opt_time(row.expires_at),
         opt_time(row.revoked_at),
+        row.requests_per_minute.map(int),
     ])?;
     if inserted == 0 {
         return Err(StoreError::Exists { what: "the key", name: row.id.to_string() });
@@ -133,5 +255,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
         created_at: time(row, 8)?,
         expires_at: time_or_null(row, 9)?,
         revoked_at: time_or_null(row, 10)?,
+        requests_per_minute: opt_count(row, 11)?,
     })
 }

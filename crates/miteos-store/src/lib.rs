@@ -21,6 +21,7 @@ mod readers;
 mod sqlite;
 mod store;
 mod tasks;
+mod usage;
 mod workspaces;
 mod writer;
 
@@ -29,15 +30,16 @@ pub use approvals::ApprovalRow;
 pub use blobs::{BlobRef, BlobStream, Blobs, MAX_BLOB_BYTES, MAX_GET_BYTES};
 pub use deliverables::DeliverableRow;
 pub use error::{AppendError, StoreError};
-pub use idempotency::IdempotencyRow;
+pub use idempotency::{ANSWERS_KEPT_MS, IdempotencyRow};
 pub use journal::{
     AccountRecord, Append, Committed, Loaded, MAX_RECORD_BYTES, MAX_RECORDS_PER_READ, MAX_SNAPSHOT_BYTES,
     NewRecord, Record, Snapshot,
 };
-pub use keys::KeyRow;
+pub use keys::{KeyMark, KeyRow, RevokedKey};
 pub use memory::{MAX_NOTE_BYTES, MAX_NOTE_KEY_BYTES, MAX_NOTES_PER_WORKSPACE, NoteRow};
 pub use store::{CrashHook, Fault, FaultHook, Store, StoreConfig};
 pub use tasks::{Scope, TaskHead, TaskRow};
+pub use usage::{Kept, UsageRange, UsageRow, UsageSum};
 pub use workspaces::{DeletedWorkspace, WorkspaceRow};
 
 /// The most rows one list call returns, whatever limit it was given.

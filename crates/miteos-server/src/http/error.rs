@@ -1,7 +1,8 @@
 //! Errors as clients see them: a status and one sentence. What happened inside goes to the log.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use miteos_api::ErrorBody;
 use miteos_core::command::Rejected;
@@ -46,7 +47,11 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(ErrorBody { detail: self.detail })).into_response()
+        let mut response = (self.status, Json(ErrorBody { detail: self.detail })).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }
 
@@ -56,6 +61,11 @@ impl From<StoreError> for ApiError {
             StoreError::Exists { .. }
             | StoreError::TooLarge { .. }
             | StoreError::Missing { what: "the workspace", .. } => Self::refused(error.to_string()),
+            // Only another process can have answered it meanwhile.
+            StoreError::Repeated(_) => Self::new(
+                StatusCode::CONFLICT,
+                "a request with this Idempotency-Key was answered just now; send it again for its answer",
+            ),
             StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"),
             other => Self::internal(&other),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -20,7 +20,8 @@ use tokio::sync::watch;
 use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
-use super::extract::{Query, in_range};
+use super::extract::{Path, Query, in_range};
+use crate::keys::Held;
 use crate::project;
 
 /// Events of a page unless asked otherwise, and at most.
@@ -37,7 +38,6 @@ pub async fn of_task(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    caller.may("agents.read")?;
     let (mut parts, _) = request.into_parts();
     let Query(query) = Query::<ListEvents>::from_request_parts(&mut parts, &app).await?;
     let live = app.task(&caller, &id).await?;
@@ -53,7 +53,8 @@ pub async fn of_task(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let source = Source::Task { task, after, news: app.deps.tasks.feed.watch(task) };
-    Ok(stream(app, source))
+    let held = app.keys.hold(caller.key).await?;
+    Ok(stream(app, source, held))
 }
 
 /// All tasks of the account, by a cursor of its own.
@@ -62,7 +63,6 @@ pub async fn of_account(
     caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    caller.may("agents.read")?;
     let (mut parts, _) = request.into_parts();
     let Query(query) = Query::<ListEvents>::from_request_parts(&mut parts, &app).await?;
     let scope = Scope { account: caller.key.account, live: caller.key.live };
@@ -70,7 +70,8 @@ pub async fn of_account(
     let last = app.deps.tasks.store.account_cursor(scope.account, scope.live).await?;
     let asked = parts.headers.contains_key("last-event-id") || query.after.is_some();
     let after = if asked { in_range("after", cursor(&parts.headers, &query)?, 0, last)? } else { last };
-    Ok(stream(app, Source::Account { scope, after, news }))
+    let held = app.keys.hold(caller.key).await?;
+    Ok(stream(app, Source::Account { scope, after, news }, held))
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {
@@ -163,13 +164,15 @@ fn frame(id: &str, event: &Event) -> Result<Bytes, ApiError> {
 struct Reader {
     app: Arc<App>,
     source: Source,
+    /// A stream ends when its key does.
+    held: Held,
     ready: VecDeque<Bytes>,
     ended: bool,
 }
 
-fn stream(app: Arc<App>, source: Source) -> Response {
+fn stream(app: Arc<App>, source: Source, held: Held) -> Response {
     let first = VecDeque::from([Bytes::from_static(b"retry: 1000\n\n")]);
-    let reader = Reader { app, source, ready: first, ended: false };
+    let reader = Reader { app, source, held, ready: first, ended: false };
     let frames = futures::stream::unfold(reader, |mut reader| async move {
         let frame = reader.next().await?;
         Some((Ok::<_, Infallible>(frame), reader))
@@ -186,6 +189,9 @@ fn stream(app: Arc<App>, source: Source) -> Response {
 impl Reader {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if self.held.is_over(self.app.deps.clock.now()) {
+                return None;
+            }
             if let Some(frame) = self.ready.pop_front() {
                 return Some(frame);
             }
@@ -202,11 +208,12 @@ impl Reader {
                 self.ready.extend(frames);
                 continue;
             }
-            let stop = self.app.stop.clone();
+            let Self { app, source, held, .. } = self;
             tokio::select! {
-                () = self.source.news() => {}
+                () = source.news() => {}
                 () = tokio::time::sleep(KEEP_ALIVE) => return Some(Bytes::from_static(b": keep-alive\n\n")),
-                () = stop.cancelled() => return None,
+                () = app.stop.cancelled() => return None,
+                () = held.ended(app.deps.clock.as_ref()) => return None,
             }
         }
     }

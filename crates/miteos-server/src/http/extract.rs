@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_ENCODING;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -27,6 +28,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
 /// The bytes of a body, as far as the limit allows.
 pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
+    if let Some(encoding) = request.headers().get(CONTENT_ENCODING)
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        let detail = "the body has a Content-Encoding; send it as it is";
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
     Bytes::from_request(request, &()).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             let detail = format!("the body is larger than {MAX_BODY_BYTES} bytes");
@@ -36,13 +43,30 @@ pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
     })
 }
 
-/// Reads a body as JSON.
+/// Reads a body as JSON: an object, since every body of the contract is one. A list of its fields' values would fit,
+/// too, if it were not refused.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    if bytes.is_empty() {
-        return Err(ApiError::malformed("the body is empty; a JSON object is expected"));
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => {}
+        None => return Err(ApiError::malformed("the body is empty; a JSON object is expected")),
+        Some(_) => return Err(ApiError::malformed("the body is not as expected: it is no JSON object")),
     }
     let value = serde_json::from_slice(bytes);
     value.map_err(|error| ApiError::malformed(format!("the body is not as expected: {error}")))
+}
+
+/// The variable parts of the address.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        read.map(|path| Self(path.0)).map_err(|rejection| {
+            ApiError::malformed(format!("the address cannot be read: {}", rejection.body_text()))
+        })
+    }
 }
 
 /// The query string. Parameters that nobody knows are ignored.
@@ -54,7 +78,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         read.map(|query| Self(query.0)).map_err(|rejection| {
-            ApiError::malformed(format!("the query is not as expected: {}", rejection.body_text()))
+            let why = rejection.body_text();
+            let detail = format!("the query is not as expected: {why}");
+            // A number beyond every range is out of range, and still a number.
+            if why.contains("too large to fit") || why.contains("too small to fit") {
+                ApiError::refused(detail)
+            } else {
+                ApiError::malformed(detail)
+            }
         })
     }
 }

@@ -1,52 +1,27 @@
-//! Every path there is.
+//! From the table of operations to a service that answers requests.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post};
+use axum::middleware::{from_fn, from_fn_with_state};
 
 use super::extract::MAX_BODY_BYTES;
-use super::{App, agents, approvals, deliverables, events, health, layers, tasks, workspaces};
+use super::{App, guard, layers, operations};
 
+/// What a request passes, from the outside: it gets an id, its key is counted, a panic becomes an answer; then its
+/// operation's scope is checked.
 pub fn router(app: Arc<App>) -> Router {
-    let v1 = Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/tasks", post(tasks::create).get(tasks::list))
-        .route("/tasks/completed", get(tasks::completed))
-        .route("/tasks/{id}", get(tasks::get).patch(tasks::update))
-        .route("/tasks/{id}/cancel", post(tasks::cancel))
-        .route("/tasks/{id}/pause", post(tasks::pause))
-        .route("/tasks/{id}/resume", post(tasks::resume))
-        .route("/tasks/{id}/guide", post(tasks::guide))
-        .route("/tasks/{id}/events", get(events::of_task))
-        .route("/tasks/{id}/deliverables", get(deliverables::list))
-        .route("/tasks/{id}/deliverables/{file}/download", get(deliverables::download))
-        .route("/events", get(events::of_account))
-        .route("/agents", get(agents::list))
-        .route("/agents/{id}", get(agents::get))
-        .route("/agents/{id}/pause", post(agents::pause))
-        .route("/agents/{id}/resume", post(agents::resume))
-        .route("/agents/{id}/cancel", post(agents::cancel))
-        .route("/agents/{id}/guide", post(agents::guide))
-        .route("/agents/{id}/approve/{approval}", post(agents::approve))
-        .route("/approvals", get(approvals::list))
-        .route("/approval-policy", get(approvals::policy).put(approvals::set_policy))
-        .route("/workspaces", post(workspaces::create).get(workspaces::list))
-        .route("/workspaces/{id}", get(workspaces::get).delete(workspaces::remove))
-        .route("/workspaces/{id}/deliverables", get(workspaces::deliverables))
-        .route(
-            "/workspaces/{id}/files",
-            get(workspaces::files).post(workspaces::upload).layer(DefaultBodyLimit::disable()),
-        )
-        .route("/workspaces/{id}/files/{*path}", delete(workspaces::remove_file).get(workspaces::download));
+    let v1 = operations::table()
+        .into_iter()
+        .fold(Router::new(), |v1, row| v1.route(row.operation.path, row.handler));
     Router::new()
         .nest("/v1", v1)
         .fallback(layers::no_such_path)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(layers::survive))
+        .layer(from_fn_with_state(Arc::clone(&app), guard::meter))
         .layer(from_fn_with_state(Arc::clone(&app), layers::identify))
         .with_state(app)
 }

@@ -7,6 +7,7 @@ use miteos_api::Success;
 use miteos_core::command::Command;
 use miteos_core::ids::TaskId;
 use miteos_core::task::Task;
+use miteos_store::IdempotencyRow;
 
 use super::App;
 use super::error::ApiError;
@@ -22,9 +23,14 @@ pub fn success(_: Live) -> Json<Success> {
 }
 
 impl App {
-    /// All of the commands or none. The caller has been authorised.
-    pub(super) async fn steer(&self, task: TaskId, commands: Vec<Command>) -> Result<Live, ApiError> {
-        let live = self.deps.tasks.commands(task, &commands).await?;
+    /// All of the commands or none, with the answer that repeats are to get. The caller has been authorised.
+    pub(super) async fn steer(
+        &self,
+        task: TaskId,
+        commands: Vec<Command>,
+        answer: Option<IdempotencyRow>,
+    ) -> Result<Live, ApiError> {
+        let live = self.deps.tasks.commands(task, &commands, answer).await?;
         self.engine.wake(task);
         Ok(live)
     }
@@ -35,10 +41,11 @@ impl App {
         &self,
         task: TaskId,
         command: Command,
+        answer: Option<IdempotencyRow>,
         ended: impl Fn(&Task) -> bool + Send,
     ) -> Answer {
         let mut news = self.deps.tasks.feed.watch(task);
-        self.steer(task, vec![command]).await?;
+        self.steer(task, vec![command], answer).await?;
         let seen = async {
             loop {
                 news.borrow_and_update();

@@ -5,7 +5,7 @@ mod create;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use miteos_api::{CompletedTaskList, Guide, ListTasks, Task, TaskList, TaskStatus, UpdateTask};
 use miteos_core::command::Command;
 use miteos_core::ids::WorkspaceId;
@@ -15,7 +15,8 @@ use miteos_store::TaskRow;
 use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
-use super::extract::{Body, Page, Query, in_range, page};
+use super::extract::{Body, Page, Path, Query, in_range, page};
+use super::repeat::{Once, OnceBare, Repeatable};
 use super::steer::{Answer, success};
 use crate::tasks::Live;
 use crate::{project, views};
@@ -36,7 +37,6 @@ pub async fn get(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Task>, ApiError> {
-    caller.may("tasks.read")?;
     let live = app.task(&caller, &id).await?;
     Ok(Json(shown(&app, &live).await?))
 }
@@ -46,7 +46,6 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListTasks>,
 ) -> Result<Json<TaskList>, ApiError> {
-    caller.may("tasks.read")?;
     let status = query.status.map(|word| word.parse::<TaskStatus>()).transpose();
     let status = status.map_err(|error| ApiError::refused(error.to_string()))?;
     let workspace = match query.workspace_id {
@@ -84,7 +83,6 @@ pub async fn completed(
     caller: Caller,
     Query(query): Query<ListTasks>,
 ) -> Result<Json<CompletedTaskList>, ApiError> {
-    caller.may("tasks.read")?;
     let page = page(query.limit, query.offset)?;
     let (rows, total) = rows(&app, &caller, Some(TaskStatus::Complete), None, page).await?;
     let tasks = rows.iter().map(views::completed).collect::<Result<_, _>>()?;
@@ -92,34 +90,48 @@ pub async fn completed(
 }
 
 /// A command on the caller's task; the engine looks at it right after.
-async fn steer(app: &App, caller: &Caller, id: &str, command: Command) -> Answer {
-    caller.may("tasks.write")?;
+async fn steer(app: &App, caller: &Caller, id: &str, command: Command, repeat: &Repeatable) -> Answer {
     let task = app.task(caller, id).await?.task.id;
-    app.steer(task, vec![command]).await.map(success)
+    app.steer(task, vec![command], repeat.success(app.deps.clock.now())).await.map(success)
 }
 
 /// Answers when everything that the task ran is dead.
-pub async fn cancel(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    caller.may("tasks.write")?;
+pub async fn cancel(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
+) -> Answer {
     let task = app.task(&caller, &id).await?.task.id;
-    app.end(task, Command::CancelTask, miteos_core::task::Task::is_finished).await
+    let answer = repeat.success(app.deps.clock.now());
+    app.end(task, Command::CancelTask, answer, miteos_core::task::Task::is_finished).await
 }
 
-pub async fn pause(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    steer(&app, &caller, &id, Command::PauseTask).await
+pub async fn pause(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
+) -> Answer {
+    steer(&app, &caller, &id, Command::PauseTask, &repeat).await
 }
 
-pub async fn resume(State(app): State<Arc<App>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    steer(&app, &caller, &id, Command::ResumeTask).await
+pub async fn resume(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
+) -> Answer {
+    steer(&app, &caller, &id, Command::ResumeTask, &repeat).await
 }
 
 pub async fn guide(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-    Body(guide): Body<Guide>,
+    Once { repeat, body: guide }: Once<Guide>,
 ) -> Answer {
-    steer(&app, &caller, &id, Command::GuideTask { message: guide.message }).await
+    steer(&app, &caller, &id, Command::GuideTask { message: guide.message }, &repeat).await
 }
 
 pub async fn update(
@@ -128,7 +140,6 @@ pub async fn update(
     Path(id): Path<String>,
     Body(update): Body<UpdateTask>,
 ) -> Result<Json<Task>, ApiError> {
-    caller.may("tasks.write")?;
     let live = app.task(&caller, &id).await?;
     let mut commands = Vec::new();
     if let Some(level) = update.config.autonomy_level {
@@ -147,6 +158,6 @@ pub async fn update(
         commands
             .push(Command::SetBudget { budget_cents: budget.and_then(|cents| u64::try_from(cents).ok()) });
     }
-    let live = app.steer(live.task.id, commands).await?;
+    let live = app.steer(live.task.id, commands, None).await?;
     Ok(Json(shown(&app, &live).await?))
 }

@@ -5,36 +5,34 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Multipart, Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::Response;
-use futures::TryStreamExt;
 use miteos_api::{
     CreateWorkspace, Deliverable, FileKind, ListFiles, Success, WorkspaceFile, WorkspaceStatus,
 };
 use miteos_core::ids::WorkspaceId;
 use miteos_store::{DeletedWorkspace, WorkspaceRow};
 use miteos_tools::Workspace;
-use miteos_tools::workspace::{Entry, FileInfo, Name, WalkLimits};
-use tokio_util::io::{ReaderStream, StreamReader};
+use miteos_tools::workspace::{Entry, Name, WalkLimits};
+use tokio_util::io::ReaderStream;
 
 use super::App;
 use super::auth::Caller;
 use super::deliverables as handed_over;
 use super::error::ApiError;
-use super::extract::{Body as JsonBody, Query};
+use super::extract::{Path, Query};
 use super::ranges::attachment;
+use super::repeat::{Once, json_answer, to_json};
 
 /// Longest name and description of a workspace (characters).
 const MAX_NAME_CHARS: usize = 200;
 const MAX_DESCRIPTION_CHARS: usize = 10_000;
 /// Files listed at once; a workspace with more says so in the log.
 const MAX_LISTED: usize = 10_000;
-/// Largest file that is taken in (bytes).
-const MAX_UPLOAD_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 
-async fn find(app: &App, caller: &Caller, id: &str) -> Result<WorkspaceRow, ApiError> {
+pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<WorkspaceRow, ApiError> {
     let missing = || ApiError::not_found("workspace");
     let id: WorkspaceId = id.parse().map_err(|_| missing())?;
     let row = app.deps.tasks.store.workspace(id).await?.ok_or_else(missing)?;
@@ -45,7 +43,7 @@ async fn find(app: &App, caller: &Caller, id: &str) -> Result<WorkspaceRow, ApiE
 }
 
 /// File work, off the async threads.
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, miteos_tools::WorkspaceError> + Send + 'static,
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
@@ -74,9 +72,8 @@ async fn shown(app: &App, row: WorkspaceRow) -> Result<miteos_api::Workspace, Ap
 pub async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
-    JsonBody(asked): JsonBody<CreateWorkspace>,
-) -> Result<(StatusCode, Json<miteos_api::Workspace>), ApiError> {
-    caller.may("workspaces.write")?;
+    Once { repeat, body: asked }: Once<CreateWorkspace>,
+) -> Result<Response, ApiError> {
     let name = asked.name.trim();
     let chars = name.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
@@ -98,15 +95,15 @@ pub async fn create(
         description: asked.description,
         created_at: now,
     };
-    app.deps.tasks.store.insert_workspace(row.clone(), None).await?;
-    Ok((StatusCode::CREATED, Json(shown(&app, row).await?)))
+    let body = to_json(&shown(&app, row.clone()).await?);
+    app.deps.tasks.store.insert_workspace(row, repeat.row(StatusCode::CREATED, &body, now)).await?;
+    Ok(json_answer(StatusCode::CREATED, body))
 }
 
 pub async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
 ) -> Result<Json<Vec<miteos_api::Workspace>>, ApiError> {
-    caller.may("workspaces.read")?;
     let rows = app.deps.tasks.store.workspaces(caller.key.account, caller.key.live).await?;
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
@@ -120,7 +117,6 @@ pub async fn get(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<miteos_api::Workspace>, ApiError> {
-    caller.may("workspaces.read")?;
     let row = find(&app, &caller, &id).await?;
     Ok(Json(shown(&app, row).await?))
 }
@@ -130,7 +126,6 @@ pub async fn remove(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Success>, ApiError> {
-    caller.may("workspaces.write")?;
     let row = find(&app, &caller, &id).await?;
     match app.deps.tasks.store.delete_workspace(row.id).await? {
         DeletedWorkspace::Deleted => {}
@@ -156,7 +151,6 @@ pub async fn deliverables(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<Deliverable>>, ApiError> {
-    caller.may("workspaces.read")?;
     let row = find(&app, &caller, &id).await?;
     let rows = app.deps.tasks.store.deliverables_of_workspace(row.id).await?;
     Ok(Json(rows.iter().map(|row| handed_over::shown(&app, row)).collect()))
@@ -182,7 +176,6 @@ pub async fn files(
     Path(id): Path<String>,
     Query(query): Query<ListFiles>,
 ) -> Result<Json<Vec<WorkspaceFile>>, ApiError> {
-    caller.may("workspaces.read")?;
     let row = find(&app, &caller, &id).await?;
     let folder = Name::folder(query.path.as_deref().unwrap_or("."))?;
     let door = app.deps.workspace(row.id);
@@ -194,51 +187,11 @@ pub async fn files(
     Ok(Json(listing.entries.into_iter().filter_map(file).collect()))
 }
 
-pub async fn upload(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    multipart: Result<Multipart, axum::extract::multipart::MultipartRejection>,
-) -> Result<(StatusCode, Json<Vec<WorkspaceFile>>), ApiError> {
-    caller.may("workspaces.write")?;
-    let row = find(&app, &caller, &id).await?;
-    let mut multipart = multipart
-        .map_err(|error| ApiError::malformed(format!("an upload is multipart/form-data: {error}")))?;
-    let door = app.deps.workspace(row.id);
-    let mut written = Vec::new();
-    let broken = |error: axum::extract::multipart::MultipartError| {
-        ApiError::malformed(format!("the upload cannot be read: {error}"))
-    };
-    while let Some(field) = multipart.next_field().await.map_err(broken)? {
-        let name = field.file_name().or(field.name()).unwrap_or_default().to_owned();
-        let name = Name::parse(&name)?;
-        let reader = StreamReader::new(field.map_err(io::Error::other));
-        door.copy_in(&name, reader, MAX_UPLOAD_BYTES).await?;
-        let info = stat(&door, &name).await?;
-        written.push(WorkspaceFile {
-            path: name.as_str().to_owned(),
-            kind: FileKind::File,
-            size_bytes: info.bytes,
-            modified_at: info.modified.to_string(),
-        });
-    }
-    if written.is_empty() {
-        return Err(ApiError::malformed("the upload holds no file"));
-    }
-    Ok((StatusCode::CREATED, Json(written)))
-}
-
-async fn stat(door: &Workspace, name: &Name) -> Result<FileInfo, ApiError> {
-    let (door, name) = (door.clone(), name.clone());
-    blocking(move || door.stat(&name)).await
-}
-
 pub async fn download(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path((id, path)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    caller.may("workspaces.read")?;
     let row = find(&app, &caller, &id).await?;
     let Some(path) = path.strip_suffix("/download") else {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "a file is read at …/files/{path}/download"));
@@ -264,7 +217,6 @@ pub async fn remove_file(
     caller: Caller,
     Path((id, path)): Path<(String, String)>,
 ) -> Result<Json<Success>, ApiError> {
-    caller.may("workspaces.write")?;
     let row = find(&app, &caller, &id).await?;
     let name = Name::parse(&path)?;
     let door = app.deps.workspace(row.id);

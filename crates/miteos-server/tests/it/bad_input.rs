@@ -114,6 +114,9 @@ async fn limits_are_checked() {
         ("limit=abc", 400),
         ("limit=1.5", 400),
         ("offset=-1", 422),
+        ("limit=99999999999999999999", 422),
+        ("offset=-99999999999999999999", 422),
+        ("limit=", 400),
         ("offset=x", 400),
         ("status=sleeping", 422),
         ("workspace_id=nope", 422),
@@ -161,29 +164,4 @@ async fn without_a_valid_key_there_is_nothing() {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(server.http.get(format!("{}/v1{path}", server.url)).send().await.unwrap().status(), 200);
     }
-}
-
-#[tokio::test]
-async fn the_same_request_again_makes_nothing_new() {
-    let server = TestServer::start(Script::default()).await;
-    let (http, secret, url) = (&server.http, &server.key, &server.url);
-    let send = |key: &'static str, body: &'static str| async move {
-        let request = http.post(format!("{url}/v1/tasks")).bearer_auth(secret);
-        let response = request.header("idempotency-key", key).body(body).send().await.unwrap();
-        let replayed = response.headers().contains_key("idempotency-replayed");
-        (response.status().as_u16(), replayed, response.text().await.unwrap())
-    };
-    let first = send("one", "{\"prompt\": \"x\"}").await;
-    assert_eq!((first.0, first.1), (201, false));
-    let again = send("one", "{\"prompt\": \"x\"}").await;
-    assert_eq!((again.0, again.1, &again.2), (201, true, &first.2));
-    assert_eq!(send("one", "{\"prompt\": \"y\"}").await.0, 409);
-    assert_eq!(send("a b", "{\"prompt\": \"y\"}").await.0, 400);
-    assert_eq!(send("two", "{\"prompt\": \"\"}").await.0, 422, "a refusal is not kept");
-    assert_eq!(send("two", "{\"prompt\": \"z\"}").await.0, 201);
-    assert_eq!(server.get("/tasks").await["total"], 2);
-    // Twins at the same time: one task, whoever is first.
-    let twins = futures::future::join_all((0..10).map(|_| send("three", "{\"prompt\": \"x\"}"))).await;
-    assert!(twins.iter().all(|twin| twin.0 == 201 && twin.2 == twins[0].2));
-    assert_eq!(server.get("/tasks").await["total"], 3);
 }

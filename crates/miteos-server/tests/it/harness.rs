@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use miteos_core::time::Timestamp;
 use miteos_server::models::{Endpoint, ModelsConfig, Override, Secret};
-use miteos_server::{Clock, SystemClock};
-use miteos_server::{Config, Server, StartError};
+use miteos_server::{Clock, Config, Server, StartError, SystemClock};
 use miteos_store::StoreError;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -45,6 +47,30 @@ pub struct TestServer {
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
     _temp: Option<tempfile::TempDir>,
+}
+
+/// A clock that stands still until it is told.
+pub struct HandClock(AtomicU64);
+
+impl HandClock {
+    pub fn at(ms: u64) -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(ms)))
+    }
+
+    pub fn pass(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    async fn sleep_until(&self, _: Timestamp) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// The configuration that a test server runs with.
@@ -151,6 +177,14 @@ impl TestServer {
         let (status, body) = self.call("GET", path, None).await;
         assert_eq!(status, 200, "{path}: {body}");
         body
+    }
+
+    /// Makes a key with these scopes, and gives it and its id.
+    pub async fn make_key(&self, environment: &str, tier: &str, scopes: &[&str]) -> (String, String) {
+        let asked = json!({"name": "made", "environment": environment, "scopes": scopes, "tier": tier});
+        let (status, body) = self.call("POST", "/api-keys", Some(asked)).await;
+        assert_eq!(status, 201, "{body}");
+        (body["key"].as_str().unwrap().to_owned(), body["id"].as_str().unwrap().to_owned())
     }
 
     pub async fn create(&self, prompt: &str, config: Value) -> String {

@@ -32,6 +32,7 @@ async fn folder_of_tier(folder: &Path, tier: &str) {
             created_at: at,
             expires_at: None,
             revoked_at: None,
+            requests_per_minute: None,
         };
         store.insert_key(row, None).await.unwrap();
     }

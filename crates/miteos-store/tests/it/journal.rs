@@ -331,7 +331,8 @@ pub async fn an_answer_is_stored_with_its_effect(backend: &impl Backend) {
     stale.row.version = 6;
     stale.idempotency = Some(IdempotencyRow { name: "stale".into(), ..answer.clone() });
     assert!(matches!(store.append(stale).await, Err(AppendError::Conflict { actual_version: 1 })));
-    let found = store.answer(key_id(1), "POST".into(), "/v1/tasks".into(), "stale".into()).await.unwrap();
+    let found =
+        store.answer(key_id(1), "POST".into(), "/v1/tasks".into(), "stale".into(), at(1)).await.unwrap();
     assert_eq!(found, None);
 }
 

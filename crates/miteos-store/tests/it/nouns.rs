@@ -1,9 +1,11 @@
 //! Accounts, workspaces, notes, keys, approvals, deliverables, stored answers.
 
 use miteos_core::content::Sha256;
+use miteos_core::money::MicroUsd;
 use miteos_store::{
-    AccountRow, AppendError, ApprovalRow, DeletedWorkspace, DeliverableRow, IdempotencyRow, KeyRow,
-    MAX_NOTE_BYTES, MAX_NOTE_KEY_BYTES, MAX_NOTES_PER_WORKSPACE, StoreError, WorkspaceRow,
+    ANSWERS_KEPT_MS, AccountRow, AppendError, ApprovalRow, DeletedWorkspace, DeliverableRow, IdempotencyRow,
+    KeyMark, KeyRow, MAX_NOTE_BYTES, MAX_NOTE_KEY_BYTES, MAX_NOTES_PER_WORKSPACE, RevokedKey, Scope,
+    StoreError, UsageRange, UsageRow, UsageSum, WorkspaceRow,
 };
 
 use crate::harness::*;
@@ -146,6 +148,7 @@ pub async fn keys_are_found_by_hash_and_revoked_once(backend: &impl Backend) {
         created_at: at(n),
         expires_at: Some(at(1_000)),
         revoked_at: None,
+        requests_per_minute: None,
     };
     store.insert_key(key(1, true), None).await.unwrap();
     store.insert_key(key(2, true), None).await.unwrap();
@@ -159,11 +162,112 @@ pub async fn keys_are_found_by_hash_and_revoked_once(backend: &impl Backend) {
     assert_eq!(store.key_by_hash(&[]).await.unwrap(), None);
     assert_eq!(store.keys(account_id(1), true).await.unwrap(), [key(2, true), key(1, true)]);
     assert_eq!(store.keys(account_id(2), true).await.unwrap(), []);
-    assert!(store.revoke_key(key_id(1), at(50)).await.unwrap());
-    assert!(!store.revoke_key(key_id(1), at(60)).await.unwrap());
-    assert!(!store.revoke_key(key_id(9), at(60)).await.unwrap());
+    assert_eq!(store.revoke_key(key_id(1), at(50)).await.unwrap(), RevokedKey::Revoked);
+    assert_eq!(store.revoke_key(key_id(1), at(60)).await.unwrap(), RevokedKey::Missing);
+    assert_eq!(store.revoke_key(key_id(9), at(60)).await.unwrap(), RevokedKey::Missing);
     assert_eq!(store.key_by_hash(&[1; 32]).await.unwrap().unwrap().revoked_at, Some(at(50)));
     assert_eq!(store.key(key_id(2)).await.unwrap().unwrap().revoked_at, None);
+    let limited = KeyRow { requests_per_minute: Some(7), ..key(6, true) };
+    assert!(matches!(store.add_key(limited.clone(), 1, None).await, Err(StoreError::TooLarge { .. })));
+    store.add_key(limited.clone(), 2, None).await.unwrap();
+    assert_eq!(store.key(key_id(6)).await.unwrap(), Some(limited));
+    store.add_key(key(7, false), 2, None).await.unwrap();
+}
+
+pub async fn the_last_key_that_makes_keys_stays(backend: &impl Backend) {
+    let store = backend.open().await;
+    let key = |n: u64, live, scope: &str, expires_at| KeyRow {
+        id: key_id(n),
+        account: account_id(1),
+        live,
+        name: format!("key {n}"),
+        hash: vec![u8::try_from(n).unwrap(); 32],
+        prefix: "mt_live_ab".into(),
+        scopes: vec!["tasks.read".into(), scope.into()],
+        tier: "pro".into(),
+        created_at: at(n),
+        expires_at,
+        revoked_at: None,
+        requests_per_minute: None,
+    };
+    for row in [
+        key(1, true, "*", None),
+        key(2, true, "keys.write", Some(at(100))),
+        key(3, false, "*", None),
+        key(4, true, "keys.read", None),
+    ] {
+        store.insert_key(row, None).await.unwrap();
+    }
+    assert_eq!(store.revoke_key(key_id(1), at(100)).await.unwrap(), RevokedKey::Last, "2 has expired");
+    assert_eq!(store.revoke_key(key_id(3), at(50)).await.unwrap(), RevokedKey::Revoked);
+    assert_eq!(store.revoke_key(key_id(4), at(50)).await.unwrap(), RevokedKey::Revoked);
+    assert_eq!(store.revoke_key(key_id(1), at(99)).await.unwrap(), RevokedKey::Revoked);
+    assert_eq!(store.purge_keys(at(51)).await.unwrap(), 2);
+    assert_eq!(store.key(key_id(3)).await.unwrap(), None);
+    assert!(store.key(key_id(1)).await.unwrap().is_some());
+}
+
+pub async fn marks_of_keys_are_replaced_and_go_with_them(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mark = |n: u64, requests, when: u64| KeyMark {
+        key: key_id(n),
+        requests,
+        at: at(when),
+        last_used_at: at(when),
+    };
+    store.mark_keys(vec![mark(1, 5, 10), mark(2, 6, 20)]).await.unwrap();
+    store.mark_keys(vec![mark(1, 9, 30)]).await.unwrap();
+    let mut found = store.key_marks(at(0)).await.unwrap();
+    found.sort_by_key(|mark| mark.key);
+    assert_eq!(found, [mark(1, 9, 30), mark(2, 6, 20)]);
+    assert_eq!(store.key_marks(at(21)).await.unwrap(), [mark(1, 9, 30)]);
+    assert_eq!(store.key_marks_of(account_id(1)).await.unwrap(), [], "neither is a key of the account");
+}
+
+pub async fn usage_is_added_up_in_the_append(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = create(&store, row(1)).await;
+    let second = create(&store, row(2)).await;
+    let call = |day: u64, model: &str, cost: Option<u64>| UsageRow {
+        day,
+        model: model.into(),
+        input: 10,
+        output: 3,
+        cost: cost.map(MicroUsd),
+    };
+    let mut append = next(&first);
+    append.usage = vec![call(5, "a/1", Some(100)), call(5, "a/1", Some(11)), call(6, "b/2", None)];
+    store.append(append).await.unwrap();
+    let mut stale = next(&first);
+    stale.usage = vec![call(5, "a/1", Some(1_000_000))];
+    assert!(store.append(stale).await.is_err(), "a refused append counts nothing");
+    let mut append = next(&second);
+    append.usage = vec![call(6, "a/1", Some(7))];
+    store.append(append).await.unwrap();
+    let range = |from_day, to_day| UsageRange {
+        scope: Scope { account: account_id(1), live: true },
+        from_day,
+        to_day,
+    };
+    let sum = |calls: u64, cost: u64, unpriced, tasks| UsageSum {
+        input: 10 * calls,
+        output: 3 * calls,
+        cost: MicroUsd(cost),
+        calls,
+        unpriced,
+        tasks,
+    };
+    assert_eq!(store.usage_total(range(0, 9)).await.unwrap(), sum(4, 118, 1, 2));
+    assert_eq!(store.usage_total(range(7, 9)).await.unwrap(), UsageSum::default());
+    let days = store.usage_by_day(range(5, 6)).await.unwrap();
+    assert_eq!(days, [(5, sum(2, 111, 0, 1)), (6, sum(2, 7, 1, 2))]);
+    let models = store.usage_by_model(range(6, 6)).await.unwrap();
+    assert_eq!(models, [("a/1".to_owned(), sum(1, 7, 0, 1)), ("b/2".to_owned(), sum(1, 0, 1, 1))]);
+    let tasks = store.usage_by_task(range(0, 9), 10, 0).await.unwrap();
+    assert_eq!(tasks, [(task_id(2), sum(1, 7, 0, 1)), (task_id(1), sum(3, 111, 1, 1))]);
+    assert_eq!(store.usage_by_task(range(0, 9), 10, 1).await.unwrap().len(), 1);
+    let other = UsageRange { scope: Scope { account: account_id(1), live: false }, ..range(0, 9) };
+    assert_eq!(store.usage_total(other).await.unwrap(), UsageSum::default());
 }
 
 pub async fn approvals_are_listed_by_status(backend: &impl Backend) {
@@ -257,7 +361,7 @@ pub async fn answers_are_stored_once_and_forgotten_by_age(backend: &impl Backend
         Err(StoreError::Exists { .. })
     ));
     let find = |key: u64, method: &str, path: &str, name: &str| {
-        store.answer(key_id(key), method.into(), path.into(), name.into())
+        store.answer(key_id(key), method.into(), path.into(), name.into(), at(20))
     };
     assert_eq!(find(1, "POST", "/v1/workspaces", "c").await.unwrap(), None);
     assert_eq!(find(1, "POST", "/v1/workspaces", "b").await.unwrap(), Some(answer("b", 10)));
@@ -267,6 +371,16 @@ pub async fn answers_are_stored_once_and_forgotten_by_age(backend: &impl Backend
     assert_eq!(store.purge_answers(at(10)).await.unwrap(), 1);
     assert_eq!(find(1, "POST", "/v1/workspaces", "a").await.unwrap(), None);
     assert!(find(1, "POST", "/v1/workspaces", "b").await.unwrap().is_some());
+    // After a day an answer counts as none, purged or not.
+    let (path, late) = ("/v1/workspaces", at(10 + ANSWERS_KEPT_MS));
+    let found = store.answer(key_id(1), "POST".into(), path.into(), "b".into(), late).await.unwrap();
+    assert_eq!(found, None);
+    let early = store.insert_answer(answer("b", 9 + ANSWERS_KEPT_MS)).await;
+    assert!(matches!(early, Err(StoreError::Repeated(_))), "{early:?}");
+    let again = answer("b", 10 + ANSWERS_KEPT_MS);
+    store.insert_answer(again.clone()).await.unwrap();
+    let found = store.answer(key_id(1), "POST".into(), path.into(), "b".into(), late).await.unwrap();
+    assert_eq!(found, Some(again));
 }
 
 pub async fn a_closed_store_says_so(backend: &impl Backend) {

@@ -25,6 +25,10 @@ async fn every_reading_command_prints_one_json_document() {
         &["approvals"],
         &["workspace", "list"],
         &["workspace", "create", "apex"],
+        &["key", "list"],
+        &["key", "create", "ci", "--scope", "tasks.read,agents.read", "--scope", "usage.read"],
+        &["key", "revoke", "key_1"],
+        &["usage", "--from", "2026-11-01", "--by", "model"],
         &["task", "pause", "task_1"],
         &["agent", "guide", "agnt_1", "left"],
     ] {
@@ -35,6 +39,26 @@ async fn every_reading_command_prints_one_json_document() {
         let plain = ask(&server, arguments).await;
         assert!(!plain.out.is_empty() && !plain.out.contains('\u{1b}'), "{arguments:?}: {}", plain.out);
     }
+}
+
+#[tokio::test]
+async fn a_key_is_asked_for_as_it_was_typed_and_shown_once() {
+    let server = Standin::start(Story::Complete).await;
+    let typed = ["key", "create", "ci", "--scope", "tasks.read,agents.read", "--scope", "usage.read"];
+    let more = ["--environment", "test", "--tier", "enterprise", "--requests-per-minute", "90"];
+    let last = ["--expires", "2027-01-31"];
+    let made = ask(&server, &[&typed[..], &more, &last].concat()).await;
+    insta::assert_snapshot!("key_created", made.out);
+    let posted = server.posted("/v1/api-keys");
+    let asked = serde_json::json!({
+        "name": "ci", "environment": "test", "scopes": ["tasks.read", "agents.read", "usage.read"],
+        "tier": "enterprise", "requests_per_minute": 90, "expires_at": "2027-01-31"
+    });
+    assert_eq!(posted, [asked]);
+    insta::assert_snapshot!("keys", ask(&server, &["key", "list"]).await.out);
+    insta::assert_snapshot!("usage", ask(&server, &["usage", "--by", "model"]).await.out);
+    let asked = server.seen().into_iter().map(|(_, uri, _)| uri).next_back().unwrap();
+    assert_eq!(asked, "/v1/usage?group_by=model&limit=100");
 }
 
 #[tokio::test]

@@ -241,6 +241,14 @@ async fn answer(
             json!({"id": "ws_1", "name": body["name"], "description": null, "status": "active", "file_count": 0, "created_at": "2026-11-22T10:00:00Z"})
         }
         ("GET", "/v1/workspaces") => json!([]),
+        ("POST", "/v1/api-keys") => {
+            let mut made = api_key();
+            made["key"] = json!("mt_test_0123456789abcdef0123456789abcdef01234567");
+            made
+        }
+        ("GET", "/v1/api-keys") => json!([api_key()]),
+        ("DELETE", "/v1/api-keys/key_1") => json!({"success": true}),
+        ("GET", "/v1/usage") => usage(),
         ("POST", "/v1/workspaces/ws_1/files") => json!([]),
         ("POST", _) if path.ends_with("/pause") || path.ends_with("/resume") || path.ends_with("/guide") => {
             json!({"success": true})
@@ -278,4 +286,35 @@ fn stream(app: &App, shared: &Shared, after: usize) -> Response<Body> {
         .header("content-type", "text/event-stream")
         .body(Body::from_stream(frames.boxed()))
         .unwrap()
+}
+
+fn api_key() -> Value {
+    json!({
+        "id": "key_1", "name": "ci", "prefix": "mt_test_012345", "environment": "test",
+        "scopes": ["tasks.read", "agents.read", "usage.read"], "tier": "enterprise", "requests_per_minute": 90,
+        "created_at": "2026-11-22T10:00:00Z", "expires_at": "2027-01-31T00:00:00Z", "last_used_at": null
+    })
+}
+
+fn usage() -> Value {
+    let sums = |tokens: u64, cost: f64, tasks: u64, unpriced: u64| {
+        json!({
+            "tokens": tokens, "input_tokens": tokens - 100, "output_tokens": 100, "cost": cost, "tasks": tasks,
+            "model_calls": 2 * tasks, "unpriced_calls": unpriced
+        })
+    };
+    let row = |model: &str, mut sums: Value| {
+        sums["model"] = json!(model);
+        sums
+    };
+    let mut usage = sums(5_600, 0.042, 3, 1);
+    usage["rows"] =
+        json!([row("anthropic/a", sums(4_500, 0.042, 2, 0)), row("ollama/b", sums(1_100, 0.0, 1, 1))]);
+    usage["from"] = json!("2026-10-24");
+    usage["to"] = json!("2026-11-22");
+    usage["group_by"] = json!("model");
+    usage["storage"] = json!({
+        "workspaces": 1, "workspace_bytes": 14_823, "deliverables": 2, "deliverable_bytes": 2_000_000
+    });
+    usage
 }

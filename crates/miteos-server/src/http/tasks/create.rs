@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use miteos_api::{CreateTask, CreateTaskConfig, DeployTarget};
@@ -12,14 +12,14 @@ use miteos_core::ids::{TaskId, WorkspaceId};
 use miteos_core::settings::{Settings, TaskConfig};
 use miteos_core::time::Timestamp;
 use miteos_models::{ModelName, scripted};
-use miteos_store::{StoreError, WorkspaceRow};
+use miteos_store::WorkspaceRow;
 
 use super::super::App;
 use super::super::auth::Caller;
 use super::super::error::ApiError;
-use super::super::extract::{from_json, in_range};
-use super::super::repeat::{Repeatable, json_answer};
-use crate::tasks::{TaskError, scope};
+use super::super::extract::in_range;
+use super::super::repeat::{Once, json_answer, to_json};
+use crate::tasks::scope;
 use crate::{tier, views};
 
 /// Longest prompt (characters).
@@ -32,14 +32,8 @@ const MAX_ATTEMPTS: u32 = 5;
 pub async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
-    request: Request,
+    Once { repeat, body: asked }: Once<CreateTask>,
 ) -> Result<Response, ApiError> {
-    caller.may("tasks.write")?;
-    let (repeat, body) = Repeatable::read(&caller, request).await?;
-    if let Some(answer) = repeat.known(&app).await? {
-        return Ok(answer);
-    }
-    let asked: CreateTask = from_json(&body)?;
     check_prompt(&asked.prompt)?;
     let config = config(asked.config.unwrap_or_default())?;
     let settings = settings(&app, &caller, &asked.prompt, &config).await?;
@@ -58,15 +52,10 @@ pub async fn create(
     };
     let mut answer = Vec::new();
     let stored = app.deps.tasks.create(id, created, made, |task| {
-        // The object just made always serialises: it holds texts and numbers.
-        answer = serde_json::to_vec(&views::task(task, prompt, None)).unwrap_or_default();
+        answer = to_json(&views::task(task, prompt, None));
         repeat.row(StatusCode::CREATED, &answer, now)
     });
-    let live = match stored.await {
-        Ok(live) => live,
-        Err(TaskError::Store(StoreError::Repeated(row))) => return repeat.again(&row),
-        Err(error) => return Err(error.into()),
-    };
+    let live = stored.await?;
     if tier::concurrent_tasks(&live.task.tier).is_none() {
         app.engine.wake(id);
     } else {

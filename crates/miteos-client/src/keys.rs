@@ -1,0 +1,28 @@
+//! Calls on API keys, and on what was used with them.
+
+use miteos_api::{ApiKey, CreateApiKey, CreatedApiKey, ListUsage, Usage};
+
+use crate::client::Client;
+use crate::error::ClientError;
+
+impl Client {
+    /// `POST /api-keys`: the answer holds the key itself, which is told this once.
+    pub async fn create_api_key(&self, key: &CreateApiKey) -> Result<CreatedApiKey, ClientError> {
+        self.json(&self.post(&["api-keys"], key)?).await
+    }
+
+    /// `GET /api-keys`: those that are not revoked, newest first.
+    pub async fn list_api_keys(&self) -> Result<Vec<ApiKey>, ClientError> {
+        self.json(&self.get(&["api-keys"])?).await
+    }
+
+    /// `DELETE /api-keys/{id}`: the key opens nothing from then on.
+    pub async fn revoke_api_key(&self, id: &str) -> Result<(), ClientError> {
+        self.delete(&["api-keys", id]).await
+    }
+
+    /// `GET /usage`.
+    pub async fn usage(&self, query: &ListUsage) -> Result<Usage, ClientError> {
+        self.json(&self.get(&["usage"])?.query(query)?).await
+    }
+}

@@ -1,0 +1,240 @@
+//! Keys as they are recognised while the server runs: looked up by hash, remembered for a moment, and forgotten at
+//! once when they are revoked. It does not know what a key may do.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use miteos_core::ids::KeyId;
+use miteos_core::time::Timestamp;
+use miteos_store::{KeyRow, RevokedKey, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use super::{HASH_BYTES, MAX_KEY_BYTES, hash};
+use crate::clock::Clock;
+
+/// How long a key is remembered without looking again (ms). A revocation in this process does not wait for it.
+const REMEMBERED_MS: u64 = 30_000;
+/// Keys remembered at once; with more, the old ones are forgotten first.
+const MAX_REMEMBERED: usize = 10_000;
+
+type Hash = [u8; HASH_BYTES];
+
+/// All keys of the store, as requests ask for them.
+pub struct Keyring {
+    store: Store,
+    known: Mutex<Known>,
+    held: Mutex<HashMap<KeyId, Holders>>,
+}
+
+#[derive(Default)]
+struct Known {
+    rows: HashMap<Hash, (Arc<KeyRow>, Timestamp)>,
+    /// Counts revocations: what was read before one is not remembered after it.
+    revocations: u64,
+}
+
+/// Those who want to hear at once that a key was revoked.
+struct Holders {
+    count: usize,
+    revoked: CancellationToken,
+}
+
+impl Keyring {
+    pub fn new(store: Store) -> Self {
+        Self { store, known: Mutex::default(), held: Mutex::default() }
+    }
+
+    /// The key of this secret, if it is one and still opens anything.
+    pub async fn find(&self, secret: &str, now: Timestamp) -> Result<Option<Arc<KeyRow>>, StoreError> {
+        let looks_right = secret.len() <= MAX_KEY_BYTES
+            && (secret.starts_with("mt_live_") || secret.starts_with("mt_test_"));
+        if !looks_right {
+            return Ok(None);
+        }
+        let digest = hash(secret);
+        let row = match self.remembered(&digest, now) {
+            Some(row) => row,
+            None => match self.look_up(digest, now).await? {
+                Some(row) => row,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(row).filter(|key| key.expires_at.is_none_or(|at| at > now)))
+    }
+
+    fn remembered(&self, digest: &Hash, now: Timestamp) -> Option<Arc<KeyRow>> {
+        let known = self.known();
+        let (row, read_at) = known.rows.get(digest)?;
+        // A clock that was set back makes it older, not younger.
+        let young = now >= *read_at && now.since(*read_at) < REMEMBERED_MS;
+        (young && same(&row.hash, digest)).then(|| Arc::clone(row))
+    }
+
+    async fn look_up(&self, digest: Hash, now: Timestamp) -> Result<Option<Arc<KeyRow>>, StoreError> {
+        let before = self.known().revocations;
+        let found = self.store.key_by_hash(&digest).await?;
+        let Some(row) = found.filter(|row| row.revoked_at.is_none() && same(&row.hash, &digest)) else {
+            return Ok(None);
+        };
+        let row = Arc::new(row);
+        let mut known = self.known();
+        if known.revocations == before {
+            if known.rows.len() >= MAX_REMEMBERED {
+                known.rows.retain(|_, (_, read_at)| now.since(*read_at) < REMEMBERED_MS);
+            }
+            if known.rows.len() < MAX_REMEMBERED {
+                known.rows.insert(digest, (Arc::clone(&row), now));
+            }
+        }
+        Ok(Some(row))
+    }
+
+    /// Revokes a key, for the next request and for whoever holds it now.
+    pub async fn revoke(&self, key: KeyId, now: Timestamp) -> Result<RevokedKey, StoreError> {
+        let revoked = self.store.revoke_key(key, now).await;
+        // Whatever the store says of it: a write that failed may have been made.
+        {
+            let mut known = self.known();
+            known.revocations += 1;
+            known.rows.retain(|_, (row, _)| row.id != key);
+        }
+        if matches!(revoked, Ok(RevokedKey::Revoked))
+            && let Some(holders) = self.held().get(&key)
+        {
+            holders.revoked.cancel();
+        }
+        revoked
+    }
+
+    /// For answers that last, such as streams: tells when the key opens nothing any more.
+    pub async fn hold(self: &Arc<Self>, key: Arc<KeyRow>) -> Result<Held, StoreError> {
+        let revoked = {
+            let mut held = self.held();
+            let fresh = || Holders { count: 0, revoked: CancellationToken::new() };
+            let holders = held.entry(key.id).or_insert_with(fresh);
+            holders.count += 1;
+            holders.revoked.clone()
+        };
+        let held = Held { ring: Arc::clone(self), key, revoked };
+        // It may have been revoked between the request and this moment.
+        let now = self.store.key(held.key.id).await?;
+        if now.is_none_or(|row| row.revoked_at.is_some()) {
+            held.revoked.cancel();
+        }
+        Ok(held)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<KeyId, Holders>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A key that an open answer depends on.
+pub struct Held {
+    ring: Arc<Keyring>,
+    key: Arc<KeyRow>,
+    revoked: CancellationToken,
+}
+
+impl Held {
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.revoked.is_cancelled() || self.key.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// Returns when the key is revoked or has expired; never, if neither happens.
+    pub async fn ended(&self, clock: &dyn Clock) {
+        let expired = async {
+            match self.key.expires_at {
+                None => std::future::pending().await,
+                Some(at) => {
+                    while clock.now() < at {
+                        clock.sleep_until(at).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = self.revoked.cancelled() => {}
+            () = expired => {}
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut held = self.ring.held();
+        if let Some(holders) = held.get_mut(&self.key.id) {
+            holders.count -= 1;
+            if holders.count == 0 {
+                held.remove(&self.key.id);
+            }
+        }
+    }
+}
+
+/// Compares without telling by its time how much was the same.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b))) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use miteos_core::ids::AccountId;
+    use miteos_store::StoreConfig;
+    use ulid::Ulid;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn row(secret: &str, expires_at: Option<Timestamp>) -> KeyRow {
+        KeyRow {
+            id: KeyId(Ulid::from_parts(1, u128::from(secret.len() as u64))),
+            account: AccountId(Ulid::from_parts(1, 1)),
+            live: false,
+            name: "k".into(),
+            hash: hash(secret).to_vec(),
+            prefix: "mt_test_".into(),
+            scopes: vec!["*".into()],
+            tier: "free".into(),
+            created_at: Timestamp::from_millis(1),
+            expires_at,
+            revoked_at: None,
+            requests_per_minute: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_remembered_key_is_forgotten_when_it_is_revoked() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreConfig::in_folder(folder.path())).await.unwrap();
+        let ring = Arc::new(Keyring::new(store.clone()));
+        let at = Timestamp::from_millis;
+        store.insert_key(row("mt_test_a", Some(at(100))), None).await.unwrap();
+        assert!(ring.find("mt_test_b", at(5)).await.unwrap().is_none());
+        assert!(ring.find("mt_else_a", at(5)).await.unwrap().is_none());
+        let key = ring.find("mt_test_a", at(5)).await.unwrap().unwrap();
+        assert!(ring.find("mt_test_a", at(99)).await.unwrap().is_some());
+        assert!(ring.find("mt_test_a", at(100)).await.unwrap().is_none(), "remembered, and expired");
+        let held = ring.hold(Arc::clone(&key)).await.unwrap();
+        let other = ring.hold(Arc::clone(&key)).await.unwrap();
+        drop(other);
+        assert_eq!(ring.held().len(), 1);
+        assert_eq!(ring.revoke(key.id, at(6)).await.unwrap(), RevokedKey::Revoked);
+        held.revoked.cancelled().await;
+        assert!(ring.find("mt_test_a", at(7)).await.unwrap().is_none());
+        drop(held);
+        assert_eq!(ring.held().len(), 0);
+        let late = ring.hold(key).await.unwrap();
+        late.ended(&SystemClock).await;
+    }
+
+    #[test]
+    fn equality_is_of_all_bytes() {
+        assert!(same(b"abc", b"abc"));
+        assert!(!same(b"abc", b"abd") && !same(b"abc", b"ab") && !same(b"xbc", b"abc"));
+    }
+}
