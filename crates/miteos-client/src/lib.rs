@@ -12,13 +12,14 @@ mod deliverables;
 mod error;
 mod health;
 mod multipart;
+mod progress;
 mod retry;
 mod sse;
 mod stream;
 mod tasks;
 mod workspaces;
 
-pub use client::{Builder, Client};
+pub use client::{Builder, Client, is_same_server, is_this_machine};
 pub use error::ClientError;
 pub use miteos_api as api;
 pub use multipart::{Upload, UploadSource};

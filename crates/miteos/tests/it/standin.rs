@@ -24,6 +24,12 @@ pub enum Story {
     Ask(&'static str),
     /// Works until it is cancelled.
     Endless,
+    /// As `Endless`, and no steering call is ever answered.
+    Deaf,
+    /// As `Endless`, and every steering call but `cancel` is refused.
+    Unwilling,
+    /// As `Complete`, with a file that never arrives.
+    StuckFile,
 }
 
 /// One request: method, path with query, body.
@@ -125,7 +131,7 @@ impl Shared {
             json!({"call_id": "c1", "tool": "web_search", "ok": true, "output": "x", "duration_ms": 20}),
         );
         match self.story {
-            Story::Complete => self.end_well("10 dollars"),
+            Story::Complete | Story::StuckFile => self.end_well("10 dollars"),
             Story::Fail => {
                 self.event("task.failed", None, json!({"status": "failed", "error": "budget exhausted"}));
             }
@@ -135,7 +141,7 @@ impl Shared {
                 asked["status"] = json!("approved");
                 self.rest.push_back(asked);
             }
-            Story::Endless => {}
+            Story::Endless | Story::Deaf | Story::Unwilling => {}
         }
     }
 
@@ -214,6 +220,19 @@ async fn answer(
         return reply(401, &json!({"detail": "the API key is not known"}));
     }
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
+    let steers = ["/pause", "/resume", "/guide", "/cancel"].iter().any(|end| path.ends_with(end));
+    let is_stuck = match shared.story {
+        Story::Deaf => steers,
+        Story::StuckFile => path.ends_with("/download"),
+        Story::Complete | Story::Fail | Story::Ask(_) | Story::Endless | Story::Unwilling => false,
+    };
+    if is_stuck {
+        drop(shared);
+        return std::future::pending().await;
+    }
+    if shared.story == Story::Unwilling && steers && !path.ends_with("/cancel") {
+        return reply(422, &json!({"detail": "the task is planning\u{1b}[2J and cannot be steered"}));
+    }
     let answer = match (method.as_str(), path.as_str()) {
         ("POST", "/v1/tasks") => {
             shared.begin(body["prompt"].as_str().unwrap());
