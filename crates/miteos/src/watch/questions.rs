@@ -277,6 +277,7 @@ impl<'a> Questions<'a> {
             (false, _) => "rejected",
         };
         let what = format!("{what} {}: {}", text::line(&approval.tool), text::line(&approval.summary));
+        let what = text::fit(&what, self.terminal.theme().columns);
         let (agent_id, approval_id) = (approval.agent_id.clone(), approval.id.clone());
         let deed = Deed::Decide { agent_id, approval_id, decision, what, if_refused };
         self.steering.begin(deed, &approval.task_id);

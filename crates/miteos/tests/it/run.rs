@@ -242,3 +242,20 @@ async fn the_local_keys_are_not_sent_to_another_host() {
     let ran = finish(by_environment.env("MITEOS_URL", "http://127.0.0.1:1").spawn().unwrap()).await;
     assert_eq!(ran.code, 3, "it is that server or none: {}", ran.err);
 }
+
+/// The command is refused while the task cannot be steered; the watching of it goes on.
+#[tokio::test]
+async fn a_refused_command_says_the_servers_reason_without_its_escapes() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Standin::start(Story::Unwilling).await;
+    let url = server.url();
+    let child = command(home.path(), &["run", "x", "--url", &url, "--key", KEY]).spawn().unwrap();
+    server.wait_for("/v1/tasks/task_1/events").await;
+    let paused = miteos(home.path(), &["task", "pause", "task_1", "--url", &url, "--key", KEY]).await;
+    assert_eq!(paused.code, 2);
+    assert!(paused.err.contains("the task is planning␛[2J and cannot be steered"), "{}", paused.err);
+    interrupt(&child);
+    let ran = finish(child).await;
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    assert!(ran.out.contains("⊘ cancelled"), "{}", ran.out);
+}

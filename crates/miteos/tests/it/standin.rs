@@ -211,8 +211,20 @@ async fn answer(
     let text = String::from_utf8_lossy(&body).into_owned();
     let path = uri.path().to_owned();
     let is_stream = headers.get("accept").is_some_and(|accept| accept == "text/event-stream");
+    let story = {
+        let mut shared = app.0.lock().unwrap();
+        shared.seen.push((method.clone(), uri.to_string(), text.clone()));
+        shared.story
+    };
+    let is_stuck = match story {
+        Story::Deaf => steers(&path),
+        Story::StuckFile => path.ends_with("/download"),
+        Story::Complete | Story::Fail | Story::Ask(_) | Story::Endless | Story::Unwilling => false,
+    };
+    if is_stuck {
+        std::future::pending::<()>().await;
+    }
     let mut shared = app.0.lock().unwrap();
-    shared.seen.push((method.clone(), uri.to_string(), text.clone()));
     if path == "/v1/healthz" {
         return reply(200, &json!({"status": "ok", "version": "9.9.9"}));
     }
@@ -220,17 +232,7 @@ async fn answer(
         return reply(401, &json!({"detail": "the API key is not known"}));
     }
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
-    let steers = ["/pause", "/resume", "/guide", "/cancel"].iter().any(|end| path.ends_with(end));
-    let is_stuck = match shared.story {
-        Story::Deaf => steers,
-        Story::StuckFile => path.ends_with("/download"),
-        Story::Complete | Story::Fail | Story::Ask(_) | Story::Endless | Story::Unwilling => false,
-    };
-    if is_stuck {
-        drop(shared);
-        return std::future::pending().await;
-    }
-    if shared.story == Story::Unwilling && steers && !path.ends_with("/cancel") {
+    if shared.story == Story::Unwilling && steers(&path) && !path.ends_with("/cancel") {
         return reply(422, &json!({"detail": "the task is planning\u{1b}[2J and cannot be steered"}));
     }
     let answer = match (method.as_str(), path.as_str()) {
@@ -267,6 +269,10 @@ async fn answer(
         _ => return reply(404, &json!({"detail": format!("there is nothing at {path}")})),
     };
     reply(200, &answer)
+}
+
+fn steers(path: &str) -> bool {
+    ["/pause", "/resume", "/guide", "/cancel"].iter().any(|end| path.ends_with(end))
 }
 
 fn after(uri: &Uri) -> usize {
