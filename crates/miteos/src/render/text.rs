@@ -237,7 +237,7 @@ mod tests {
             assert!(lines.iter().all(|line| width(line) <= 80));
             assert_eq!(lines.concat(), text);
         }
-        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "{:?}", began.elapsed());
         let text = "\u{2764}\u{fe0f}".repeat(100);
         assert!(wrap(&text, 10).iter().all(|line| width(line) <= 10));
     }
