@@ -32,6 +32,9 @@ pub struct Client {
 
 struct Inner {
     http: reqwest::Client,
+    /// For long bodies: the time to read an answer in begins when the request does, so it has none. Whoever sends
+    /// with it watches the body's progress.
+    uploads: reqwest::Client,
     base: Url,
     retry: RetryPolicy,
 }
@@ -57,8 +60,9 @@ impl Builder {
     /// See [`Client::new`].
     pub fn build(self, base_url: &str, key: &str) -> Result<Client, ClientError> {
         let base = parse_base(base_url)?;
-        let http = http_client(&base, key)?;
-        Ok(Client { inner: Arc::new(Inner { http, base, retry: self.retry.unwrap_or_default() }) })
+        let http = build(http_client(&base, key)?.read_timeout(READ_TIMEOUT))?;
+        let uploads = build(http_client(&base, key)?)?;
+        Ok(Client { inner: Arc::new(Inner { http, uploads, base, retry: self.retry.unwrap_or_default() }) })
     }
 }
 
@@ -67,7 +71,7 @@ impl Builder {
     clippy::disallowed_methods,
     reason = "its only calls go to the user's own server, which is usually on a private address"
 )]
-fn http_client(base: &Url, key: &str) -> Result<reqwest::Client, ClientError> {
+fn http_client(base: &Url, key: &str) -> Result<reqwest::ClientBuilder, ClientError> {
     let mut bearer = HeaderValue::from_str(&format!("Bearer {key}"))
         .map_err(|_| invalid("the API key holds characters that no key has; one looks like mt_live_…"))?;
     bearer.set_sensitive(true);
@@ -79,13 +83,28 @@ fn http_client(base: &Url, key: &str) -> Result<reqwest::Client, ClientError> {
         .default_headers(headers)
         .user_agent(concat!("miteos-client/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .no_gzip();
     if is_loopback(base) {
         builder = builder.no_proxy();
     }
+    Ok(builder)
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, ClientError> {
     builder.build().map_err(|error| invalid(format!("cannot set up connections: {error}")))
+}
+
+/// Whether a server address can only mean this machine. A name below `localhost` is none: not every system keeps it
+/// from its name servers.
+pub fn is_this_machine(base_url: &str) -> Result<bool, ClientError> {
+    let base = parse_base(base_url)?;
+    Ok(is_loopback(&base) && !base.host_str().is_some_and(|host| host.ends_with(".localhost")))
+}
+
+/// Whether two server addresses mean the same place, however they are written.
+pub fn is_same_server(one: &str, other: &str) -> Result<bool, ClientError> {
+    Ok(parse_base(one)? == parse_base(other)?)
 }
 
 fn is_loopback(base: &Url) -> bool {
@@ -231,8 +250,17 @@ impl Client {
         self.send_request(request).await
     }
 
-    pub(crate) fn request(&self, call: &Call) -> RequestBuilder {
-        let mut request = self.inner.http.request(call.method.clone(), call.url.clone());
+    fn request(&self, call: &Call) -> RequestBuilder {
+        self.request_by(&self.inner.http, call)
+    }
+
+    /// For a long body whose progress the caller watches.
+    pub(crate) fn upload_request(&self, call: &Call) -> RequestBuilder {
+        self.request_by(&self.inner.uploads, call)
+    }
+
+    fn request_by(&self, http: &reqwest::Client, call: &Call) -> RequestBuilder {
+        let mut request = http.request(call.method.clone(), call.url.clone());
         if let Some(key) = &call.idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
@@ -249,6 +277,11 @@ impl Client {
             return Ok(response);
         }
         Err(read_error(response).await)
+    }
+
+    /// Nothing moved for too long.
+    pub(crate) fn stalled(&self) -> ClientError {
+        ClientError::Unreachable { url: self.base_url().to_owned(), source: None }
     }
 
     pub(crate) fn unreachable(&self, error: reqwest::Error) -> ClientError {
@@ -342,6 +375,28 @@ mod tests {
         assert_eq!(parse_base("https://h/miteos/v1").unwrap().as_str(), "https://h/miteos");
         for bad in ["", "h:1", "ftp://h", "http://", "http://user:pw@h", "/v1"] {
             assert!(matches!(parse_base(bad), Err(ClientError::Invalid { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_is_this_machine() {
+        for here in ["http://127.0.0.1:7700", "http://127.9.9.9", "http://[::1]:1/v1", "http://LOCALHOST:1"] {
+            assert!(is_this_machine(here).unwrap(), "{here}");
+        }
+        for elsewhere in [
+            "https://other.example",
+            "http://127.0.0.1.other.example",
+            "http://x.localhost",
+            "http://0.0.0.0:7700",
+            "http://10.0.0.1",
+            "http://[::2]",
+        ] {
+            assert!(!is_this_machine(elsewhere).unwrap(), "{elsewhere}");
+        }
+        assert!(is_this_machine("http://127.0.0.1@other.example").is_err());
+        assert!(is_same_server("http://H:80/v1/", "http://h").unwrap());
+        for other in ["https://h", "http://h:81", "http://h.example", "http://h/base"] {
+            assert!(!is_same_server("http://h", other).unwrap(), "{other}");
         }
     }
 

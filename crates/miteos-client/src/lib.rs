@@ -13,13 +13,14 @@ mod error;
 mod health;
 mod keys;
 mod multipart;
+mod progress;
 mod retry;
 mod sse;
 mod stream;
 mod tasks;
 mod workspaces;
 
-pub use client::{Builder, Client};
+pub use client::{Builder, Client, is_same_server, is_this_machine};
 pub use error::ClientError;
 pub use miteos_api as api;
 pub use multipart::{Upload, UploadSource};

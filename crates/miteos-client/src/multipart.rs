@@ -28,6 +28,8 @@ pub enum UploadSource {
 
 /// The name of every part; only its file name differs.
 const PART_NAME: &str = "file";
+/// The body is handed out in chunks of this size: each is a sign that the upload moves.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Makes the body's boundary, which must not occur in the files: 128 random bits do not.
 pub(crate) fn boundary() -> Result<String, ClientError> {
@@ -47,9 +49,9 @@ pub(crate) fn body(boundary: &str, uploads: &[Upload]) -> BoxStream<'static, io:
         );
         parts.push(once(head));
         parts.push(match &upload.source {
-            UploadSource::Bytes(bytes) => stream::iter([Ok(bytes.clone())]).boxed(),
+            UploadSource::Bytes(bytes) => stream::iter(chunks(bytes.clone())).boxed(),
             UploadSource::Path(path) => stream::once(tokio::fs::File::open(path.clone()))
-                .map_ok(ReaderStream::new)
+                .map_ok(|file| ReaderStream::with_capacity(file, CHUNK_BYTES))
                 .try_flatten()
                 .boxed(),
         });
@@ -57,6 +59,14 @@ pub(crate) fn body(boundary: &str, uploads: &[Upload]) -> BoxStream<'static, io:
     }
     parts.push(once(format!("--{boundary}--\r\n")));
     stream::iter(parts).flatten().boxed()
+}
+
+/// Slices of the same memory.
+fn chunks(mut bytes: Bytes) -> impl Iterator<Item = io::Result<Bytes>> {
+    std::iter::from_fn(move || {
+        let next = bytes.split_to(bytes.len().min(CHUNK_BYTES));
+        (!next.is_empty()).then_some(Ok(next))
+    })
 }
 
 fn once(text: String) -> BoxStream<'static, io::Result<Bytes>> {

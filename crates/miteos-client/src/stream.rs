@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use miteos_api::Event;
+use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::error::ClientError;
@@ -14,6 +16,10 @@ use crate::sse::{Frame, Parser};
 /// Events in the order of `seq`, none missing, none twice. Ends after the task's terminal event, or with the
 /// first error that retrying cannot mend.
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, ClientError>> + Send>>;
+
+/// A connection that was heard of for longer than this had worked: its end is no failed attempt. Proxies end a
+/// connection after a minute or two, and a task may wait for a person for days.
+const LIVED: Duration = Duration::from_secs(30);
 
 type Body = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 
@@ -40,6 +46,21 @@ struct Connection {
     body: Body,
     parser: Parser,
     progressed: bool,
+    opened: Instant,
+    /// When the last byte came, if only of a sign of life.
+    heard: Instant,
+}
+
+impl Connection {
+    fn new(response: reqwest::Response) -> Self {
+        let now = Instant::now();
+        let body = Box::pin(response.bytes_stream());
+        Self { body, parser: Parser::default(), progressed: false, opened: now, heard: now }
+    }
+
+    fn lived(&self) -> bool {
+        self.heard.duration_since(self.opened) > LIVED
+    }
 }
 
 struct Follower {
@@ -47,7 +68,7 @@ struct Follower {
     task_id: String,
     /// The `seq` of the last event handed out.
     cursor: u64,
-    /// Attempts in a row without a new event.
+    /// Attempts in a row without a new event or a connection that lived.
     failed: u32,
     connection: Option<Connection>,
     ready: VecDeque<Frame>,
@@ -81,10 +102,13 @@ impl Follower {
             return self.connect().await.map(|()| None);
         };
         match connection.body.next().await {
-            Some(Ok(chunk)) => connection
-                .parser
-                .push(&chunk, &mut self.ready)
-                .map_err(|_| ClientError::protocol("an event is larger than any should be"))?,
+            Some(Ok(chunk)) => {
+                connection.heard = Instant::now();
+                connection
+                    .parser
+                    .push(&chunk, &mut self.ready)
+                    .map_err(|_| ClientError::protocol("an event is larger than any should be"))?;
+            }
             Some(Err(error)) => {
                 let error = self.client.unreachable(error);
                 self.cut(error).await?;
@@ -130,8 +154,7 @@ impl Follower {
                 if !kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
                     return Err(ClientError::protocol("an event stream was asked for and none came"));
                 }
-                let body = Box::pin(response.bytes_stream());
-                self.connection = Some(Connection { body, parser: Parser::default(), progressed: false });
+                self.connection = Some(Connection::new(response));
                 Ok(())
             }
             Err(error) if error.is_transient() => self.cut(error).await,
@@ -167,9 +190,13 @@ impl Follower {
 
     /// Drops the connection and waits a little; gives up with `error` after too many attempts in a row.
     async fn cut(&mut self, error: ClientError) -> Result<(), ClientError> {
-        let progressed = self.connection.take().is_some_and(|connection| connection.progressed);
-        if progressed {
-            return Ok(());
+        if let Some(connection) = self.connection.take() {
+            if connection.progressed {
+                return Ok(());
+            }
+            if connection.lived() {
+                self.failed = 0;
+            }
         }
         self.failed += 1;
         let policy = self.client.retry();

@@ -1,5 +1,7 @@
 //! Calls on workspaces and the files in them.
 
+use std::time::Duration;
+
 use miteos_api::{CreateWorkspace, Deliverable, ListFiles, Workspace, WorkspaceFile};
 use reqwest::Method;
 use tokio::io::AsyncWrite;
@@ -7,6 +9,11 @@ use tokio::io::AsyncWrite;
 use crate::client::{Call, Client, invalid};
 use crate::error::ClientError;
 use crate::multipart::{self, Upload, UploadSource};
+use crate::progress;
+
+/// An upload of which nothing moves for this long is dead. What systems on the way hold in their buffers counts as
+/// gone, so a slow line needs more patience than a silent one.
+const UPLOAD_STALL: Duration = Duration::from_secs(120);
 
 impl Client {
     /// `POST /workspaces`.
@@ -57,12 +64,17 @@ impl Client {
 
     async fn upload_once(&self, call: &Call, uploads: &[Upload]) -> Result<Vec<WorkspaceFile>, ClientError> {
         let boundary = multipart::boundary()?;
+        let (progress, watchdog) = progress::watched(UPLOAD_STALL);
+        let body = progress.of(multipart::body(&boundary, uploads));
         let request = self
-            .request(call)
+            .upload_request(call)
             .header("content-type", format!("multipart/form-data; boundary={boundary}"))
-            .body(reqwest::Body::wrap_stream(multipart::body(&boundary, uploads)));
-        let response = self.send_request(request).await?;
-        self.read_json(response).await
+            .body(reqwest::Body::wrap_stream(body));
+        let answer = async {
+            let response = self.send_request(request).await?;
+            self.read_json(response).await
+        };
+        watchdog.over(answer).await.unwrap_or_else(|| Err(self.stalled()))
     }
 
     /// `GET /workspaces/{id}/files/{path}/download` into `writer`; resumed after a cut. Returns the bytes.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use miteos_client::Client;
+use miteos_client::{Client, is_same_server, is_this_machine};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Settings};
@@ -46,23 +46,46 @@ pub fn client(
     world: World,
     settings: &Settings,
 ) -> Result<Client, Failure> {
+    let running = running(settings.data_dir()).map(|running| running.url);
     let url = named_url(url, settings)
-        .or_else(|| running(settings.data_dir()).map(|running| running.url))
+        .or_else(|| running.clone())
         .unwrap_or_else(|| format!("http://{}", config::DEFAULT_LISTEN));
-    let key = self::key(key, world, settings)?;
+    let key = match given_key(key, world, settings)? {
+        Some(key) => key,
+        None if is_local(&url, running.as_deref())? => local_key(world, settings)?,
+        None => {
+            return Err(Failure::usage(format!("there is no API key for {url}: none was given")).hint(
+                "give one with --key or MITEOS_API_KEY; the local server's own keys are sent to it alone",
+            ));
+        }
+    };
     Ok(Client::new(&url, &key)?)
 }
 
-/// The key that was given, or else the local server's own.
+/// Whether an address is this machine, or that of the server on this data folder: the keys there are its own.
+fn is_local(url: &str, running: Option<&str>) -> Result<bool, Failure> {
+    let is_announced = running.is_some_and(|running| is_same_server(url, running).unwrap_or(false));
+    Ok(is_this_machine(url)? || is_announced)
+}
+
+/// The key for the local server: the one that was given, or else its own.
 pub fn key(flag: Option<&str>, world: World, settings: &Settings) -> Result<String, Failure> {
-    if let Some(key) = flag.map(str::to_owned).or_else(|| settings.get(config::API_KEY)) {
-        let test = key.starts_with("mt_test_");
-        if world == World::Test && !test {
-            return Err(Failure::usage("--test needs a test key, and the key that was given is none")
-                .hint("leave --key and MITEOS_API_KEY out to use the local server's own"));
-        }
-        return Ok(key);
+    match given_key(flag, world, settings)? {
+        Some(key) => Ok(key),
+        None => local_key(world, settings),
     }
+}
+
+fn given_key(flag: Option<&str>, world: World, settings: &Settings) -> Result<Option<String>, Failure> {
+    let given = flag.map(str::to_owned).or_else(|| settings.get(config::API_KEY));
+    if given.as_ref().is_some_and(|key| world == World::Test && !key.starts_with("mt_test_")) {
+        return Err(Failure::usage("--test needs a test key, and the key that was given is none")
+            .hint("leave --key and MITEOS_API_KEY out to use the local server's own"));
+    }
+    Ok(given)
+}
+
+fn local_key(world: World, settings: &Settings) -> Result<String, Failure> {
     let path = settings.data_dir().join(KEYS_FILE);
     let keys = local_keys(settings.data_dir())?.ok_or_else(|| {
         Failure::usage(format!("there is no API key: none was given, and {} is not there", path.display()))
@@ -149,6 +172,28 @@ mod tests {
         assert!(key(None, World::Test, &env).is_err(), "a live key must not be used for a test");
         std::fs::write(folder.path().join(KEYS_FILE), "{").unwrap();
         assert!(key(None, World::Live, &nothing).is_err());
+    }
+
+    #[test]
+    fn the_local_keys_go_to_the_local_server_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(KEYS_FILE), r#"{"live":"mt_live_a","test":"mt_test_b"}"#).unwrap();
+        let nothing = settings(folder.path(), &[]);
+        let elsewhere = "https://other.example";
+        let failure = client(Some(elsewhere), None, World::Live, &nothing).unwrap_err();
+        assert_eq!(failure.exit, crate::failure::Exit::Usage);
+        assert!(failure.hint.unwrap().contains("--key or MITEOS_API_KEY"));
+        let by_environment = settings(folder.path(), &[(config::URL, elsewhere)]);
+        assert!(client(None, None, World::Live, &by_environment).is_err());
+        assert!(client(Some(elsewhere), Some("mt_live_x"), World::Live, &nothing).is_ok());
+        let env = settings(folder.path(), &[(config::API_KEY, "mt_live_env")]);
+        assert!(client(Some(elsewhere), None, World::Live, &env).is_ok());
+        for here in [None, Some("http://127.0.0.1:9"), Some("http://localhost:9")] {
+            assert!(client(here, None, World::Live, &nothing).is_ok(), "{here:?}");
+        }
+        let _announced = Announcement::write(folder.path(), "https://other.example:443/v1").unwrap();
+        assert!(client(Some(elsewhere), None, World::Live, &nothing).is_ok(), "it runs on this folder");
+        assert!(client(Some("https://third.example"), None, World::Live, &nothing).is_err());
     }
 
     #[test]

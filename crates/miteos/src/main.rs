@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     embedded::run_helper_if_asked();
     let cli = Cli::parse();
     let env = Env::process();
-    let terminal = Terminal::new(&env, cli.global.color);
+    let terminal = Terminal::new(&env, cli.global.color, cli.global.json);
     match start(cli, env, &terminal) {
         Ok(exit) => exit.into(),
         Err(failure) => {

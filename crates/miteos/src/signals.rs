@@ -56,3 +56,13 @@ impl Signals {
         self.0.recv().await;
     }
 }
+
+impl Signals {
+    /// What comes of some work; `None` if a signal comes first, and the work is dropped where it stands.
+    pub async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.next() => None,
+        }
+    }
+}

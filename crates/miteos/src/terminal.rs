@@ -10,6 +10,7 @@ use crate::cli::Colour;
 use crate::config::Env;
 use crate::failure::Failure;
 use crate::render::paint::{PLAIN_COLUMNS, Theme};
+use crate::render::text;
 
 /// Rows when the terminal does not say.
 const DEFAULT_ROWS: usize = 24;
@@ -23,12 +24,14 @@ pub struct Terminal {
     colours: bool,
     error_colours: bool,
     plain: bool,
+    documents: bool,
     /// Nobody reads our output any more.
     broken: AtomicBool,
 }
 
 impl Terminal {
-    pub fn new(env: &Env, colour: Colour) -> Self {
+    /// With `documents`, stdout is for JSON alone, and whoever is asked is asked on stderr.
+    pub fn new(env: &Env, colour: Colour, documents: bool) -> Self {
         let stdout_is_terminal = io::stdout().is_terminal();
         let stderr_is_terminal = io::stderr().is_terminal();
         let plain = env.get("NO_COLOR").is_some() || env.get("TERM").as_deref() == Some("dumb");
@@ -44,6 +47,7 @@ impl Terminal {
             colours: colours(stdout_is_terminal),
             error_colours: colours(stderr_is_terminal),
             plain,
+            documents,
             broken: AtomicBool::new(false),
         }
     }
@@ -65,11 +69,11 @@ impl Terminal {
 
     /// Whether there is someone to ask.
     pub fn can_ask(&self) -> bool {
-        self.stdin_is_terminal && (self.stdout_is_terminal || self.stderr_is_terminal)
+        self.stdin_is_terminal && (self.asks_on_stdout() || self.stderr_is_terminal)
     }
 
-    pub fn stdin_is_terminal(&self) -> bool {
-        self.stdin_is_terminal
+    fn asks_on_stdout(&self) -> bool {
+        self.stdout_is_terminal && !self.documents
     }
 
     /// Whether whoever read our output has gone.
@@ -101,7 +105,7 @@ impl Terminal {
     pub fn json<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::usage(format!("the answer cannot be written as JSON: {error}")))?;
-        self.line(&text);
+        self.line(&text::json(&text));
         Ok(())
     }
 
@@ -125,7 +129,7 @@ impl Terminal {
 
     /// Where questions go: to the terminal, whichever stream leads to it.
     pub fn ask(&self, text: &str) {
-        if self.stdout_is_terminal { self.write(text) } else { self.error_text(text) }
+        if self.asks_on_stdout() { self.write(text) } else { self.error_text(text) }
     }
 
     fn error_text(&self, text: &str) {
@@ -194,18 +198,45 @@ impl Drop for Region<'_> {
     }
 }
 
-/// Lines that a person types; `None` at the end. A thread of its own reads them, as reading cannot be undone.
-pub fn typed_lines() -> mpsc::UnboundedReceiver<Option<String>> {
+/// Lines that a person types. A thread of its own reads them from the first question on, as reading cannot be undone.
+#[derive(Debug, Default)]
+pub struct Typed(Option<mpsc::UnboundedReceiver<String>>);
+
+impl Typed {
+    /// The next line; `None` at the end of the input.
+    pub async fn next(&mut self) -> Option<String> {
+        self.0.get_or_insert_with(typed_lines).recv().await
+    }
+
+    /// Drops what was typed before now, in whole lines or parts of one: an answer is given to a question that is seen.
+    pub fn forget(&mut self) {
+        // The order matters: what the thread has not read yet must not follow what it has.
+        discard_unread();
+        if let Some(lines) = &mut self.0 {
+            while lines.try_recv().is_ok() {}
+        }
+    }
+}
+
+/// What waits in the terminal itself. If it cannot be discarded, nothing is a terminal and nobody typed it.
+#[cfg(unix)]
+fn discard_unread() {
+    let _nothing_typed = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);
+}
+
+/// Elsewhere only what was read already can be dropped.
+#[cfg(not(unix))]
+fn discard_unread() {}
+
+fn typed_lines() -> mpsc::UnboundedReceiver<String> {
     let (sender, receiver) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in io::stdin().lines() {
-            let Ok(line) = line else { break };
-            if sender.send(Some(line)).is_err() {
+            let Ok(line) = line else { return };
+            if sender.send(line).is_err() {
                 return;
             }
         }
-        // If nobody waits for the end, nobody misses it.
-        let _unread = sender.send(None);
     });
     receiver
 }

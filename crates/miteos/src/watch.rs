@@ -9,15 +9,16 @@ use tokio::sync::mpsc;
 
 use crate::failure::{Exit, Failure};
 use crate::render::{log, tree};
-use crate::signals::{Signals, Which};
-use crate::terminal::{Region, Terminal, typed_lines};
+use crate::signals::Signals;
+use crate::terminal::{Region, Terminal};
 use crate::view::RunView;
 
 mod answer;
 mod questions;
+mod steering;
 
 pub use questions::Consent;
-use questions::Questions;
+use questions::{Next, Questions};
 
 /// How often the live picture is drawn.
 const FRAME: Duration = Duration::from_millis(100);
@@ -52,15 +53,23 @@ pub struct Watched {
     pub exit: Exit,
 }
 
+/// How a task is watched.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    pub style: Style,
+    pub consent: Consent,
+    pub on_interrupt: OnInterrupt,
+}
+
 /// Follows a task to its end.
 pub async fn watch(
     client: &Client,
     terminal: &Terminal,
+    signals: &mut Signals,
     task: &Task,
-    style: Style,
-    consent: Consent,
-    on_interrupt: OnInterrupt,
+    manner: Manner,
 ) -> Result<Watched, Failure> {
+    let Manner { style, consent, on_interrupt } = manner;
     let mut watcher = Watcher {
         client,
         terminal,
@@ -75,13 +84,16 @@ pub async fn watch(
         unattended_interrupt: false,
         ask_at: None,
     };
-    let end = Box::pin(watcher.run()).await;
+    let end = Box::pin(watcher.run(signals)).await;
     watcher.region.clear();
+    watcher.questions.leave_line();
     let Watcher { view, unattended_interrupt, .. } = watcher;
     match end? {
         End::Left => Ok(Watched { view, task: task.clone(), exit: Exit::Interrupted }),
         End::Over => {
-            let task = client.task(&task.id).await?;
+            let Some(task) = signals.unless(client.task(&task.id)).await.transpose()? else {
+                return Ok(Watched { view, task: task.clone(), exit: Exit::Interrupted });
+            };
             let mut view = view;
             view.settle(&task);
             let exit = match task.status {
@@ -121,21 +133,17 @@ struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    async fn run(&mut self) -> Result<End, Failure> {
-        let mut signals = Signals::new(Which::Interrupt)?;
+    async fn run(&mut self, signals: &mut Signals) -> Result<End, Failure> {
         let mut events = self.client.stream(&self.view.task_id, 0);
         let mut frames = tokio::time::interval(FRAME);
         frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut totals = self.totals();
-        let mut typed: Option<mpsc::UnboundedReceiver<Option<String>>> = None;
         loop {
-            if typed.is_none() && self.questions.is_open() && self.terminal.stdin_is_terminal() {
-                typed = Some(typed_lines());
-            }
+            // No arm waits for anything: what takes time is awaited here, beside the signals.
             tokio::select! {
                 event = events.next() => match event {
                     Some(Ok(event)) => {
-                        self.event(&event).await?;
+                        self.event(&event)?;
                         if self.terminal.is_broken() {
                             return Ok(End::Left);
                         }
@@ -148,7 +156,7 @@ impl Watcher<'_> {
                     if self.questions.would_print(&self.view) {
                         self.region.clear();
                     }
-                    self.questions.changed(&self.view).await?;
+                    self.questions.changed(&self.view);
                 }
                 _ = frames.tick(), if self.style == Style::Live => self.draw(),
                 task = totals.recv(), if self.style == Style::Live => {
@@ -156,12 +164,22 @@ impl Watcher<'_> {
                         self.view.raise_totals(&task);
                     }
                 }
-                line = next_line(&mut typed), if self.questions.is_open() => {
-                    self.questions.answer(&self.view, line).await?;
-                    self.questions.ask_next(&self.view).await?;
+                next = self.questions.next() => {
+                    self.region.clear();
+                    match next {
+                        Next::Typed(line) => {
+                            self.questions.answer(&self.view, line);
+                            self.count_interrupts_afresh();
+                        }
+                        Next::Done(done) => {
+                            self.questions.done(done)?;
+                            // After a moment, in which the log may tell what was decided.
+                            self.ask_soon();
+                        }
+                    }
                 }
                 () = signals.next() => {
-                    if let Some(end) = self.interrupted().await? {
+                    if let Some(end) = self.interrupted() {
                         return Ok(end);
                     }
                 }
@@ -169,7 +187,20 @@ impl Watcher<'_> {
         }
     }
 
-    async fn event(&mut self, event: &Event) -> Result<(), Failure> {
+    /// Once the menu is answered, the next Ctrl-C is a first one; or one that leaves, if cancelling was the answer.
+    fn count_interrupts_afresh(&mut self) {
+        if self.questions.was_cancelled() {
+            self.interrupts = 2;
+        } else if !self.questions.is_in_menu() {
+            self.interrupts = 0;
+        }
+    }
+
+    fn ask_soon(&mut self) {
+        self.ask_at = Some(tokio::time::Instant::now() + BEFORE_ASKING);
+    }
+
+    fn event(&mut self, event: &Event) -> Result<(), Failure> {
         self.view.apply(event);
         match self.style {
             Style::Json => self.terminal.json(event)?,
@@ -177,7 +208,7 @@ impl Watcher<'_> {
             Style::Live => {}
         }
         if matches!(event.kind, EventType::ApprovalRequired | EventType::ApprovalResolved) {
-            self.ask_at = Some(tokio::time::Instant::now() + BEFORE_ASKING);
+            self.ask_soon();
         }
         Ok(())
     }
@@ -225,32 +256,22 @@ impl Watcher<'_> {
         receiver
     }
 
-    async fn interrupted(&mut self) -> Result<Option<End>, Failure> {
+    fn interrupted(&mut self) -> Option<End> {
         self.interrupts += 1;
         self.region.clear();
         if self.on_interrupt == OnInterrupt::Leave || self.interrupts > 2 {
-            return Ok(Some(End::Left));
+            return Some(End::Left);
         }
-        let id = self.view.task_id.clone();
-        if self.interrupts == 1 && self.terminal.can_ask() && self.style != Style::Json {
-            match self.client.pause_task(&id).await {
-                Ok(()) => self.terminal.note("pausing; running calls finish first. Ctrl-C again cancels"),
-                // It has just ended, or is being stopped.
-                Err(ClientError::Api { status: 422, detail, .. }) => self.terminal.note(&detail),
-                Err(error) => return Err(error.into()),
-            }
-            self.questions.open_menu();
-            return Ok(None);
+        if self.interrupts == 1 && self.terminal.can_ask() {
+            self.questions.pause(&self.view);
+            self.terminal.note("pausing; running calls finish first. Ctrl-C again cancels");
+            return None;
         }
         self.unattended_interrupt = !self.terminal.can_ask();
         self.interrupts = self.interrupts.max(2);
-        self.questions.close();
+        self.questions.cancel(&self.view);
         self.terminal.note("cancelling; Ctrl-C again leaves without waiting");
-        match self.client.cancel_task(&id).await {
-            // It ended on its own in the meantime; the stream says how.
-            Ok(()) | Err(ClientError::Api { status: 422, .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        None
     }
 
     fn lost(&self, error: ClientError) -> Failure {
@@ -271,14 +292,6 @@ impl Watcher<'_> {
 async fn at(time: Option<tokio::time::Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// A typed line; never, if nothing is read.
-async fn next_line(typed: &mut Option<mpsc::UnboundedReceiver<Option<String>>>) -> Option<String> {
-    match typed {
-        Some(lines) => lines.recv().await.flatten(),
         None => std::future::pending().await,
     }
 }

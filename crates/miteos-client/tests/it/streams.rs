@@ -1,8 +1,10 @@
 //! The event stream under every cut there is.
 
+use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::Response;
 use futures::StreamExt;
 use miteos_client::ClientError;
@@ -154,4 +156,33 @@ async fn a_stream_that_never_begins_gives_up_and_says_why() {
     let events: Vec<_> = server.client.stream("task_1", 0).collect().await;
     assert!(matches!(events.as_slice(), [Err(ClientError::Api { status: 404, .. })]), "{events:?}");
     assert_eq!(server.seen().len(), 1);
+}
+
+/// A proxy cuts every connection after a minute and a half, and nothing happens for hours: an approval is open.
+/// Fifty connections are more than there are attempts.
+#[tokio::test(start_paused = true)]
+async fn connections_that_lived_are_no_failed_attempts() {
+    for in_good_order in [false, true] {
+        let mut connections = 0;
+        let server = Standin::start(move |request| {
+            if request.header("accept") != Some("text/event-stream") {
+                return match request.uri.path() {
+                    "/v1/tasks/task_1" => task("running"),
+                    _ => json(200, r#"{"events":[],"next_after":0,"has_more":false}"#),
+                };
+            }
+            connections += 1;
+            if connections > 50 {
+                return sse(Body::from(rest(after(request))));
+            }
+            let signs = futures::stream::iter(0..6).then(|_| async {
+                tokio::time::sleep(Duration::from_secs(15)).await;
+                Ok(Bytes::from(": alive\n\n"))
+            });
+            let cut = futures::stream::iter((!in_good_order).then(|| Err(io::Error::other("cut"))));
+            sse(Body::from_stream(signs.chain(cut)))
+        })
+        .await;
+        assert_eq!(seqs(&server, 0).await, (1..=EVENTS).collect::<Vec<_>>());
+    }
 }

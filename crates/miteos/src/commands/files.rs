@@ -64,15 +64,15 @@ pub async fn fetch(
     task_id: &str,
     deliverables: &[Deliverable],
     folder: &Path,
-) -> Result<Vec<Written>, Failure> {
+    written: &mut Vec<Written>,
+) -> Result<(), Failure> {
     let mut taken = Taken::default();
-    let mut written = Vec::with_capacity(deliverables.len());
     for deliverable in deliverables {
         let path = folder.join(taken.claim(safe_path(&deliverable.name)));
         let bytes = fetch_one(client, task_id, deliverable, &path).await?;
         written.push(Written { path, bytes });
     }
-    Ok(written)
+    Ok(())
 }
 
 async fn fetch_one(client: &Client, task_id: &str, file: &Deliverable, path: &Path) -> Result<u64, Failure> {

@@ -15,7 +15,8 @@ use crate::failure::{Exit, Failure};
 use crate::locate;
 use crate::render::summary::{self, Written};
 use crate::render::{text, units};
-use crate::watch::{Consent, OnInterrupt, Style, Watched, watch};
+use crate::signals::{Signals, Which};
+use crate::watch::{Consent, Manner, OnInterrupt, Style, Watched, watch};
 
 /// A longer prompt is refused here already; the server's own limit is in characters.
 const MAX_PROMPT_BYTES: u64 = 400_000;
@@ -27,28 +28,39 @@ pub async fn run(context: &Context<'_>, run: cli::Run) -> Result<Exit, Failure> 
     let budget_cents = run.budget.as_deref().map(cents).transpose()?;
     let uploads = files::uploads(&run.files)?;
     let (client, own) = server(context).await?;
-    let outcome = async {
-        let workspace_id = workspace(&client, run.workspace.as_deref(), &uploads).await?;
-        let config = CreateTaskConfig {
-            max_agents: run.agents,
-            autonomy_level: run.autonomy,
-            model: run.model,
-            budget_cents,
-            ..CreateTaskConfig::default()
-        };
-        let task = client.create_task(&CreateTask { prompt, workspace_id, config: Some(config) }).await?;
-        follow(context, &client, &task, &run.consent, run.out.as_deref()).await
+    // From here on Ctrl-C ends nothing by itself: whatever takes time is waited for beside it.
+    let mut signals = Signals::new(Which::Interrupt)?;
+    let config = CreateTaskConfig {
+        max_agents: run.agents,
+        autonomy_level: run.autonomy,
+        model: run.model,
+        budget_cents,
+        ..CreateTaskConfig::default()
     };
-    let outcome = Box::pin(outcome).await;
-    if let Some(own) = own {
-        own.stop().await;
+    let creating = async {
+        let workspace_id = workspace(&client, run.workspace.as_deref(), &uploads).await?;
+        Ok::<_, Failure>(
+            client.create_task(&CreateTask { prompt, workspace_id, config: Some(config) }).await?,
+        )
+    };
+    let outcome = match Box::pin(signals.unless(creating)).await {
+        None => Ok(Exit::Interrupted),
+        Some(Err(failure)) => Err(failure),
+        Some(Ok(task)) => {
+            Box::pin(follow(context, &client, &mut signals, &task, &run.consent, run.out.as_deref())).await
+        }
+    };
+    let Some(own) = own else { return outcome };
+    match signals.unless(own.stop()).await {
+        Some(()) => outcome,
+        None => outcome.map(|_| Exit::Interrupted),
     }
-    outcome
 }
 
 async fn follow(
     context: &Context<'_>,
     client: &Client,
+    signals: &mut Signals,
     task: &Task,
     asked: &cli::Consent,
     out: Option<&Path>,
@@ -56,16 +68,32 @@ async fn follow(
     if !context.global.json {
         context.terminal.note(&format!("{} at {}", text::line(&task.id), client.base_url()));
     }
-    let watched =
-        Box::pin(watch(client, context.terminal, task, style(context), consent(asked), OnInterrupt::Steer))
-            .await?;
+    let manner = Manner { style: style(context), consent: consent(asked), on_interrupt: OnInterrupt::Steer };
+    let watched = Box::pin(watch(client, context.terminal, signals, task, manner)).await?;
     if !watched.task.status.is_terminal() {
         return Ok(watched.exit);
     }
-    let deliverables = client.deliverables(&task.id).await?;
     let folder = out.map_or_else(|| Path::new(OUT).join(crate::names::safe_path(&task.id)), Path::to_owned);
-    let written = files::fetch(client, &task.id, &deliverables, &folder).await?;
-    finish(context, &watched, &written)
+    let mut written = Vec::new();
+    let fetching = async {
+        let deliverables = client.deliverables(&task.id).await?;
+        files::fetch(client, &task.id, &deliverables, &folder, &mut written).await
+    };
+    let later = format!("the files are kept: `miteos task files {} --out FOLDER` fetches them", task.id);
+    match Box::pin(signals.unless(fetching)).await {
+        Some(Ok(())) => finish(context, &watched, &written, watched.exit),
+        // What there is comes first: the task is over, and its result is nowhere else on this screen.
+        Some(Err(failure)) => {
+            let exit = if watched.exit == Exit::Done { failure.exit } else { watched.exit };
+            finish(context, &watched, &written, exit)?;
+            Err(Failure { exit, hint: failure.hint.or(Some(later)), ..failure })
+        }
+        None => {
+            let exit = finish(context, &watched, &written, Exit::Interrupted)?;
+            context.terminal.note(&text::line(&later));
+            Ok(exit)
+        }
+    }
 }
 
 /// The named server, or the one that runs on this data folder, or else one of our own in this process.
@@ -162,8 +190,13 @@ struct SummaryFile<'a> {
 }
 
 /// Says how it ended.
-pub fn finish(context: &Context<'_>, watched: &Watched, written: &[Written]) -> Result<Exit, Failure> {
-    let Watched { view, task, exit } = watched;
+pub fn finish(
+    context: &Context<'_>,
+    watched: &Watched,
+    written: &[Written],
+    exit: Exit,
+) -> Result<Exit, Failure> {
+    let Watched { view, task, exit: _ } = watched;
     let end = task.completed_at.as_deref().or(view.latest_at.as_deref()).unwrap_or(&task.created_at);
     let elapsed = units::between(&task.created_at, end).unwrap_or_default();
     let terminal = context.terminal;
@@ -179,7 +212,7 @@ pub fn finish(context: &Context<'_>, watched: &Watched, written: &[Written]) -> 
             actions: view.actions,
             exit_code: exit.code(),
         })?;
-        return Ok(*exit);
+        return Ok(exit);
     }
     let theme = terminal.theme();
     let mut lines = Vec::new();
@@ -196,7 +229,7 @@ pub fn finish(context: &Context<'_>, watched: &Watched, written: &[Written]) -> 
     lines.push(String::new());
     lines.push(summary::totals(view, elapsed, theme));
     terminal.print(&lines);
-    Ok(*exit)
+    Ok(exit)
 }
 
 fn prompt(argument: &str) -> Result<String, Failure> {

@@ -10,8 +10,9 @@ use crate::cli::Task;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::render::{log, show, summary};
+use crate::signals::{Signals, Which};
 use crate::view::RunView;
-use crate::watch::{OnInterrupt, watch};
+use crate::watch::{Manner, OnInterrupt, watch};
 
 /// Events on a page.
 const EVENTS_A_PAGE: u32 = 100;
@@ -31,20 +32,15 @@ pub async fn task(context: &Context<'_>, command: Task) -> Result<Exit, Failure>
         }
         Task::Watch { id, consent: asked } => {
             let task = client.task(&id).await?;
-            let watched = Box::pin(watch(
-                &client,
-                context.terminal,
-                &task,
-                style(context),
-                consent(&asked),
-                OnInterrupt::Leave,
-            ))
-            .await?;
+            let mut signals = Signals::new(Which::Interrupt)?;
+            let manner =
+                Manner { style: style(context), consent: consent(&asked), on_interrupt: OnInterrupt::Leave };
+            let watched = Box::pin(watch(&client, context.terminal, &mut signals, &task, manner)).await?;
             if watched.exit == Exit::Interrupted && !watched.task.status.is_terminal() {
                 context.terminal.note("stopped watching; the task goes on");
                 return Ok(watched.exit);
             }
-            finish(context, &watched, &[])
+            finish(context, &watched, &[], watched.exit)
         }
         Task::Cancel { id } => {
             client.cancel_task(&id).await?;
@@ -78,7 +74,8 @@ async fn list_or_fetch(
     match out {
         None => context.show(&deliverables, || show::deliverables(&deliverables, theme)),
         Some(folder) => {
-            let written = files::fetch(client, id, &deliverables, &folder).await?;
+            let mut written = Vec::with_capacity(deliverables.len());
+            files::fetch(client, id, &deliverables, &folder, &mut written).await?;
             let paths: Vec<_> = written.iter().map(|file| file.path.clone()).collect();
             context.show(&paths, || summary::files(&written, theme))
         }

@@ -2,6 +2,7 @@
 //! what is approved is what was read.
 
 use miteos_client::api::{Approval, Risk};
+use serde_json::Value;
 
 use super::paint::{Theme, Tone, painted_width};
 use super::{text, units};
@@ -34,13 +35,14 @@ pub fn card(
     body.push(format!("{} wants to use {}", who(view, approval), theme.bold(&text::line(&approval.tool))));
     body.extend(text::wrap(&text::line(&approval.summary), inner));
     body.push(String::new());
-    let mut arguments = arguments(&approval.input, inner);
-    let hidden = match extent {
-        Extent::Beginning => arguments.len().saturating_sub(MAX_ARGUMENT_LINES),
-        Extent::Whole => 0,
+    let room = match extent {
+        Extent::Beginning => MAX_ARGUMENT_LINES,
+        Extent::Whole => usize::MAX,
     };
-    arguments.truncate(arguments.len() - hidden);
-    body.extend(arguments);
+    let mut arguments = Arguments { columns: inner, theme, room, lines: Vec::new(), hidden: 0 };
+    arguments.all(&approval.tool, &approval.input);
+    let Arguments { lines: shown, hidden, .. } = arguments;
+    body.extend(shown);
     if hidden > 0 {
         body.push(theme.bold(&format!("… {hidden} more lines; v shows all of them")));
     }
@@ -87,48 +89,104 @@ fn expiry(approval: &Approval) -> String {
     }
 }
 
-/// The arguments as indented JSON, wrapped. A text of several lines is shown as such, below its name.
-fn arguments(input: &serde_json::Value, columns: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    match input.as_object() {
-        Some(fields) if !fields.is_empty() => {
-            let widest = fields.keys().map(|name| text::width(&text::line(name))).max().unwrap_or(0).min(20);
-            for (name, value) in fields {
-                argument(&text::line(name), value, widest, columns, &mut lines);
+/// The arguments as indented JSON, wrapped. A text of several lines is shown as such, below its name. Beyond its room
+/// lines are only counted.
+struct Arguments {
+    columns: usize,
+    theme: Theme,
+    room: usize,
+    lines: Vec<String>,
+    hidden: usize,
+}
+
+impl Arguments {
+    fn all(&mut self, tool: &str, input: &Value) {
+        let Some(fields) = input.as_object() else {
+            return self.block("", Tone::Plain, &text::block(&pretty(input)));
+        };
+        if fields.is_empty() {
+            return self.push(|| "no arguments".to_owned());
+        }
+        let changes: Vec<(&str, Change)> = changes(tool)
+            .iter()
+            .filter(|(name, _)| fields.get(*name).is_some_and(Value::is_string))
+            .copied()
+            .collect();
+        let is_change = |name: &str| changes.iter().any(|(change, _)| *change == name);
+        let others = || fields.iter().filter(|(name, _)| !is_change(name));
+        let widest = others().map(|(name, _)| text::width(&text::line(name))).max().unwrap_or(0).min(20);
+        for (name, value) in others() {
+            self.argument(&text::line(name), value, widest);
+        }
+        for (name, change) in changes {
+            let (mark, tone) = match change {
+                Change::Taken => ("- ", Tone::Bad),
+                Change::Put => ("+ ", Tone::Good),
+            };
+            if let Some(text) = fields.get(name).and_then(Value::as_str) {
+                self.block(mark, tone, &text::block(text));
             }
         }
-        Some(_) => lines.push("no arguments".to_owned()),
-        None => lines.extend(text::wrap(&text::block(&pretty(input)), columns)),
     }
-    lines
-}
 
-fn argument(name: &str, value: &serde_json::Value, widest: usize, columns: usize, lines: &mut Vec<String>) {
-    let indent = " ".repeat(widest + 2);
-    let room = columns.saturating_sub(widest + 2);
-    let shown = match value {
-        // A text that looks like something else keeps its quotes: "5" is not 5.
-        serde_json::Value::String(text) if serde_json::from_str::<serde_json::Value>(text).is_err() => {
-            text.clone()
+    fn argument(&mut self, name: &str, value: &Value, widest: usize) {
+        let room = self.columns.saturating_sub(widest + 2);
+        let shown = match value {
+            // A text that looks like something else keeps its quotes: "5" is not 5.
+            Value::String(text) if serde_json::from_str::<Value>(text).is_err() => text.clone(),
+            other => {
+                let short = other.to_string();
+                if text::width(&short) <= room { short } else { pretty(other) }
+            }
+        };
+        let shown = text::block(&shown);
+        let mut begin = text::pad(name, widest);
+        if text::width(name) > widest {
+            self.block("", Tone::Plain, name);
+            begin = " ".repeat(widest);
         }
-        other if text::width(&other.to_string()) <= room => other.to_string(),
-        other => pretty(other),
-    };
-    let shown = text::block(&shown);
-    let mut wrapped = text::wrap(&shown, room).into_iter();
-    let first = wrapped.next().unwrap_or_default();
-    if text::width(name) > widest {
-        lines.extend(text::wrap(name, columns));
-        lines.push(format!("{indent}{first}"));
-    } else {
-        lines.push(format!("{}  {first}", text::pad(name, widest)));
+        for line in text::wrapped(&shown, room) {
+            self.push(|| format!("{begin}  {line}"));
+            begin = " ".repeat(widest);
+        }
     }
-    lines.extend(wrapped.map(|line| format!("{indent}{line}")));
+
+    /// A text with the same mark before each of its lines; what is only wrapped has none.
+    fn block(&mut self, mark: &str, tone: Tone, text: &str) {
+        let (theme, columns) = (self.theme, self.columns.saturating_sub(mark.len()));
+        for source in text.split('\n') {
+            let mut begin = mark.to_owned();
+            for line in text::wrapped(source, columns) {
+                self.push(|| theme.tone(tone, &format!("{begin}{line}")));
+                begin = " ".repeat(mark.len());
+            }
+        }
+    }
+
+    fn push(&mut self, line: impl FnOnce() -> String) {
+        if self.lines.len() < self.room { self.lines.push(line()) } else { self.hidden += 1 }
+    }
 }
 
-fn pretty(value: &serde_json::Value) -> String {
+/// What a text does to a file.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Taken,
+    Put,
+}
+
+/// The arguments that are lines taken out of a file, or put into it.
+fn changes(tool: &str) -> &'static [(&'static str, Change)] {
+    match tool {
+        "edit_file" => &[("old", Change::Taken), ("new", Change::Put)],
+        "write_file" => &[("content", Change::Put)],
+        _ => &[],
+    }
+}
+
+fn pretty(value: &Value) -> String {
     match value {
-        serde_json::Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
             value.to_string()
         }
         other => serde_json::to_string_pretty(other).unwrap_or_else(|_| other.to_string()),

@@ -258,6 +258,35 @@ fn the_approval_card() {
     }
 }
 
+/// What an action does to a file is seen as lines that go and lines that come; nothing of its arguments is left out.
+#[test]
+fn the_card_of_a_changed_file() {
+    let ask = |tool: &str, input: Value| {
+        let mut asked = approval("medium", input);
+        (asked["tool"], asked["summary"]) = (json!(tool), json!("Change notes/prices.md"));
+        serde_json::from_value(asked).unwrap()
+    };
+    let edit = ask(
+        "edit_file",
+        json!({"path": "notes/prices.md", "old": "Notion: 10\nSlack: 8", "new": "Notion: 12, since the prices of all plans went up in November\n- Slack: 8\n", "all": true}),
+    );
+    assert_snapshot!("card_edit", lines(&card(None, &edit, NARROW, Extent::Beginning).0));
+    assert_snapshot!("card_edit_coloured", visible(&card(None, &edit, COLOURED, Extent::Beginning).0));
+    let write = ask("write_file", json!({"path": "notes/prices.md", "content": "# Prices\n\nNotion: 10"}));
+    assert_snapshot!("card_write", lines(&card(None, &write, NARROW, Extent::Beginning).0));
+    let odd = ask("write_file", json!({"path": "a", "content": 5}));
+    assert!(lines(&card(None, &odd, NARROW, Extent::Beginning).0).contains("content  5"));
+}
+
+#[test]
+fn a_card_of_a_megabyte_is_drawn_at_once() {
+    let asked = serde_json::from_value(approval("high", json!({"body": "x".repeat(1_000_000)}))).unwrap();
+    let began = std::time::Instant::now();
+    let (beginning, hidden) = card(None, &asked, WIDE, Extent::Beginning);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(beginning.len() < 60 && hidden > 10_000, "{hidden}");
+}
+
 #[test]
 fn nothing_a_model_says_reaches_the_terminal_as_a_command() {
     let mut log = Log::new(ATTACK);

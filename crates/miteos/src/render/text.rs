@@ -2,6 +2,9 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+/// A column may hold this much: a joined emoji is some 30 bytes. What piles up more marks than that is broken.
+const MAX_COLUMN_BYTES: usize = 32;
+
 /// A character that could steer the terminal or hide text: shown as a picture of itself.
 fn picture(character: char) -> Option<char> {
     match character {
@@ -97,18 +100,30 @@ pub fn pad_left(text: &str, columns: usize) -> String {
 /// Broken into lines of at most `columns`, at spaces where there are any. Nothing is lost but the space at a
 /// break.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    wrapped(text, columns).map(str::to_owned).collect()
+}
+
+/// The same, a line at a time: what is not asked for is not looked at.
+pub fn wrapped(text: &str, columns: usize) -> impl Iterator<Item = &str> {
     let columns = columns.max(2);
-    let mut lines = Vec::new();
-    for source in text.split('\n') {
-        let mut rest = source;
-        while width(rest) > columns {
-            let at = break_at(rest, columns);
-            lines.push(rest[..at].trim_end().to_owned());
-            rest = rest[at..].trim_start_matches(' ');
-        }
-        lines.push(rest.to_owned());
-    }
-    lines
+    text.split('\n').flat_map(move |source| {
+        let mut rest = Some(source);
+        std::iter::from_fn(move || {
+            let text = rest.take()?;
+            if fits(text, columns) {
+                return Some(text);
+            }
+            let (head, tail) = text.split_at(break_at(text, columns));
+            rest = Some(tail.trim_start_matches(' '));
+            Some(head.trim_end())
+        })
+    })
+}
+
+/// Whether a text needs no break. A long one does, or holds so much that takes no room that it is better broken: so
+/// no text is measured to its end for each of its lines.
+fn fits(text: &str, columns: usize) -> bool {
+    text.len() <= columns * MAX_COLUMN_BYTES && width(text) <= columns
 }
 
 /// Where a line that is too wide breaks: after the last space that fits, else after the last character that
@@ -119,19 +134,37 @@ fn break_at(text: &str, columns: usize) -> usize {
     let mut space = None;
     for (at, character) in text.char_indices() {
         used += character.width().unwrap_or(0);
-        if used > columns {
+        let end = at + character.len_utf8();
+        if used > columns || end > columns * MAX_COLUMN_BYTES {
             break;
         }
-        fits = at + character.len_utf8();
+        fits = end;
         if character == ' ' && at > 0 {
             space = Some(fits);
         }
     }
-    space.filter(|at| text[..*at].trim_start().len() > 1).unwrap_or(fits).max(first_len(text))
+    // A mark can make the character before it wider than both are by themselves.
+    while width(&text[..fits]) > columns {
+        fits = text[..fits].char_indices().next_back().map_or(0, |(at, _)| at);
+    }
+    space.filter(|at| *at <= fits && text[..*at].trim_start().len() > 1).unwrap_or(fits).max(first_len(text))
 }
 
 fn first_len(text: &str) -> usize {
     text.chars().next().map_or(1, char::len_utf8)
+}
+
+/// JSON without a raw control: the one-character escape sequences of C1 and DEL, which JSON allows in its texts, are
+/// written as numbers.
+pub fn json(document: &str) -> String {
+    let mut out = String::with_capacity(document.len());
+    for character in document.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", character as u32)),
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -193,5 +226,28 @@ mod tests {
             let letters = |text: &str| text.chars().filter(|c| *c != ' ').collect::<String>();
             assert_eq!(letters(&lines.concat()), letters(text));
         }
+    }
+
+    /// A second is a thousand times what it takes; looking at the rest for each line would take minutes.
+    #[test]
+    fn a_long_line_is_wrapped_in_one_pass() {
+        let began = std::time::Instant::now();
+        for text in ["x".repeat(1_000_000), "a\u{301}".repeat(500_000), "\u{301}".repeat(500_000)] {
+            let lines = wrap(&text, 80);
+            assert!(lines.iter().all(|line| width(line) <= 80));
+            assert_eq!(lines.concat(), text);
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "{:?}", began.elapsed());
+        let text = "\u{2764}\u{fe0f}".repeat(100);
+        assert!(wrap(&text, 10).iter().all(|line| width(line) <= 10));
+    }
+
+    #[test]
+    fn json_holds_no_raw_controls_and_says_the_same() {
+        let text = "a\u{7f}\u{9b}31m\u{80}\u{9f}\u{a0}ü\n\x1b";
+        let document = json(&serde_json::to_string(text).unwrap());
+        assert!(document.chars().all(|character| !character.is_control()), "{document:?}");
+        assert!(document.contains("\\u007f\\u009b31m"), "{document}");
+        assert_eq!(serde_json::from_str::<String>(&document).unwrap(), text);
     }
 }

@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 
+use miteos_client::Client;
 use miteos_client::api::{Approval, DecideApproval, Risk};
-use miteos_client::{Client, ClientError};
 use serde_json::{Map, Value};
 
 use super::answer::{self, Answer, Choice};
+use super::steering::{Deed, Done, IfRefused, Steering};
 use crate::failure::Failure;
 use crate::render::approval::{Extent, card};
 use crate::render::text;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, Typed};
 use crate::view::RunView;
 
 /// Who decides.
@@ -29,15 +30,30 @@ enum Open {
     Approval(Box<Approval>),
     Reason(Box<Approval>),
     Edit(Box<Approval>),
-    Menu,
-    Guidance,
+    Menu(Paused),
+    Guidance(Paused),
+}
+
+/// Whether the task holds while the menu is open. Where it cannot be paused, it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Paused {
+    Yes,
+    No,
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Next {
+    Typed(Option<String>),
+    Done(Done),
 }
 
 pub struct Questions<'a> {
-    client: Client,
     consent: Consent,
     terminal: &'a Terminal,
     open: Open,
+    typed: Typed,
+    steering: Steering,
     /// Approvals that were answered here or told of, so that none comes up twice.
     handled: HashSet<String>,
     /// Nobody answers any more: stdin has ended.
@@ -46,12 +62,40 @@ pub struct Questions<'a> {
 
 impl<'a> Questions<'a> {
     pub fn new(client: Client, consent: Consent, terminal: &'a Terminal) -> Self {
-        let unattended = !terminal.can_ask();
-        Self { client, consent, terminal, open: Open::Nothing, handled: HashSet::new(), unattended }
+        Self {
+            consent,
+            terminal,
+            open: Open::Nothing,
+            typed: Typed::default(),
+            steering: Steering::new(client),
+            handled: HashSet::new(),
+            unattended: !terminal.can_ask(),
+        }
     }
 
     pub fn is_open(&self) -> bool {
         self.open != Open::Nothing
+    }
+
+    /// Whether the menu of a pause is open.
+    pub fn is_in_menu(&self) -> bool {
+        matches!(self.open, Open::Menu(_) | Open::Guidance(_))
+    }
+
+    /// Whether the task was told to end: nothing is to be asked about it any more.
+    pub fn was_cancelled(&self) -> bool {
+        self.steering.was_cancelled()
+    }
+
+    /// Waits until there is something to do: a typed line, or the end of the input; or what came of a call. Never, if
+    /// nothing is asked and nothing is under way. Dropping it loses nothing.
+    pub async fn next(&mut self) -> Next {
+        let is_open = self.is_open();
+        tokio::select! {
+            done = self.steering.next(), if self.steering.is_busy() => Next::Done(done),
+            line = self.typed.next(), if is_open => Next::Typed(line),
+            else => std::future::pending().await,
+        }
     }
 
     /// Whether taking note of the view's approvals will print something.
@@ -60,7 +104,7 @@ impl<'a> Questions<'a> {
     }
 
     /// Approvals came or went.
-    pub async fn changed(&mut self, view: &RunView) -> Result<(), Failure> {
+    pub fn changed(&mut self, view: &RunView) {
         if let Open::Approval(asked) | Open::Reason(asked) | Open::Edit(asked) = &self.open
             && !view.approvals.iter().any(|approval| approval.id == asked.id)
         {
@@ -68,22 +112,24 @@ impl<'a> Questions<'a> {
             self.terminal.ask(&what);
             self.open = Open::Nothing;
         }
-        self.ask_next(view).await
+        self.ask_next(view);
     }
 
     /// Opens the next question, if none is open and there is one.
-    pub async fn ask_next(&mut self, view: &RunView) -> Result<(), Failure> {
-        while !self.is_open() {
+    pub fn ask_next(&mut self, view: &RunView) {
+        while !self.is_open() && !self.was_cancelled() {
             let next = view.approvals.iter().find(|approval| !self.handled.contains(&approval.id));
-            let Some(approval) = next.cloned() else { return Ok(()) };
+            let Some(approval) = next.cloned() else { return };
             match (self.consent, approval.risk) {
                 (Consent::No, _) => {
-                    self.decide(&approval, false, Some("rejected by --no".to_owned()), None).await?;
+                    self.decide(&approval, no(Some("rejected by --no".to_owned())), IfRefused::LeaveIt);
                 }
                 (Consent::Yes, Risk::Low | Risk::Medium | Risk::High) => {
-                    self.decide(&approval, true, None, None).await?;
+                    self.decide(&approval, yes(None), IfRefused::LeaveIt);
                 }
                 (Consent::Ask | Consent::Yes, _) if self.unattended => self.tell(&approval),
+                // What comes of it is said first, and not in the middle of the next card.
+                (Consent::Ask | Consent::Yes, _) if self.steering.is_busy() => return,
                 (Consent::Ask | Consent::Yes, _) => {
                     self.show(view, &approval, Extent::Beginning);
                     self.open = Open::Approval(Box::new(approval));
@@ -91,58 +137,95 @@ impl<'a> Questions<'a> {
                 }
             }
         }
-        Ok(())
     }
 
-    /// After Ctrl-C.
-    pub fn open_menu(&mut self) {
-        self.open = Open::Menu;
+    /// After Ctrl-C: what came of the pause opens the menu. An approval that is being asked for comes again after it.
+    pub fn pause(&mut self, view: &RunView) {
+        self.leave_line();
+        self.steering.begin(Deed::Pause, &view.task_id);
+    }
+
+    /// After the second Ctrl-C.
+    pub fn cancel(&mut self, view: &RunView) {
+        self.leave_line();
+        self.steering.begin(Deed::Cancel, &view.task_id);
+    }
+
+    /// Closes what is open. The cursor stands behind its prompt, and what follows begins a line.
+    pub fn leave_line(&mut self) {
+        if std::mem::replace(&mut self.open, Open::Nothing) != Open::Nothing {
+            self.terminal.ask("\n");
+        }
+    }
+
+    fn open_menu(&mut self, paused: Paused) {
+        self.typed.forget();
+        self.open = Open::Menu(paused);
         self.prompt();
     }
 
-    pub fn close(&mut self) {
-        self.open = Open::Nothing;
-    }
-
-    /// Takes a typed line, or the end of the input.
-    pub async fn answer(&mut self, view: &RunView, typed: Option<String>) -> Result<(), Failure> {
-        let Some(typed) = typed else {
-            self.unattended = true;
-            let was = std::mem::replace(&mut self.open, Open::Nothing);
-            if let Open::Menu | Open::Guidance = was {
-                self.client.resume_task(&view.task_id).await?;
+    /// What came of a call. A refusal is the server's sentence for the person, and the task goes on as it is. The next
+    /// question is the caller's to ask for.
+    pub fn done(&mut self, done: Done) -> Result<(), Failure> {
+        let refused = done.outcome?;
+        if let Some(why) = &refused {
+            self.terminal.note(&text::line(why));
+        }
+        match (done.deed, refused) {
+            (Deed::Pause, _) if self.was_cancelled() => {}
+            (Deed::Pause, None) => self.open_menu(Paused::Yes),
+            (Deed::Pause, Some(_)) => self.open_menu(Paused::No),
+            (Deed::Decide { what, .. }, None) => self.terminal.note(&what),
+            // Someone else was quicker, or the arguments were refused. If it still is open, a person is asked again.
+            (Deed::Decide { approval_id, if_refused: IfRefused::AskAgain, .. }, Some(_)) => {
+                self.handled.remove(&approval_id);
             }
-            return Ok(());
-        };
-        match std::mem::replace(&mut self.open, Open::Nothing) {
-            Open::Nothing => {}
-            Open::Approval(approval) => self.answered(view, approval, &typed).await?,
-            Open::Reason(approval) => {
-                let reason = Some(typed.trim().to_owned()).filter(|reason| !reason.is_empty());
-                self.decide(&approval, false, reason, None).await?;
-            }
-            Open::Edit(approval) => self.edited(approval, &typed).await?,
-            Open::Menu => self.chosen(view, &typed).await?,
-            Open::Guidance => {
-                if !typed.trim().is_empty() {
-                    self.client.guide_task(&view.task_id, typed.trim()).await?;
-                }
-                self.client.resume_task(&view.task_id).await?;
-            }
+            (Deed::Decide { if_refused: IfRefused::LeaveIt, .. }, Some(_))
+            | (Deed::Resume | Deed::Cancel | Deed::Guide { .. }, _) => {}
         }
         Ok(())
     }
 
-    async fn answered(
-        &mut self,
-        view: &RunView,
-        approval: Box<Approval>,
-        typed: &str,
-    ) -> Result<(), Failure> {
+    /// Takes a typed line, or the end of the input.
+    pub fn answer(&mut self, view: &RunView, typed: Option<String>) {
+        let was = std::mem::replace(&mut self.open, Open::Nothing);
+        let Some(typed) = typed else {
+            self.unattended = true;
+            if let Open::Menu(Paused::Yes) | Open::Guidance(Paused::Yes) = was {
+                self.steering.begin(Deed::Resume, &view.task_id);
+            }
+            return self.ask_next(view);
+        };
+        match was {
+            Open::Nothing => {}
+            Open::Approval(approval) => self.answered(view, approval, &typed),
+            Open::Reason(approval) => {
+                let reason = Some(typed.trim().to_owned()).filter(|reason| !reason.is_empty());
+                self.decide(&approval, no(reason), IfRefused::AskAgain);
+            }
+            Open::Edit(approval) => self.edited(approval, &typed),
+            Open::Menu(paused) => self.chosen(view, paused, &typed),
+            Open::Guidance(paused) => {
+                let resume = paused == Paused::Yes;
+                match typed.trim() {
+                    "" if resume => self.steering.begin(Deed::Resume, &view.task_id),
+                    "" => {}
+                    message => self
+                        .steering
+                        .begin(Deed::Guide { message: message.to_owned(), resume }, &view.task_id),
+                }
+            }
+        }
+        self.ask_next(view);
+    }
+
+    fn answered(&mut self, view: &RunView, approval: Box<Approval>, typed: &str) {
         match answer::approval(typed) {
-            Answer::Yes => return self.decide(&approval, true, None, None).await,
-            Answer::No => return self.decide(&approval, false, None, None).await,
-            Answer::Because(reason) => return self.decide(&approval, false, Some(reason), None).await,
+            Answer::Yes => return self.decide(&approval, yes(None), IfRefused::AskAgain),
+            Answer::No => return self.decide(&approval, no(None), IfRefused::AskAgain),
+            Answer::Because(reason) => {
+                return self.decide(&approval, no(Some(reason)), IfRefused::AskAgain);
+            }
             Answer::Reason => self.open = Open::Reason(approval),
             Answer::Edit => self.open = Open::Edit(approval),
             Answer::View => {
@@ -152,72 +235,52 @@ impl<'a> Questions<'a> {
             Answer::Unclear => self.open = Open::Approval(approval),
         }
         self.prompt();
-        Ok(())
     }
 
-    async fn edited(&mut self, approval: Box<Approval>, typed: &str) -> Result<(), Failure> {
+    fn edited(&mut self, approval: Box<Approval>, typed: &str) {
         if typed.trim().is_empty() {
             self.open = Open::Approval(approval);
-            self.prompt();
-            return Ok(());
+            return self.prompt();
         }
         match answer::edited(typed, &approval.input) {
-            Ok(input) => self.decide(&approval, true, None, Some(input)).await,
+            Ok(input) => self.decide(&approval, yes(Some(input)), IfRefused::AskAgain),
             Err(why) => {
                 self.terminal.ask(&format!(" {}\n", text::line(&why)));
                 self.open = Open::Edit(approval);
                 self.prompt();
-                Ok(())
             }
         }
     }
 
-    async fn chosen(&mut self, view: &RunView, typed: &str) -> Result<(), Failure> {
-        match answer::menu(typed) {
-            Choice::Resume => Ok(self.client.resume_task(&view.task_id).await?),
-            Choice::Cancel => Ok(self.client.cancel_task(&view.task_id).await?),
-            Choice::Guide => {
-                self.open = Open::Guidance;
+    fn chosen(&mut self, view: &RunView, paused: Paused, typed: &str) {
+        match (answer::menu(typed), paused) {
+            (Choice::Resume, Paused::Yes) => self.steering.begin(Deed::Resume, &view.task_id),
+            (Choice::Resume, Paused::No) => {}
+            (Choice::Unclear, Paused::No) if typed.trim().is_empty() => {}
+            (Choice::Cancel, _) => self.steering.begin(Deed::Cancel, &view.task_id),
+            (Choice::Guide, _) => {
+                self.open = Open::Guidance(paused);
                 self.prompt();
-                Ok(())
             }
-            Choice::Unclear => {
-                self.open_menu();
-                Ok(())
+            (Choice::Unclear, _) => {
+                self.open = Open::Menu(paused);
+                self.prompt();
             }
         }
     }
 
-    async fn decide(
-        &mut self,
-        approval: &Approval,
-        approved: bool,
-        reason: Option<String>,
-        input: Option<Map<String, Value>>,
-    ) -> Result<(), Failure> {
+    fn decide(&mut self, approval: &Approval, decision: DecideApproval, if_refused: IfRefused) {
         self.handled.insert(approval.id.clone());
-        let what = match (approved, &input) {
+        let what = match (decision.approved, &decision.input) {
             (true, None) => "approved",
             (true, Some(_)) => "approved with your arguments",
             (false, _) => "rejected",
         };
-        let decision = DecideApproval { approved, reason, input };
-        match self.client.approve(&approval.agent_id, &approval.id, &decision).await {
-            Ok(()) => {
-                self.terminal.note(&format!(
-                    "{what} {}: {}",
-                    text::line(&approval.tool),
-                    text::line(&approval.summary)
-                ));
-                Ok(())
-            }
-            // Someone else was quicker, or the arguments were refused: the server's sentence says which.
-            Err(ClientError::Api { status: 422, detail, .. }) => {
-                self.terminal.note(&text::line(&detail));
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
+        let what = format!("{what} {}: {}", text::line(&approval.tool), text::line(&approval.summary));
+        let what = text::fit(&what, self.terminal.theme().columns);
+        let (agent_id, approval_id) = (approval.agent_id.clone(), approval.id.clone());
+        let deed = Deed::Decide { agent_id, approval_id, decision, what, if_refused };
+        self.steering.begin(deed, &approval.task_id);
     }
 
     fn tell(&mut self, approval: &Approval) {
@@ -232,7 +295,8 @@ impl<'a> Questions<'a> {
         self.terminal.note(&format!("  miteos approve {id}    or    miteos reject {id} --reason \"…\""));
     }
 
-    fn show(&self, view: &RunView, approval: &Approval, extent: Extent) {
+    fn show(&mut self, view: &RunView, approval: &Approval, extent: Extent) {
+        self.typed.forget();
         let (lines, _hidden) = card(Some(view), approval, self.terminal.theme(), extent);
         self.terminal.ask(&format!("\n{}\n", lines.join("\n")));
     }
@@ -243,9 +307,18 @@ impl<'a> Questions<'a> {
             Open::Approval(_) => " allow it?  y yes · n no · r no, with a reason · e edit the arguments › ",
             Open::Reason(_) => " why not? (the agent is told) › ",
             Open::Edit(_) => " name=value, or all arguments as a JSON object; nothing goes back › ",
-            Open::Menu => " paused.  r resume · g guide · c cancel › ",
-            Open::Guidance => " what should the agents know? › ",
+            Open::Menu(Paused::Yes) => " paused.  r resume · g guide · c cancel › ",
+            Open::Menu(Paused::No) => " it goes on.  r keep watching · g guide · c cancel › ",
+            Open::Guidance(_) => " what should the agents know? › ",
         };
         self.terminal.ask(question);
     }
+}
+
+fn yes(input: Option<Map<String, Value>>) -> DecideApproval {
+    DecideApproval { approved: true, reason: None, input }
+}
+
+fn no(reason: Option<String>) -> DecideApproval {
+    DecideApproval { approved: false, reason, input: None }
 }

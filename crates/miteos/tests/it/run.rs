@@ -175,3 +175,87 @@ async fn the_server_of_the_data_folder_is_found() {
     let list = miteos(home.path(), &["task", "list", "--test"]).await;
     assert!(list.out.contains("task_1"), "{}", list.err);
 }
+
+/// The task is over: what it said must be seen, wherever its files go.
+#[tokio::test]
+async fn files_that_cannot_be_written_do_not_hide_the_result() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("taken"), "a file, and no folder").unwrap();
+    let server = Standin::start(Story::Complete).await;
+    let ran = run(home.path(), &server, &["x", "--out", "taken/out"]).await;
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(
+        ran.out.contains("\n 10 dollars\n") && ran.out.contains("✓ complete after 1m 12s"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.err.contains("error: cannot write taken/out/prices.csv"), "{}", ran.err);
+    assert!(ran.err.contains("miteos task files task_1 --out"), "{}", ran.err);
+
+    let server = Standin::start(Story::Complete).await;
+    let ran = run(home.path(), &server, &["x", "--json", "--out", "taken/out"]).await;
+    let summary: Value = serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+    assert_eq!((&summary["type"], &summary["exit_code"]), (&Value::from("summary"), &Value::from(2)));
+    assert_eq!((&summary["task"]["result"], ran.code), (&Value::from("10 dollars"), 2));
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_the_fetching_of_files() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Standin::start(Story::StuckFile).await;
+    let url = server.url();
+    let child = command(home.path(), &["run", "x", "--url", &url, "--key", KEY]).spawn().unwrap();
+    server.wait_for("/v1/tasks/task_1/deliverables/dlvr_1/download").await;
+    interrupt(&child);
+    let ran = finish(child).await;
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    assert!(ran.out.contains("\n 10 dollars\n"), "{}", ran.out);
+    assert!(ran.err.contains("miteos task files task_1 --out"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn ctrl_c_is_seen_while_the_server_does_not_answer() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Standin::start(Story::Deaf).await;
+    let url = server.url();
+    let child = command(home.path(), &["run", "x", "--url", &url, "--key", KEY]).spawn().unwrap();
+    server.wait_for("/v1/tasks/task_1/events").await;
+    interrupt(&child);
+    server.wait_for("/v1/tasks/task_1/cancel").await;
+    interrupt(&child);
+    let ran = finish(child).await;
+    assert_eq!(ran.code, 130, "{}", ran.err);
+}
+
+#[tokio::test]
+async fn the_local_keys_are_not_sent_to_another_host() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("keys.json"), r#"{"live":"mt_live_a","test":"mt_test_b"}"#).unwrap();
+    for arguments in [&["task", "list"][..], &["run", "x"]] {
+        let ran = miteos(home.path(), &[arguments, &["--url", "http://other.invalid"]].concat()).await;
+        assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains("give one with --key or MITEOS_API_KEY"), "{}", ran.err);
+    }
+    let mut by_environment = command(home.path(), &["run", "x", "--key", "mt_live_x"]);
+    let ran = finish(by_environment.env("MITEOS_URL", "http://127.0.0.1:1").spawn().unwrap()).await;
+    assert_eq!(ran.code, 3, "it is that server or none: {}", ran.err);
+}
+
+/// The command is refused while the task cannot be steered; the watching of it goes on.
+#[tokio::test]
+async fn a_refused_command_says_the_servers_reason_without_its_escapes() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Standin::start(Story::Unwilling).await;
+    let url = server.url();
+    let child = command(home.path(), &["run", "x", "--url", &url, "--key", KEY]).spawn().unwrap();
+    server.wait_for("/v1/tasks/task_1/events").await;
+    let paused = miteos(home.path(), &["task", "pause", "task_1", "--url", &url, "--key", KEY]).await;
+    assert_eq!(paused.code, 2);
+    assert!(paused.err.contains("the task is planning␛[2J and cannot be steered"), "{}", paused.err);
+    interrupt(&child);
+    let ran = finish(child).await;
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    assert!(ran.out.contains("⊘ cancelled"), "{}", ran.out);
+}

@@ -24,6 +24,12 @@ pub enum Story {
     Ask(&'static str),
     /// Works until it is cancelled.
     Endless,
+    /// As `Endless`, and no steering call is ever answered.
+    Deaf,
+    /// As `Endless`, and every steering call but `cancel` is refused.
+    Unwilling,
+    /// As `Complete`, with a file that never arrives.
+    StuckFile,
 }
 
 /// One request: method, path with query, body.
@@ -125,7 +131,7 @@ impl Shared {
             json!({"call_id": "c1", "tool": "web_search", "ok": true, "output": "x", "duration_ms": 20}),
         );
         match self.story {
-            Story::Complete => self.end_well("10 dollars"),
+            Story::Complete | Story::StuckFile => self.end_well("10 dollars"),
             Story::Fail => {
                 self.event("task.failed", None, json!({"status": "failed", "error": "budget exhausted"}));
             }
@@ -135,7 +141,7 @@ impl Shared {
                 asked["status"] = json!("approved");
                 self.rest.push_back(asked);
             }
-            Story::Endless => {}
+            Story::Endless | Story::Deaf | Story::Unwilling => {}
         }
     }
 
@@ -205,8 +211,20 @@ async fn answer(
     let text = String::from_utf8_lossy(&body).into_owned();
     let path = uri.path().to_owned();
     let is_stream = headers.get("accept").is_some_and(|accept| accept == "text/event-stream");
+    let story = {
+        let mut shared = app.0.lock().unwrap();
+        shared.seen.push((method.clone(), uri.to_string(), text.clone()));
+        shared.story
+    };
+    let is_stuck = match story {
+        Story::Deaf => steers(&path),
+        Story::StuckFile => path.ends_with("/download"),
+        Story::Complete | Story::Fail | Story::Ask(_) | Story::Endless | Story::Unwilling => false,
+    };
+    if is_stuck {
+        std::future::pending::<()>().await;
+    }
     let mut shared = app.0.lock().unwrap();
-    shared.seen.push((method.clone(), uri.to_string(), text.clone()));
     if path == "/v1/healthz" {
         return reply(200, &json!({"status": "ok", "version": "9.9.9"}));
     }
@@ -214,6 +232,9 @@ async fn answer(
         return reply(401, &json!({"detail": "the API key is not known"}));
     }
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
+    if shared.story == Story::Unwilling && steers(&path) && !path.ends_with("/cancel") {
+        return reply(422, &json!({"detail": "the task is planning\u{1b}[2J and cannot be steered"}));
+    }
     let answer = match (method.as_str(), path.as_str()) {
         ("POST", "/v1/tasks") => {
             shared.begin(body["prompt"].as_str().unwrap());
@@ -256,6 +277,10 @@ async fn answer(
         _ => return reply(404, &json!({"detail": format!("there is nothing at {path}")})),
     };
     reply(200, &answer)
+}
+
+fn steers(path: &str) -> bool {
+    ["/pause", "/resume", "/guide", "/cancel"].iter().any(|end| path.ends_with(end))
 }
 
 fn after(uri: &Uri) -> usize {
