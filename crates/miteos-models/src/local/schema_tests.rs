@@ -219,10 +219,10 @@ fn every_value_of_a_long_enumeration_can_be_written() {
     };
     let longest = of(MAX_ALTERNATIVES);
     for n in 0..MAX_ALTERNATIVES {
-        let text = format!(r#"{{"x":"v{n:03}","y":"v{n:03}"}}"#);
+        let text = format!(r#"{{"x": "v{n:03}", "y": "v{n:03}"}}"#);
         assert!(accepts(&longest, &text), "{text}");
     }
-    check(&longest, &[], &[r#"{"x":"other"}"#]);
+    check(&longest, &[], &[r#"{"x": "other"}"#]);
     // A longer one is any string.
-    check(&of(MAX_ALTERNATIVES + 1), &[r#"{"x":"v000"}"#, r#"{"x":"other"}"#], &[r#"{"x":1}"#]);
+    check(&of(MAX_ALTERNATIVES + 1), &[r#"{"x": "v000"}"#, r#"{"x": "other"}"#], &[r#"{"x": 1}"#]);
 }

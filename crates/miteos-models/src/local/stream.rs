@@ -268,7 +268,7 @@ mod tests {
         assert_eq!((texts(&deltas).as_str(), answer.finish), (answer.text.as_str(), Finish::Stop));
         assert_eq!(answer.text, "a\u{fffd}b\u{fffd}\u{fc}\u{20ac}.");
         let mut reader = Reader::of_call(Some("final_answer".into()));
-        let head = b"{\"name\":\"final_answer\",\"arguments\":{\"answer\":\"";
+        let head = b"{\"name\": \"final_answer\", \"arguments\": {\"answer\": \"";
         for byte in head.iter().chain(b"a\xff\xe2\x82\\n\xc3\"}}") {
             reader.push(&[*byte]);
         }
