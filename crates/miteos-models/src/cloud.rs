@@ -13,7 +13,7 @@ mod reading;
 mod redact;
 mod watch;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use genai::adapter::AdapterKind;

@@ -7,6 +7,7 @@ mod gemini;
 mod responses;
 mod stand_in;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use miteos_core::money::Usage;
