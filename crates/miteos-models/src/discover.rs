@@ -1,14 +1,15 @@
-//! Looks for model servers when no model is configured: Ollama, LM Studio and llama.cpp at their usual places on
+//! Looks for model servers when no model is configured, and asks those of configured models for windows: Ollama, LM Studio and llama.cpp at their usual places on
 //! this machine, and whatever `OPENAI_BASE_URL` points to. Asks each for its list of models, once and briefly.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::cloud::Http;
 use crate::config::{Endpoint, ModelsConfig, Override};
-use crate::known::{KNOWN, Known, known};
+use crate::known::{KNOWN, Known, known, stand_in};
 use crate::name::ModelName;
 
 /// How long a server may take to list its models.
@@ -17,6 +18,9 @@ pub const LIST_TIMEOUT: Duration = Duration::from_millis(1_500);
 pub const MAX_LIST_BYTES: usize = 1 << 20;
 /// The most models of one server that are looked at.
 pub const MAX_LISTED: usize = 500;
+
+/// What llama.cpp's server goes by, here and in its own list.
+const LLAMACPP: &str = "llamacpp";
 
 /// A server that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,29 +32,38 @@ pub struct Found {
 
 #[derive(Deserialize)]
 struct List {
-    data: Vec<Entry>,
+    data: Vec<Value>,
 }
 
-#[derive(Deserialize)]
+/// A model of a server's list.
 struct Entry {
     id: String,
-    #[serde(default)]
     owned_by: Option<String>,
-    #[serde(default)]
-    meta: Option<Meta>,
-    /// LM Studio and vLLM say the window here.
-    #[serde(default)]
-    max_model_len: Option<u32>,
+    window_tokens: Option<u32>,
 }
 
-#[derive(Deserialize)]
-struct Meta {
-    #[serde(default)]
-    n_ctx: Option<u32>,
+/// Where servers say the window of a model: as it is loaded, else as it was trained.
+const WINDOWS: [&str; 6] = [
+    "/meta/n_ctx",
+    "/n_ctx",
+    "/max_model_len",
+    "/max_context_length",
+    "/context_length",
+    "/meta/n_ctx_train",
+];
+
+impl Entry {
+    fn read(entry: &Value) -> Option<Self> {
+        let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
+        let tokens = |pointer: &&str| entry.pointer(pointer).and_then(Value::as_u64).filter(|n| *n > 0);
+        let window = WINDOWS.iter().find_map(tokens);
+        let window_tokens = window.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
+        Some(Self { id: text("id")?, owned_by: text("owned_by"), window_tokens })
+    }
 }
 
-/// Does nothing if a model is chosen or a provider has a key; else takes the first model of the first server that
-/// answers as the default. Returns the servers that answered.
+/// If no model is chosen and no provider has a key, takes the first model of the first server that answers as the
+/// default. The servers of models that are chosen are only asked for their windows. Returns the servers that answered.
 pub async fn discover_local_servers(config: &mut ModelsConfig) -> Vec<Found> {
     let candidates: Vec<(&Known, Endpoint)> = candidates(config);
     discover(config, candidates, LIST_TIMEOUT).await
@@ -58,9 +71,18 @@ pub async fn discover_local_servers(config: &mut ModelsConfig) -> Vec<Found> {
 
 fn candidates(config: &ModelsConfig) -> Vec<(&'static Known, Endpoint)> {
     let endpoint = |name: &str| config.endpoints.get(name).cloned().unwrap_or_default();
-    let own_server = known("openai").filter(|openai| endpoint(openai.name).base_url.is_some());
+    let own_server = known("openai").filter(|openai| stand_in(openai.name, &endpoint(openai.name)).is_some());
     match &config.default {
-        Some(_) if config.default_is_chosen => Vec::new(),
+        Some(_) if config.default_is_chosen => {
+            let is_named = |known: &Known| roles(config).any(|name| name.provider() == known.name);
+            let local = KNOWN.iter().filter(|provider| provider.is_local());
+            own_server
+                .into_iter()
+                .chain(local)
+                .filter(|k| is_named(k))
+                .map(|k| (k, endpoint(k.name)))
+                .collect()
+        }
         // The provider's own default model need not exist on the server that stands in for it.
         Some(default) if default.provider() == "openai" => {
             own_server.into_iter().map(|k| (k, endpoint(k.name))).collect()
@@ -88,13 +110,20 @@ async fn discover(
     for ((provider, _), entries) in candidates.iter().zip(answers) {
         let Some(entries) = entries else { continue };
         let usable = entries.iter().filter(|entry| can_chat(&entry.id)).take(MAX_LISTED);
-        let named =
-            usable.filter_map(|entry| Some((ModelName::new(provider.name, &entry.id).ok()?, window(entry))));
+        let named = usable
+            .filter_map(|entry| Some((ModelName::new(provider.name, &entry.id).ok()?, entry.window_tokens)));
         let named: Vec<_> = named.collect();
         for (name, window_tokens) in &named {
-            if let Some(window_tokens) = window_tokens {
-                let stated: &mut Override = config.overrides.entry(name.clone()).or_default();
-                stated.window_tokens.get_or_insert(*window_tokens);
+            state_window(config, name, *window_tokens);
+        }
+        if let [(only, window_tokens)] = named.as_slice()
+            && entries.iter().all(|entry| entry.owned_by.as_deref() == Some(LLAMACPP))
+        {
+            // It answers with its one model whatever name it is asked for.
+            for name in
+                roles(config).filter(|name| name.provider() == only.provider()).cloned().collect::<Vec<_>>()
+            {
+                state_window(config, &name, *window_tokens);
             }
         }
         let models: Vec<ModelName> = named.into_iter().map(|(name, _)| name).collect();
@@ -102,7 +131,10 @@ async fn discover(
     }
     let offered: Vec<&ModelName> = found.iter().flat_map(|server| &server.models).collect();
     let stays = config.default.as_ref().is_some_and(|default| offered.contains(&default));
-    if !stays && let Some(first) = offered.first() {
+    if !stays
+        && !config.default_is_chosen
+        && let Some(first) = offered.first()
+    {
         config.default = Some((*first).clone());
     }
     found
@@ -129,14 +161,23 @@ async fn list(http: &Http, provider: &Known, endpoint: &Endpoint, timeout: Durat
     }
     let list: List = serde_json::from_slice(&body).ok()?;
     // Port 8080 is everybody's: only a server that says what it is is taken for one.
+    let entries: Vec<Entry> = list.data.iter().filter_map(Entry::read).collect();
     let is_it =
-        provider.name != "llamacpp" || list.data.iter().any(|e| e.owned_by.as_deref() == Some("llamacpp"));
-    is_it.then_some(list.data)
+        provider.name != LLAMACPP || entries.iter().any(|entry| entry.owned_by.as_deref() == Some(LLAMACPP));
+    is_it.then_some(entries)
 }
 
-fn window(entry: &Entry) -> Option<u32> {
-    let own = entry.meta.as_ref().and_then(|meta| meta.n_ctx);
-    own.or(entry.max_model_len).filter(|tokens| *tokens > 0)
+/// The models that are named in the configuration.
+fn roles(config: &ModelsConfig) -> impl Iterator<Item = &ModelName> {
+    config.default.iter().chain(&config.planner).chain(&config.fallbacks)
+}
+
+/// Takes what a server says, where the operator says nothing.
+fn state_window(config: &mut ModelsConfig, name: &ModelName, window_tokens: Option<u32>) {
+    if let Some(window_tokens) = window_tokens {
+        let stated: &mut Override = config.overrides.entry(name.clone()).or_default();
+        stated.window_tokens.get_or_insert(window_tokens);
+    }
 }
 
 /// Servers list models that embed, rank or transcribe, too.

@@ -77,6 +77,53 @@ async fn an_own_server_lists_what_stands_in_for_openai() {
     assert_eq!(config.default.unwrap().to_string(), "openai/gpt-6.1-sol");
 }
 
+#[tokio::test]
+async fn a_chosen_models_server_is_asked_for_its_window() {
+    let chosen = |name: &str| ModelsConfig {
+        default: name.parse().ok(),
+        default_is_chosen: true,
+        ..ModelsConfig::default()
+    };
+    for (entry, tokens) in [
+        (r#"{"id":"m","max_model_len":8192}"#, Some(8192)),
+        (r#"{"id":"m","n_ctx":4096,"meta":{"n_ctx_train":131072}}"#, Some(4096)),
+        (r#"{"id":"m","meta":{"n_ctx_train":131072}}"#, Some(131_072)),
+        (r#"{"id":"m","max_model_len":"odd","meta":null}"#, None),
+        (r#"{"id":"other","max_model_len":8192}"#, None),
+    ] {
+        let mut config = chosen("openai/m");
+        let list = Box::leak(format!(r#"{{"data":[{{"no":"id"}},{entry}]}}"#).into_boxed_str());
+        look(&mut config, vec![("openai", server(list).await)]).await;
+        assert_eq!(config.default, "openai/m".parse().ok(), "the choice stays");
+        let window =
+            config.overrides.get(&"openai/m".parse().unwrap()).and_then(|stated| stated.window_tokens);
+        assert_eq!(window, tokens, "{entry}");
+    }
+    // llama.cpp has one model, and answers with it to any name.
+    let mut config = chosen("openai/whatever");
+    look(&mut config, vec![("openai", server(LLAMA).await)]).await;
+    assert_eq!(config.overrides[&"openai/whatever".parse().unwrap()].window_tokens, Some(32_768));
+}
+
+#[test]
+fn of_the_servers_only_those_of_chosen_models_are_asked() {
+    let asked = |model: &str, planner: Option<&str>, url: Option<&str>| {
+        let mut config = ModelsConfig {
+            default: model.parse().ok(),
+            default_is_chosen: true,
+            planner: planner.and_then(|name| name.parse().ok()),
+            ..ModelsConfig::default()
+        };
+        let endpoint = Endpoint { base_url: url.map(str::to_owned), key: None };
+        config.endpoints.insert("openai".into(), endpoint);
+        candidates(&config).into_iter().map(|(provider, _)| provider.name).collect::<Vec<_>>()
+    };
+    assert_eq!(asked("openai/x", None, Some("http://h/v1/")), ["openai"]);
+    assert_eq!(asked("openai/x", None, Some("https://api.openai.com/v1/")), [""; 0]);
+    assert_eq!(asked("anthropic/x", None, Some("http://h/v1/")), [""; 0]);
+    assert_eq!(asked("anthropic/x", Some("ollama/y"), None), ["ollama"]);
+}
+
 #[test]
 fn nobody_is_asked_when_a_model_is_set() {
     let chosen =

@@ -5,6 +5,8 @@
 
 use std::error::Error;
 
+use miteos_core::money::Usage;
+
 use crate::name::ModelName;
 
 /// What the caller should do about a failed call.
@@ -51,6 +53,10 @@ pub struct ModelError {
     pub message: String,
     /// The provider had the request and gave no clear refusal: it may bill what it did.
     pub may_be_billed: bool,
+    /// What it has cost all the same: a provider bills an answer that broke off. `None`: nothing that is known of.
+    pub usage: Option<Usage>,
+    /// Whether `usage` is, at least in part, a guess (on the high side) and not the provider's own count.
+    pub usage_is_guess: bool,
     /// For logs.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -59,12 +65,20 @@ pub struct ModelError {
 impl ModelError {
     /// An error without a cause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), may_be_billed: false, source: None }
+        let message = message.into();
+        Self { kind, message, may_be_billed: false, usage: None, usage_is_guess: false, source: None }
     }
 
     /// The same of a call that the provider had begun, or may have.
     pub fn perhaps_billed(mut self, may_be_billed: bool) -> Self {
         self.may_be_billed = may_be_billed;
+        self
+    }
+
+    /// The same with what the call has cost.
+    pub fn with_usage(mut self, usage: Usage, is_guess: bool) -> Self {
+        self.usage = Some(usage);
+        self.usage_is_guess = is_guess;
         self
     }
 

@@ -2,6 +2,8 @@
 
 use genai::adapter::AdapterKind;
 
+use crate::config::Endpoint;
+
 /// The form of a provider's requests and streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wire {
@@ -132,6 +134,16 @@ pub(crate) fn known(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|provider| provider.name == name)
 }
 
+/// The address of a server that stands in for a provider; `None` where the provider itself is asked, also if its own
+/// address is written out.
+pub(crate) fn stand_in<'e>(name: &str, endpoint: &'e Endpoint) -> Option<&'e str> {
+    let url = endpoint.base_url.as_deref()?;
+    let whole = |url: &str| reqwest::Url::parse(&Endpoint::slashed(url)).ok();
+    let is_own =
+        known(name).is_some_and(|known| whole(url).is_some_and(|url| Some(url) == whole(known.base_url)));
+    (!is_own).then_some(url)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +163,25 @@ mod tests {
             assert!(row.price.is_some_and(|price| price.input > 0 && price.output > 0), "{name}");
             assert!(row.window_tokens.is_some_and(|tokens| tokens >= 100_000), "{name}");
         }
+    }
+
+    #[test]
+    fn a_providers_own_address_is_no_stand_in() {
+        let asked = |name: &str, url: &str| {
+            let endpoint = Endpoint { base_url: Some(url.to_owned()), key: None };
+            stand_in(name, &endpoint).is_some()
+        };
+        for own in
+            ["https://api.openai.com/v1", "https://api.openai.com/v1/", "https://API.openai.com:443/v1"]
+        {
+            assert!(!asked("openai", own), "{own}");
+        }
+        for other in
+            ["https://api.openai.com/v2", "http://api.openai.com/v1", "https://api.openai.com.example/v1"]
+        {
+            assert!(asked("openai", other), "{other}");
+        }
+        assert!(asked("acme", "https://api.openai.com/v1"));
     }
 
     #[test]

@@ -7,10 +7,10 @@ use miteos_core::chat::guess_tokens;
 use miteos_core::money::Price;
 
 use crate::call::{Answer, Delta, Request};
-use crate::cloud::{Cloud, Http, Limits};
-use crate::config::ModelsConfig;
+use crate::cloud::{Cloud, Http, Limits, is_loopback};
+use crate::config::{Endpoint, ModelsConfig};
 use crate::error::{ErrorKind, ModelError, NoModel, UnknownModel};
-use crate::known::{KNOWN, known};
+use crate::known::{KNOWN, known, stand_in};
 use crate::name::ModelName;
 use crate::prices;
 use crate::provider::{Offered, Provider};
@@ -73,7 +73,8 @@ impl Models {
         for (name, endpoint) in &config.endpoints {
             let reachable = endpoint.key.is_some() || endpoint.base_url.is_some();
             if reachable && known(name).is_none_or(|provider| !provider.is_local()) {
-                providers.insert(name.clone(), Arc::new(Cloud::new(name, endpoint, Limits::CLOUD, &http)));
+                let cloud = Cloud::new(name, endpoint, limits(name, endpoint), &http);
+                providers.insert(name.clone(), Arc::new(cloud));
             }
         }
         Self { config, providers, local: None }
@@ -141,6 +142,29 @@ impl Models {
         }
     }
 
+    /// The price of an answer: `answered` is the name that it came under ([`Answer::model`]). `None`: unknown.
+    ///
+    /// What the operator states of the requested model holds, then what is stated of the one that answered. The table
+    /// knows the one that answered only where the provider itself was asked: another server may give its own models
+    /// any name, and there the requested model's price holds.
+    ///
+    /// A gateway may answer with a dearer model than was requested. Whoever reserves by the price in [`Self::info`] has
+    /// to bill the answer by this one all the same, and to go by what is then left of the budget.
+    pub fn price_of(&self, requested: &ModelName, answered: &str) -> Option<Price> {
+        let answered: Option<ModelName> = answered.parse().ok();
+        let stated = |name: &ModelName| self.config.overrides.get(name).and_then(|stated| stated.price);
+        let tabled = |name: &ModelName| prices::look_up(name).and_then(|row| row.price);
+        stated(requested)
+            .or_else(|| answered.as_ref().and_then(stated))
+            .or_else(|| answered.as_ref().filter(|_| self.is_official(requested.provider())).and_then(tabled))
+            .or_else(|| self.info(requested).price)
+    }
+
+    /// Whether this provider is asked itself, not a server that stands in for it.
+    fn is_official(&self, provider: &str) -> bool {
+        self.config.endpoints.get(provider).is_none_or(|endpoint| stand_in(provider, endpoint).is_none())
+    }
+
     /// Whether a call on this model can be tried at all.
     pub fn check(&self, name: &ModelName) -> Result<(), UnknownModel> {
         let Some(provider) = self.providers.get(name.provider()) else {
@@ -176,9 +200,9 @@ impl Models {
             let here = offered.iter().filter(|offered| offered.here);
             names.extend(here.filter_map(|offered| ModelName::new(provider, &offered.model).ok()));
             // A server that stands in for the provider need not have the provider's own model.
-            let official =
-                self.config.endpoints.get(provider).is_none_or(|endpoint| endpoint.base_url.is_none());
-            let own = known(provider).filter(|_| official).and_then(|provider| provider.default_model);
+            let own = known(provider)
+                .filter(|_| self.is_official(provider))
+                .and_then(|provider| provider.default_model);
             names.extend(own.and_then(|model| ModelName::new(provider, model).ok()));
         }
         names
@@ -234,6 +258,11 @@ impl Models {
         names.extend(self.providers.keys().map(String::as_str));
         names.into_iter().collect::<Vec<_>>().join(", ")
     }
+}
+
+/// A server on this machine may be as slow as the machine, whatever provider it stands in for.
+fn limits(name: &str, endpoint: &Endpoint) -> Limits {
+    if stand_in(name, endpoint).is_some_and(is_loopback) { Limits::LOCAL } else { Limits::CLOUD }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use miteos_core::money::Usage;
 
 use super::*;
 use crate::call::{Finish, ToolChoice};
-use crate::config::{Endpoint, Override, Secret};
+use crate::cloud::{FIRST_BYTE_TIMEOUT, LOCAL_FIRST_BYTE_TIMEOUT};
+use crate::config::{Override, Secret};
 
 struct Fixed;
 
@@ -110,6 +111,41 @@ fn the_operator_knows_best() {
 }
 
 #[test]
+fn an_answer_is_priced_by_what_is_stated_then_by_who_answered() {
+    let price = |input| Price { input, output: input, ..Price::FREE };
+    let stated = |input| Override { price: Some(price(input)), ..Override::default() };
+    let listed = |text: &str| prices::look_up(&name(text)).unwrap().price;
+    let of = |config: &ModelsConfig, requested: &str, answered: &str| {
+        Models::new(config.clone()).price_of(&name(requested), answered)
+    };
+    let mut config = with_key("openai");
+    let dated = "openai/gpt-5-2099-01-31";
+    assert_eq!(of(&config, "openai/gpt-5", dated), listed("openai/gpt-5"));
+    assert_eq!(of(&config, "openai/gpt-5", "openai/gpt-4.1"), listed("openai/gpt-4.1"));
+    assert_ne!(listed("openai/gpt-4.1"), listed("openai/gpt-5"));
+    // An answer under no known name costs what was asked for.
+    for odd in ["openai/never-heard-of", "no name", ""] {
+        assert_eq!(of(&config, "openai/gpt-5", odd), listed("openai/gpt-5"), "{odd}");
+    }
+    assert_eq!(of(&config, "openai/never-heard-of", "openai/nor-of-this"), None);
+    let routed = of(&config, "openrouter/openrouter/auto", "openrouter/anthropic/claude-sonnet-4.5");
+    assert_eq!(routed, listed("anthropic/claude-sonnet-4-5"));
+    config.overrides.insert(name("openai/gpt-4.1"), stated(7));
+    assert_eq!(of(&config, "openai/gpt-5", "openai/gpt-4.1"), Some(price(7)));
+    config.overrides.insert(name("openai/gpt-5"), stated(9));
+    assert_eq!(of(&config, "openai/gpt-5", "openai/gpt-4.1"), Some(price(9)));
+    assert_eq!(of(&config, "openai/gpt-5", dated), Some(price(9)));
+    // Behind another server, names say nothing about prices.
+    config.overrides.remove(&name("openai/gpt-4.1"));
+    for (url, own) in [("http://h/v1/", false), ("https://api.openai.com/v1/", true)] {
+        config.endpoints.insert("openai".into(), Endpoint { base_url: Some(url.into()), key: None });
+        assert_eq!(of(&config, "openai/gpt-5", "openai/gpt-4.1"), Some(price(9)), "{url}");
+        let unstated = of(&config, "openai/mine", "openai/gpt-4.1");
+        assert_eq!(unstated, listed("openai/gpt-4.1").filter(|_| own), "{url}");
+    }
+}
+
+#[test]
 fn the_list_shows_roles() {
     let mut config = with_key("anthropic");
     config.default = Some(name("anthropic/claude-sonnet-5-5"));
@@ -131,6 +167,19 @@ fn a_stand_in_is_not_said_to_have_what_it_stands_for() {
     let models = Models::new(config);
     assert!(models.list().is_empty());
     assert_eq!(models.check(&name("openai/whatever")), Ok(()));
+    let mut config = with_key("openai");
+    config.endpoints.get_mut("openai").unwrap().base_url = Some("https://api.openai.com/v1/".into());
+    assert_eq!(Models::new(config).list().len(), 1, "its own address is no stand-in");
+}
+
+#[test]
+fn a_server_on_this_machine_gets_its_time() {
+    let first_byte =
+        |url: &str| limits("openai", &Endpoint { base_url: Some(url.to_owned()), key: None }).first_byte;
+    assert_eq!(first_byte("http://127.0.0.1:8000/v1/"), LOCAL_FIRST_BYTE_TIMEOUT);
+    assert_eq!(first_byte("http://localhost/v1/"), LOCAL_FIRST_BYTE_TIMEOUT);
+    assert_eq!(first_byte("https://models.example/v1/"), FIRST_BYTE_TIMEOUT);
+    assert_eq!(limits("openai", &Endpoint::default()).first_byte, FIRST_BYTE_TIMEOUT);
 }
 
 #[test]

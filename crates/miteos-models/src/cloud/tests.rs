@@ -7,14 +7,16 @@ mod gemini;
 mod responses;
 mod stand_in;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use miteos_core::money::Usage;
 use miteos_core::tool::ToolSpec;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::stand_in::{Reply, StandIn};
 use super::*;
-use crate::call::{CallRef, ToolChoice};
+use crate::call::{CallRef, Finish, ToolChoice};
 use crate::config::Secret;
 
 const KEY: &str = "key-that-nobody-may-see";

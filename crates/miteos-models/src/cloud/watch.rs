@@ -1,14 +1,13 @@
 //! Reads along in the raw stream of an answer, for what the client library does not pass on: which model answers,
-//! frames that are no JSON, errors it drops, and the pieces of tool calls in chat completions.
-//!
-//! Those pieces are put together here because servers number them in different ways (from one, or all with zero),
-//! which would double or mix calls.
+//! frames that are no JSON, errors and token counts it drops, and the pieces of tool calls in chat completions.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use genai::chat::{ChatFrameSink, FrameCtx, RawFrameRef};
 use serde_json::Value;
 
+use super::counted::{self, Counted};
+use super::pieces::{self, Piecemeal};
 use crate::known::Wire;
 
 /// The most tool calls of one answer; more are not taken for an answer.
@@ -18,6 +17,10 @@ pub const MAX_CALLS: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub bytes: usize,
+    /// Events, those without data included.
+    pub frames: u64,
+    /// What the provider counted so far.
+    pub counted: Option<Counted>,
     pub model: Option<String>,
     /// A frame was no JSON.
     pub garbled: bool,
@@ -29,15 +32,6 @@ pub(crate) struct Seen {
     pub calls: Vec<Piecemeal>,
     /// Reasoning blocks that a gateway wants back as they are.
     pub details: Vec<Value>,
-}
-
-/// A tool call that comes in pieces.
-#[derive(Debug, Default)]
-pub(crate) struct Piecemeal {
-    index: Option<u64>,
-    id: Option<String>,
-    pub name: String,
-    pub arguments: String,
 }
 
 pub(crate) struct Watch {
@@ -63,6 +57,7 @@ impl ChatFrameSink for Watch {
 
 impl Seen {
     fn take(&mut self, wire: Wire, data: &str) {
+        self.frames += 1;
         self.bytes = self.bytes.saturating_add(data.len());
         if data.is_empty() || data == "[DONE]" {
             return;
@@ -71,6 +66,7 @@ impl Seen {
             self.garbled = true;
             return;
         };
+        self.counted = counted::count(wire, &frame, self.counted);
         match wire {
             Wire::Chat => self.chat(&mut frame),
             Wire::Responses => self.responses(&mut frame),
@@ -109,46 +105,19 @@ impl Seen {
         self.model_at(frame, "/model");
         let Some(delta) = frame.pointer_mut("/choices/0/delta") else { return };
         if let Some(Value::Array(details)) = delta.get_mut("reasoning_details").map(Value::take) {
-            self.details.extend(details);
+            for detail in details {
+                pieces::add_detail(&mut self.details, detail);
+            }
         }
         if let Some(Value::Array(pieces)) = delta.get_mut("tool_calls").map(Value::take) {
             for piece in &pieces {
-                self.piece(piece);
+                pieces::add_call_piece(&mut self.calls, piece);
+                if self.calls.len() > MAX_CALLS {
+                    self.calls.truncate(MAX_CALLS);
+                    self.garbled = true;
+                    return;
+                }
             }
-        }
-    }
-
-    /// A piece belongs to the call of its id, else of its number, else to the last one; a new id is a new call.
-    fn piece(&mut self, piece: &Value) {
-        let id = piece.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
-        let index = piece.get("index").and_then(Value::as_u64);
-        let name = piece.pointer("/function/name").and_then(Value::as_str).unwrap_or_default();
-        let at = match id {
-            Some(id) => self.calls.iter().position(|call| call.id.as_deref() == Some(id)),
-            None if name.is_empty() => {
-                let numbered = self.calls.iter().rposition(|call| index.is_some() && call.index == index);
-                numbered.or(self.calls.len().checked_sub(1))
-            }
-            None => self.calls.iter().rposition(|call| index.is_some() && call.index == index),
-        };
-        let at = at.unwrap_or_else(|| {
-            self.calls.push(Piecemeal { index, id: id.map(str::to_owned), ..Piecemeal::default() });
-            self.calls.len() - 1
-        });
-        if self.calls.len() > MAX_CALLS {
-            self.calls.truncate(MAX_CALLS);
-            self.garbled = true;
-            return;
-        }
-        let call = &mut self.calls[at];
-        if call.name.is_empty() {
-            name.clone_into(&mut call.name);
-        }
-        match piece.pointer("/function/arguments") {
-            Some(Value::String(text)) => call.arguments.push_str(text),
-            // Some servers send the arguments as an object at once.
-            Some(whole @ Value::Object(_)) => call.arguments = whole.to_string(),
-            _ => {}
         }
     }
 }
@@ -159,58 +128,13 @@ mod tests {
 
     use super::*;
 
-    fn calls(pieces: &[Value]) -> Vec<(String, String)> {
-        let mut seen = Seen::default();
-        for piece in pieces {
-            seen.take(Wire::Chat, &json!({"choices": [{"delta": {"tool_calls": [piece]}}]}).to_string());
-        }
-        seen.calls.into_iter().map(|call| (call.name, call.arguments)).collect()
-    }
-
-    fn expected(calls: &[(&str, &str)]) -> Vec<(String, String)> {
-        calls.iter().map(|(name, arguments)| ((*name).into(), (*arguments).into())).collect()
-    }
-
-    #[test]
-    fn pieces_find_their_calls() {
-        let interleaved = [
-            json!({"index": 0, "id": "a", "function": {"name": "one", "arguments": ""}}),
-            json!({"index": 1, "id": "b", "function": {"name": "two", "arguments": "{"}}),
-            json!({"index": 0, "function": {"arguments": "{\"x\":1}"}}),
-            json!({"index": 1, "function": {"arguments": "}"}}),
-        ];
-        assert_eq!(calls(&interleaved), expected(&[("one", "{\"x\":1}"), ("two", "{}")]));
-    }
-
-    #[test]
-    fn odd_numbering_neither_doubles_nor_mixes_calls() {
-        let from_one = [
-            json!({"index": 1, "id": "a", "function": {"name": "one", "arguments": "{}"}}),
-            json!({"index": 2, "id": "b", "function": {"name": "two", "arguments": "{}"}}),
-        ];
-        assert_eq!(calls(&from_one), expected(&[("one", "{}"), ("two", "{}")]));
-        let all_zero = [
-            json!({"index": 0, "id": "a", "function": {"name": "one", "arguments": "{}"}}),
-            json!({"index": 0, "id": "b", "function": {"name": "two", "arguments": "{}"}}),
-        ];
-        assert_eq!(calls(&all_zero), expected(&[("one", "{}"), ("two", "{}")]));
-        let huge =
-            [json!({"index": 4_000_000_000_u64, "id": "a", "function": {"name": "one", "arguments": "{}"}})];
-        assert_eq!(calls(&huge), expected(&[("one", "{}")]));
-        let repeating = [
-            json!({"index": 0, "id": "a", "function": {"name": "one", "arguments": "{"}}),
-            json!({"index": 0, "id": "a", "function": {"name": "one", "arguments": "}"}}),
-        ];
-        assert_eq!(calls(&repeating), expected(&[("one", "{}")]));
-    }
-
     #[test]
     fn too_many_calls_are_no_answer() {
         let mut seen = Seen::default();
         for n in 0..=MAX_CALLS {
-            seen.piece(
-                &json!({"index": n, "id": format!("c{n}"), "function": {"name": "x", "arguments": "{}"}}),
-            );
+            let piece =
+                json!({"index": n, "id": format!("c{n}"), "function": {"name": "x", "arguments": "{}"}});
+            seen.take(Wire::Chat, &json!({"choices": [{"delta": {"tool_calls": [piece]}}]}).to_string());
         }
         assert!(seen.garbled);
         assert_eq!(seen.calls.len(), MAX_CALLS);

@@ -8,8 +8,9 @@ use std::rc::Rc;
 
 /// States of one grammar. A schema that needs more is described less exactly.
 pub const MAX_STATES: usize = 60_000;
-/// Readings of a text that are followed at the same time.
-const MAX_THREADS: usize = 128;
+/// Readings of a text that are followed at the same time. The first alternatives of a choice with more are lost, so
+/// whoever builds one has to stay below.
+pub const MAX_THREADS: usize = 512;
 /// Calls inside one another: the nesting of a value.
 const MAX_DEPTH: u32 = 200;
 /// Bytes that [`Matcher::forced`] returns at most.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::grammar::{Builder, Grammar, Part, StateId};
+use super::grammar::{Builder, Grammar, MAX_THREADS, Part, StateId};
 
 /// What stands between values and behind names: with a space, as in the JSON that the models were trained on. Without
 /// it they make more mistakes, in the values too.
@@ -20,8 +20,10 @@ const MAX_SCHEMA_DEPTH: u32 = 24;
 const MAX_COUNTED_ITEMS: u64 = 32;
 /// Digits of a number, so that none goes on for ever.
 const MAX_DIGITS: usize = 17;
-/// Alternatives of one `enum` or `anyOf`.
+/// Alternatives of one `enum` or `anyOf`; one with more is described less exactly.
 const MAX_ALTERNATIVES: usize = 256;
+/// The value beside an optional property, or a choice beside another, still fits.
+const _: () = assert!(MAX_ALTERNATIVES * 2 <= MAX_THREADS);
 
 /// A function that the model may call.
 #[derive(Debug, Clone, Copy)]

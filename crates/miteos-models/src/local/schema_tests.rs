@@ -209,3 +209,20 @@ fn one_function_forces_everything_up_to_the_first_choice() {
         r#"{"name": "submit_plan", "arguments": {"subtasks": [{"id": ""#
     );
 }
+
+#[test]
+fn every_value_of_a_long_enumeration_can_be_written() {
+    let of = |count: usize| {
+        let values: Vec<String> = (0..count).map(|n| format!("v{n:03}")).collect();
+        json!({"type": "object", "required": ["x"], "properties": {
+            "x": {"type": "string", "enum": values}, "y": {"enum": values}}})
+    };
+    let longest = of(MAX_ALTERNATIVES);
+    for n in 0..MAX_ALTERNATIVES {
+        let text = format!(r#"{{"x": "v{n:03}", "y": "v{n:03}"}}"#);
+        assert!(accepts(&longest, &text), "{text}");
+    }
+    check(&longest, &[], &[r#"{"x": "other"}"#]);
+    // A longer one is any string.
+    check(&of(MAX_ALTERNATIVES + 1), &[r#"{"x": "v000"}"#, r#"{"x": "other"}"#], &[r#"{"x": 1}"#]);
+}

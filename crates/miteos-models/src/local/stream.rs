@@ -86,9 +86,9 @@ impl Reader {
     }
 
     fn read_text(&mut self, deltas: &mut Vec<Delta>) {
-        let whole = whole_characters(&self.raw[self.read..]).to_owned();
-        self.read += whole.len();
-        self.say(whole, deltas);
+        let mut text = String::new();
+        self.read += read_characters(&self.raw[self.read..], &mut text);
+        self.say(text, deltas);
     }
 
     fn say(&mut self, text: String, deltas: &mut Vec<Delta>) {
@@ -124,21 +124,29 @@ impl Reader {
         loop {
             let open = &self.raw[self.read..];
             let plain = open.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(open.len());
-            let whole = whole_characters(&open[..plain]);
-            text.push_str(whole);
-            self.read += whole.len();
-            let stopped_early = whole.len() < plain;
-            match (stopped_early, open.get(plain), open.get(plain + 1)) {
-                (false, Some(b'"'), _) => {
-                    self.read += 1;
+            let read = read_characters(&open[..plain], &mut text);
+            if read < plain && plain < open.len() {
+                // What follows does not belong to the character that began.
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+            match (open.get(plain), open.get(plain + 1)) {
+                (Some(b'"'), _) => {
+                    self.read += plain + 1;
                     self.place = Place::AnswerTail;
                     break;
                 }
-                (false, Some(b'\\'), Some(letter)) => {
+                (Some(_), Some(letter)) => {
                     text.push(unescaped(*letter));
-                    self.read += 2;
+                    self.read += plain + 2;
                 }
-                _ => break,
+                (Some(_), None) => {
+                    self.read += plain;
+                    break;
+                }
+                (None, _) => {
+                    self.read += read;
+                    break;
+                }
             }
         }
         self.say(text, deltas);
@@ -164,12 +172,27 @@ impl Reader {
     }
 }
 
-/// The leading part that holds whole characters only.
-fn whole_characters(bytes: &[u8]) -> &str {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+/// Appends the characters that are whole and returns how many bytes they took. Bytes that are no part of a character
+/// are replaced; those of a character that may still become whole are left.
+fn read_characters(bytes: &[u8], text: &mut String) -> usize {
+    let mut read = 0;
+    while read < bytes.len() {
+        match std::str::from_utf8(&bytes[read..]) {
+            Ok(rest) => {
+                text.push_str(rest);
+                return bytes.len();
+            }
+            Err(error) => {
+                let valid = read + error.valid_up_to();
+                text.push_str(&String::from_utf8_lossy(&bytes[read..valid]));
+                read = valid;
+                let Some(wrong) = error.error_len() else { return read };
+                text.push(char::REPLACEMENT_CHARACTER);
+                read += wrong;
+            }
+        }
     }
+    read
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
@@ -230,6 +253,27 @@ mod tests {
         assert_eq!((answer.calls.len(), answer.finish), (0, Finish::Stop));
         let mut whole = Reader::of_call(Some("final_answer".into()));
         assert_eq!(texts(&whole.push(text.as_bytes())), answer.text);
+    }
+
+    #[test]
+    fn a_wrong_byte_silences_nothing() {
+        let mut reader = Reader::of_text();
+        let mut deltas = Vec::new();
+        for byte in b"a\xffb\xc3\xc3\xbc\xe2\x82" {
+            deltas.extend(reader.push(&[*byte]));
+        }
+        assert_eq!(texts(&deltas), "a\u{fffd}b\u{fffd}\u{fc}", "the last character may still come");
+        deltas.extend(reader.push(b"\xac."));
+        let answer = reader.finish(Ended::Whole, Usage::default(), "local/m".into());
+        assert_eq!((texts(&deltas).as_str(), answer.finish), (answer.text.as_str(), Finish::Stop));
+        assert_eq!(answer.text, "a\u{fffd}b\u{fffd}\u{fc}\u{20ac}.");
+        let mut reader = Reader::of_call(Some("final_answer".into()));
+        let head = b"{\"name\": \"final_answer\", \"arguments\": {\"answer\": \"";
+        for byte in head.iter().chain(b"a\xff\xe2\x82\\n\xc3\"}}") {
+            reader.push(&[*byte]);
+        }
+        let answer = reader.finish(Ended::Whole, Usage::default(), "local/m".into());
+        assert_eq!(answer.text, "a\u{fffd}\u{fffd}\n\u{fffd}");
     }
 
     #[test]

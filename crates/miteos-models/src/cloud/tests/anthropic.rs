@@ -121,11 +121,33 @@ async fn overload_is_told_in_the_stream_and_by_status() {
 }
 
 #[tokio::test]
+async fn a_cut_answer_costs_what_was_counted() {
+    let counted = Usage { input: 450, output: 1, cache_read: 400, cache_write: 30, reasoning: 0 };
+    // The prompt is counted at the start; of the output, what came is guessed.
+    let error_at = async |frames: &[&str]| {
+        let error = error("anthropic", stream(frames)).await;
+        (error.usage, error.usage_is_guess)
+    };
+    assert_eq!(error_at(&[START, TEXT_START]).await, (Some(counted), false));
+    let long = TEXT.replace("milk", &"milk ".repeat(60));
+    let (usage, is_guess) = error_at(&[START, TEXT_START, &long]).await;
+    let usage = usage.unwrap();
+    assert_eq!(Usage { output: 1, ..usage }, counted);
+    assert!(usage.output >= 100 && is_guess, "{usage:?}");
+    let whole = Usage { output: 55, ..counted };
+    assert_eq!(error_at(&[START, TEXT_START, &long, BLOCK_STOP, END_TURN]).await, (Some(whole), false));
+}
+
+#[tokio::test]
 async fn cut_streams_and_refusals() {
     for frames in [vec![START, TEXT_START, TEXT], vec![START, TEXT_START, TEXT, BLOCK_STOP, END_TURN]] {
         let kind = error("anthropic", stream(&frames)).await.kind;
         assert_eq!(kind, ErrorKind::Transient { retry_after_ms: None });
     }
+    let odd = END_TURN.replace("end_turn", "pause_turn");
+    let (answer, _) =
+        outcome("anthropic", "m", stream(&[START, TEXT_START, TEXT, BLOCK_STOP, &odd, STOP])).await;
+    assert_eq!(answer.unwrap().finish, Finish::Other);
     let refusal = END_TURN.replace("end_turn", "refusal");
     let (answer, _) =
         outcome("anthropic", "m", stream(&[START, TEXT_START, TEXT, BLOCK_STOP, &refusal, STOP])).await;

