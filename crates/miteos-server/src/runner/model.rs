@@ -156,8 +156,9 @@ pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &Cance
     let duration_ms = deps.clock.now().since(begun);
     match outcome {
         Ok(answer) => {
-            let answered: Option<ModelName> = answer.model.parse().ok().filter(|name| *name != request.model);
-            let price = answered.and_then(|name| deps.models.info(&name).price).or(info.price);
+            let as_asked = answer.model.parse().is_ok_and(|name: ModelName| name == request.model);
+            let price =
+                if as_asked { info.price } else { deps.models.price_of(&request.model, &answer.model) };
             let cost = price.map(|price| price.cost(&answer.usage));
             let model_call =
                 ModelCall { model: answer.model.clone(), usage: answer.usage, cost, duration_ms };
@@ -171,7 +172,14 @@ pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &Cance
         }
         Err(error) => {
             tracing::warn!(model = %request.model, error = %crate::errors::chain(&error), "a model call failed");
-            let billed = if error.may_be_billed { at_most() } else { Billed::Nothing };
+            let billed = match error.usage.filter(|_| !error.usage_is_guess) {
+                Some(usage) => {
+                    let cost = info.price.map(|price| price.cost(&usage));
+                    Billed::Reported(ModelCall { model: request.model.to_string(), usage, cost, duration_ms })
+                }
+                None if error.may_be_billed => at_most(),
+                None => Billed::Nothing,
+            };
             Called::Failed(failure(&request.model, error), billed)
         }
     }
