@@ -14,14 +14,17 @@ mod repeat;
 mod router;
 mod tasks;
 mod workspaces;
+mod ws;
 
 use std::sync::Arc;
 
 use miteos_core::ids::TaskId;
 use miteos_core::task::Task;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::Ids;
+use crate::config::StreamTimes;
+use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
@@ -44,8 +47,10 @@ pub struct App {
     pub ids: Arc<Ids>,
     pub max_model_calls: u32,
     pub approval_expires_ms: u64,
-    /// Ends long answers when the server stops.
-    pub stop: CancellationToken,
+    pub streams: StreamTimes,
+    pub connections: Arc<Connections>,
+    /// Open WebSockets, which the HTTP server does not know of any more.
+    pub sockets: TaskTracker,
 }
 
 impl App {

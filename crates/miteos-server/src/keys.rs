@@ -49,7 +49,7 @@ pub async fn find(store: &Store, secret: &str, now: Timestamp) -> Result<Option<
         return Ok(None);
     }
     let row = store.key_by_hash(&hash(secret)).await?;
-    Ok(row.filter(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now)))
+    Ok(row.filter(|key| key.opens_at(now)))
 }
 
 #[derive(Debug, thiserror::Error)]

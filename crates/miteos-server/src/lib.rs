@@ -7,11 +7,13 @@ pub mod config;
 pub mod server;
 
 mod clock;
+mod connections;
 mod engine;
 mod errors;
 mod feed;
 mod http;
 mod keys;
+mod listener;
 mod project;
 mod prompts;
 mod rows;
@@ -26,7 +28,7 @@ mod views;
 pub mod sandbox;
 
 pub use clock::{Clock, Ids, SystemClock};
-pub use config::Config;
+pub use config::{Config, StreamTimes};
 pub use keys::{BootstrapKeys, KEYS_FILE};
 pub use miteos_models as models;
 pub use miteos_store::{CrashHook, FaultHook};

@@ -13,12 +13,15 @@ use miteos_tools::http::Guarded;
 use miteos_tools::{Registry, Services};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::feed::Feed;
 use crate::http::{self, App};
 use crate::keys::{self, BootstrapError, BootstrapKeys};
+use crate::listener::Attentive;
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
@@ -27,6 +30,8 @@ use crate::tasks::Tasks;
 
 /// How long running calls may record their outcome after a stop was asked for.
 const STOP_PATIENCE: Duration = Duration::from_secs(8);
+/// How long open connections may take to end after that.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// Connections to the store that read.
 const READ_CONNECTIONS: usize = 4;
 
@@ -88,6 +93,7 @@ impl Server {
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let stop = CancellationToken::new();
+        let connections = Arc::new(Connections::new(stop.clone()));
         let app = Arc::new(App {
             deps,
             engine: engine.clone(),
@@ -97,7 +103,9 @@ impl Server {
             ids: config.ids,
             max_model_calls: config.max_model_calls,
             approval_expires_ms: config.approval_expires_ms,
-            stop: stop.clone(),
+            streams: config.streams,
+            connections,
+            sockets: TaskTracker::new(),
         });
         Ok(Self { app, engine, store, listener, address, keys, stop })
     }
@@ -130,13 +138,21 @@ impl Server {
         let router = http::router(Arc::clone(&self.app));
         let stop = self.stop.clone();
         let drained = stop.clone();
-        let serve = axum::serve(self.listener, router)
-            .with_graceful_shutdown(async move { drained.cancelled().await });
+        let times = self.app.streams;
+        let connections = Arc::clone(&self.app.connections);
+        let clock = Arc::clone(&self.app.deps.clock);
+        tokio::spawn(connections.watch_keys(self.store.clone(), clock, times.key_check));
+        let listener = Attentive { listener: self.listener, unread: times.unread };
+        let serve =
+            axum::serve(listener, router).with_graceful_shutdown(async move { drained.cancelled().await });
         let serve = tokio::spawn(serve.into_future());
         shutdown.await;
         stop.cancel();
         self.engine.stop(STOP_PATIENCE).await;
-        let served = tokio::time::timeout(Duration::from_secs(2), serve).await;
+        self.app.sockets.close();
+        // Who does not answer the goodbye is left behind.
+        let _ = tokio::time::timeout(GOODBYE, self.app.sockets.wait()).await;
+        let served = tokio::time::timeout(GOODBYE, serve).await;
         self.store.close().await;
         match served {
             Ok(Ok(outcome)) => outcome,

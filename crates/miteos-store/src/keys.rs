@@ -30,6 +30,13 @@ pub struct KeyRow {
     pub revoked_at: Option<Timestamp>,
 }
 
+impl KeyRow {
+    /// Whether the key is neither revoked nor expired.
+    pub fn opens_at(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| at > now)
+    }
+}
+
 macro_rules! key_rows {
     ($rest:literal) => {
         concat!(

@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 
 use super::extract::MAX_BODY_BYTES;
-use super::{App, agents, approvals, deliverables, events, health, layers, tasks, workspaces};
+use super::{App, agents, approvals, deliverables, events, health, layers, tasks, workspaces, ws};
 
 pub fn router(app: Arc<App>) -> Router {
     let v1 = Router::new()
@@ -25,6 +25,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/tasks/{id}/deliverables", get(deliverables::list))
         .route("/tasks/{id}/deliverables/{file}/download", get(deliverables::download))
         .route("/events", get(events::of_account))
+        .route("/ws", get(ws::open))
         .route("/agents", get(agents::list))
         .route("/agents/{id}", get(agents::get))
         .route("/agents/{id}/pause", post(agents::pause))

@@ -17,6 +17,7 @@ use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Body, Page, Query, in_range, page};
+use crate::feed::Log;
 use crate::tasks::Live;
 use crate::{project, views};
 
@@ -109,18 +110,16 @@ pub async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Json<Success>, ApiError> {
     let task = app.task(&caller, &id).await?.task.id;
-    let mut news = app.deps.tasks.feed.watch(task);
+    let mut news = app.deps.tasks.feed.watch(Log::Task(task));
     steer(&app, &caller, &id, Command::CancelTask).await?;
     let ended = async {
         loop {
-            news.borrow_and_update();
+            news.level();
             match app.deps.tasks.store.task_row(task).await {
                 Ok(Some(row)) if row.completed_at.is_none() => {}
                 Ok(_) | Err(_) => return,
             }
-            if news.changed().await.is_err() {
-                return;
-            }
+            news.changed().await;
         }
     };
     // What does not die in time is still being killed; the task is not called cancelled before.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod harness;
+mod socket;
 mod standin;
 
 mod bad_input;
@@ -12,5 +13,7 @@ mod events;
 mod loops;
 mod plans;
 mod provider;
+mod sockets;
 mod steering;
+mod streams;
 mod tiers;
