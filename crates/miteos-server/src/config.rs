@@ -31,6 +31,8 @@ pub struct SandboxSettings {
 pub struct StreamTimes {
     /// A quiet stream says something this often.
     pub keep_alive: Duration,
+    /// What an `EventSource` is told to wait before it comes back.
+    pub retry: Duration,
     /// A WebSocket is closed that has not shown a key by then.
     pub auth: Duration,
     /// A connection is cut that has taken nothing of what waits for it for this long.
@@ -43,6 +45,7 @@ impl Default for StreamTimes {
     fn default() -> Self {
         Self {
             keep_alive: Duration::from_secs(15),
+            retry: Duration::from_secs(1),
             auth: Duration::from_secs(10),
             unread: Duration::from_secs(30),
             key_check: Duration::from_secs(5),

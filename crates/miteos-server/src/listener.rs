@@ -54,6 +54,21 @@ fn give_up_unanswered(stream: &TcpStream) {
 #[cfg(not(target_os = "linux"))]
 fn give_up_unanswered(_: &TcpStream) {}
 
+/// Lets this process have as many open files as the system grants it: each connection is one, and many systems begin
+/// with a thousand.
+#[cfg(target_os = "linux")]
+pub fn allow_many_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn allow_many_files() {}
+
 /// A connection whose writes fail when the peer takes nothing for too long.
 pub struct Connection {
     stream: TcpStream,

@@ -21,7 +21,7 @@ use crate::engine::Engine;
 use crate::feed::Feed;
 use crate::http::{self, App};
 use crate::keys::{self, BootstrapError, BootstrapKeys};
-use crate::listener::Attentive;
+use crate::listener::{Attentive, allow_many_files};
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
@@ -68,6 +68,7 @@ impl Server {
         let folder = config.data_dir.clone();
         let made = make_folders(&folder).await;
         made.map_err(|source| StartError::Folder { path: folder.clone(), source })?;
+        allow_many_files();
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;

@@ -50,7 +50,7 @@ pub async fn of_task(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let connection = connect(&app, &caller.key)?;
-    Ok(sse::stream(subscribe(&app, Log::Task(head.task), after, types), connection, app.streams.keep_alive))
+    Ok(sse::stream(subscribe(&app, Log::Task(head.task), after, types), connection, app.streams))
 }
 
 /// All tasks of the account, by a cursor of its own.
@@ -66,7 +66,7 @@ pub async fn of_account(
     let scope = Scope { account: caller.key.account, live: caller.key.live };
     let after = account_after(&app, scope, cursor(&parts.headers, &query)?).await?;
     let connection = connect(&app, &caller.key)?;
-    Ok(sse::stream(subscribe(&app, Log::Account(scope), after, types), connection, app.streams.keep_alive))
+    Ok(sse::stream(subscribe(&app, Log::Account(scope), after, types), connection, app.streams))
 }
 
 /// What has to be known of a task before its log is read.

@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod harness;
+mod relay;
 mod socket;
+mod sse;
 mod standin;
 
 mod bad_input;
+mod clients;
 mod crash;
 mod deliverables;
 mod events;
+mod kills;
 mod loops;
 mod plans;
 mod provider;

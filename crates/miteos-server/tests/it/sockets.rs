@@ -239,18 +239,19 @@ async fn a_client_that_asks_for_few_types_learns_how_far_it_is() {
     let mut socket = Socket::of(&server).await;
     let said = socket.subscribe(json!({"types": ["task.planned", "task.planned"]})).await;
     assert_eq!(said["types"], json!(["task.planned"]));
-    let task = server.run("one", json!({})).await["id"].as_str().unwrap().to_owned();
+    let task = server.create("one", json!({})).await;
     let mut said = socket.hear().await.said();
     while said["type"] == "cursor" {
         said = socket.hear().await.said();
     }
     assert_eq!(said["type"], "task.planned");
-    let last = server.events(&task).await.len();
     loop {
+        // It goes on listening, so that it can answer pings.
         let said = socket.hear().await.said();
+        let last = server.events(&task).await.len();
         assert_eq!(said["type"], "cursor", "{said}");
         assert_eq!(said["task_id"], Value::Null);
-        if said["after"] == last {
+        if said["after"] == last && server.get(&format!("/tasks/{task}")).await["status"] == "complete" {
             break;
         }
     }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use miteos_core::time::Timestamp;
 use miteos_server::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -16,6 +15,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::harness::{PATIENCE, TestServer};
 use crate::socket::{Heard, Socket};
 use crate::sockets::endless;
+use crate::sse::{Block, Sse};
 use crate::standin::{Reply, Script, StandIn, call, text};
 use crate::tiers::folder_of;
 
@@ -24,72 +24,6 @@ fn busy(calls: usize) -> Script {
         (0..calls).map(|n| call("write_file", json!({"path": format!("{n}.txt"), "content": "x"}))).collect();
     replies.push(text("done"));
     Script::default().plan(&[("1", "do alpha", &[])]).agent("alpha", replies)
-}
-
-/// A stream of server-sent events that is held open.
-struct Sse {
-    response: reqwest::Response,
-    buffer: String,
-}
-
-/// One block of a stream.
-#[derive(Debug, Clone, PartialEq)]
-enum Block {
-    Event(u64, Value),
-    /// An id without an event.
-    Position(u64),
-    Comment,
-    Retry,
-}
-
-impl Sse {
-    async fn open(server: &TestServer, path: &str, last: Option<u64>) -> Result<Self, reqwest::Response> {
-        let mut request = server.http.get(format!("{}/v1{path}", server.url)).bearer_auth(&server.key);
-        request = request.header("accept", "text/event-stream");
-        if let Some(last) = last {
-            request = request.header("last-event-id", last);
-        }
-        let response = request.send().await.unwrap();
-        if response.status() != 200 {
-            return Err(response);
-        }
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        assert_eq!(response.headers()["cache-control"], "no-store");
-        assert_eq!(response.headers()["x-accel-buffering"], "no");
-        Ok(Self { response, buffer: String::new() })
-    }
-
-    /// `None` at the end of the stream.
-    async fn block(&mut self) -> Option<Block> {
-        let end = loop {
-            if let Some(end) = self.buffer.find("\n\n") {
-                break end;
-            }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("in time");
-            self.buffer.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
-        };
-        let block: String = self.buffer.drain(..end + 2).collect();
-        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-        let id = field("id: ").map(|id| id.parse().unwrap());
-        Some(match (id, field("data: ")) {
-            (Some(id), Some(data)) => {
-                let event: Value = serde_json::from_str(&data).unwrap();
-                assert_eq!(field("event: ").as_deref(), event["type"].as_str());
-                Block::Event(id, event)
-            }
-            (Some(id), None) => Block::Position(id),
-            (None, _) if block.starts_with("retry: ") => Block::Retry,
-            (None, _) => Block::Comment,
-        })
-    }
-
-    async fn event(&mut self) -> Option<(u64, Value)> {
-        loop {
-            if let Block::Event(id, event) = self.block().await? {
-                return Some((id, event));
-            }
-        }
-    }
 }
 
 /// One connection that is left after each event: the worst client there is.
@@ -102,7 +36,7 @@ async fn every_transport_cut_after_every_event_goes_on_where_it_was() {
     let (mut sse, mut socket, mut pages) = (Vec::new(), Vec::new(), Vec::new());
     // While the task works, and so that each transport meets it in another state.
     while sse.last().is_none_or(|event: &Value| event["type"] != "task.complete") {
-        let mut stream = Sse::open(&server, &path, Some(sse.len() as u64)).await.ok().unwrap();
+        let mut stream = Sse::of(&server, &path, Some(sse.len() as u64)).await.ok().unwrap();
         let (id, event) = stream.event().await.unwrap();
         assert_eq!(id, sse.len() as u64 + 1);
         sse.push(event);
@@ -120,7 +54,7 @@ async fn every_transport_cut_after_every_event_goes_on_where_it_was() {
     assert_eq!(sse, log);
     assert_eq!(socket, log);
     assert_eq!(pages, log[..pages.len()]);
-    let over = Sse::open(&server, &path, Some(log.len() as u64)).await.err().unwrap();
+    let over = Sse::of(&server, &path, Some(log.len() as u64)).await.err().unwrap();
     assert_eq!(over.status(), 204, "an EventSource does not come back for more");
 }
 
@@ -128,7 +62,7 @@ async fn every_transport_cut_after_every_event_goes_on_where_it_was() {
 async fn an_account_s_events_come_in_the_order_of_their_cursor_whoever_writes_beside() {
     let server = Arc::new(TestServer::start(busy(3)).await);
     let many = 24;
-    let followed = Sse::open(&server, "/events?after=0", None).await.ok().unwrap();
+    let followed = Sse::of(&server, "/events?after=0", None).await.ok().unwrap();
     let mut socket = Socket::of(&server).await;
     assert_eq!(socket.subscribe(json!({"after": 0})).await["type"], "subscribed");
     // One stays, one goes after every event, and one listens on a WebSocket.
@@ -155,7 +89,7 @@ async fn an_account_s_events_come_in_the_order_of_their_cursor_whoever_writes_be
     let goes = tokio::spawn(async move {
         let (mut seen, mut ended): (Vec<Value>, _) = (Vec::new(), 0);
         while ended < many {
-            let mut stream = Sse::open(&copy, "/events", Some(seen.len() as u64)).await.ok().unwrap();
+            let mut stream = Sse::of(&copy, "/events", Some(seen.len() as u64)).await.ok().unwrap();
             let (_, event) = stream.event().await.unwrap();
             ended += usize::from(event["type"] == "task.complete");
             seen.push(event);
@@ -187,14 +121,14 @@ async fn only_the_types_asked_for_come_and_the_place_moves_on_all_the_same() {
         TestServer::over(temp.path(), standin, |c| c.streams.keep_alive = Duration::from_millis(50)).await;
     let task = server.create("filter me", json!({})).await;
     let path = format!("/tasks/{task}/events?types=task.planned,agent.complete");
-    let live = Sse::open(&server, &path, None).await.ok().unwrap();
+    let live = Sse::of(&server, &path, None).await.ok().unwrap();
     server.ended(&task).await;
     let log = server.events(&task).await;
     let last = log.len() as u64;
     let wanted: Vec<&Value> =
         log.iter().filter(|e| e["type"] == "task.planned" || e["type"] == "agent.complete").collect();
     assert_eq!(wanted.len(), 2);
-    for mut stream in [live, Sse::open(&server, &path, None).await.ok().unwrap()] {
+    for mut stream in [live, Sse::of(&server, &path, None).await.ok().unwrap()] {
         let (mut events, mut position) = (Vec::new(), 0);
         while let Some(block) = stream.block().await {
             match block {
@@ -210,7 +144,7 @@ async fn only_the_types_asked_for_come_and_the_place_moves_on_all_the_same() {
         assert_eq!(events.iter().collect::<Vec<_>>(), wanted);
         assert_eq!(position, last, "the end is told although the terminal event was not asked for");
     }
-    assert_eq!(Sse::open(&server, &path, Some(last)).await.err().unwrap().status(), 204);
+    assert_eq!(Sse::of(&server, &path, Some(last)).await.err().unwrap().status(), 204);
 
     let page = server.get(&format!("{path}&limit=1")).await;
     assert_eq!((&page["events"][0], &page["has_more"]), (wanted[0], &json!(true)));
@@ -219,7 +153,7 @@ async fn only_the_types_asked_for_come_and_the_place_moves_on_all_the_same() {
     assert_eq!((page["events"].as_array().unwrap().len(), &page["next_after"]), (1, &json!(last)));
     assert_eq!(page["has_more"], false);
 
-    let mut all = Sse::open(&server, "/events?after=0&types=task.failed", None).await.ok().unwrap();
+    let mut all = Sse::of(&server, "/events?after=0&types=task.failed", None).await.ok().unwrap();
     loop {
         match all.block().await.unwrap() {
             Block::Position(id) if id == last => break,
@@ -240,7 +174,7 @@ async fn a_quiet_stream_says_that_it_is_alive() {
     let standin = StandIn::start(Script::default()).await;
     let server =
         TestServer::over(temp.path(), standin, |c| c.streams.keep_alive = Duration::from_millis(20)).await;
-    let mut stream = Sse::open(&server, "/events", None).await.ok().unwrap();
+    let mut stream = Sse::of(&server, "/events", None).await.ok().unwrap();
     assert_eq!(stream.block().await, Some(Block::Retry));
     assert_eq!(stream.block().await, Some(Block::Comment));
     assert_eq!(stream.block().await, Some(Block::Comment));
@@ -249,7 +183,7 @@ async fn a_quiet_stream_says_that_it_is_alive() {
 #[tokio::test]
 async fn streams_end_with_the_server() {
     let mut server = TestServer::start(Script::default()).await;
-    let mut stream = Sse::open(&server, "/events", None).await.ok().unwrap();
+    let mut stream = Sse::of(&server, "/events", None).await.ok().unwrap();
     let mut socket = Socket::of(&server).await;
     socket.subscribe(json!({})).await;
     let mut stranger = Socket::open(&server.url, None).await.unwrap();
@@ -285,7 +219,7 @@ async fn streams_end_with_their_key() {
         config.streams.key_check = Duration::from_millis(20);
     })
     .await;
-    let mut stream = Sse::open(&server, "/events", None).await.ok().unwrap();
+    let mut stream = Sse::of(&server, "/events", None).await.ok().unwrap();
     let mut socket = Socket::of(&server).await;
     socket.subscribe(json!({})).await;
     clock.0.store(2 * hour, Ordering::SeqCst);
@@ -319,7 +253,7 @@ async fn an_account_has_exactly_the_streams_of_its_tier() {
     let temp = tempfile::tempdir().unwrap();
     let server = of_tier(temp.path(), "power", Script::default()).await;
     // Both kinds at once, twice as many as there are places.
-    let sse = futures::future::join_all((0..20).map(|_| Sse::open(&server, "/events", None)));
+    let sse = futures::future::join_all((0..20).map(|_| Sse::of(&server, "/events", None)));
     let sockets = futures::future::join_all((0..20).map(|_| Socket::open(&server.url, Some(&server.key))));
     let (sse, sockets) = tokio::join!(sse, sockets);
     let (mut streams, mut open, mut refused) = (Vec::new(), Vec::new(), 0);
@@ -357,7 +291,7 @@ async fn an_account_has_exactly_the_streams_of_its_tier() {
         socket.close().await;
     }
     until_free(&server).await;
-    let again = futures::future::join_all((0..19).map(|_| Sse::open(&server, "/events", None))).await;
+    let again = futures::future::join_all((0..19).map(|_| Sse::of(&server, "/events", None))).await;
     let _ = again;
 }
 

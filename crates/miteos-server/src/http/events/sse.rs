@@ -1,7 +1,6 @@
 //! A log as server-sent events. The stream holds one page at the most, and what it sends is durable.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::HeaderName;
@@ -9,18 +8,17 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use tokio_util::sync::ReusableBoxFuture;
 
+use crate::config::StreamTimes;
 use crate::connections::Connection;
 use crate::feed::{FeedError, Frame, Page, Subscription};
 use crate::http::error::ApiError;
 
-/// How long a client waits before it comes back (ms), said once at the beginning.
-const RETRY: &str = "retry: 1000\n\n";
 /// A comment: keeps proxies from closing a quiet stream.
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 /// With a choice of types: so much of the log may pass by unsent before the client is told how far it has been read.
 const TELL_EVERY: u64 = 64;
 
-pub fn stream(subscription: Subscription, connection: Connection, keep_alive: Duration) -> Response {
+pub fn stream(subscription: Subscription, connection: Connection, times: StreamTimes) -> Response {
     let after = subscription.after();
     let reader = Reader {
         reading: ReusableBoxFuture::new(read(subscription)),
@@ -30,7 +28,7 @@ pub fn stream(subscription: Subscription, connection: Connection, keep_alive: Du
         after,
         told: after,
         connection,
-        keep_alive,
+        times,
     };
     let frames = futures::stream::unfold(reader, |mut reader| async move {
         let frame = reader.next().await?;
@@ -62,14 +60,14 @@ struct Reader {
     after: u64,
     told: u64,
     connection: Connection,
-    keep_alive: Duration,
+    times: StreamTimes,
 }
 
 impl Reader {
     /// What goes out next; `None` ends the stream.
     async fn next(&mut self) -> Option<Bytes> {
         if !std::mem::replace(&mut self.begun, true) {
-            return Some(Bytes::from_static(RETRY.as_bytes()));
+            return Some(format!("retry: {}\n\n", self.times.retry.as_millis()).into());
         }
         loop {
             if let Some(frame) = self.frames.next() {
@@ -86,7 +84,7 @@ impl Reader {
                     self.reading.set(read(subscription));
                     self.take(page)?;
                 }
-                () = tokio::time::sleep(self.keep_alive) => {
+                () = tokio::time::sleep(self.times.keep_alive) => {
                     return Some(self.position().unwrap_or(Bytes::from_static(KEEP_ALIVE)));
                 }
             }
