@@ -101,6 +101,11 @@ async fn the_python_library_goes_on_by_itself() {
 
 /// What the distributions call it.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+/// Where it is on a Mac.
+const APPS: [&str; 2] = [
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
 
 #[expect(clippy::disallowed_methods, reason = "where the browser is depends on the machine")]
 fn browser() -> PathBuf {
