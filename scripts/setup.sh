@@ -43,8 +43,18 @@ have_libclang() {
 
 have_pip() { python3 -m pip --version >/dev/null 2>&1 || python -m pip --version >/dev/null 2>&1; }
 
+have_venv() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
+
+have_browser() {
+  have chromium || have chromium-browser || have google-chrome || have google-chrome-stable ||
+    [ -x '/Applications/Chromium.app/Contents/MacOS/Chromium' ] ||
+    [ -x '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome' ]
+}
+
 is_there() {
   case "$1" in
+    chromium) have_browser ;;
+    venv) have_venv ;;
     cc) have cc ;;
     c++) have c++ ;;
     make) have make ;;
@@ -63,6 +73,8 @@ wanted=()
 if [ "$purpose" = tests ]; then
   # The sandbox is tested with each of its ways, and the crash tests kill processes.
   [ "$os" != Linux ] || needed+=(bwrap kill unshare)
+  # Streams are tested with the clients that people have: a browser, and a library of Python.
+  needed+=(chromium venv)
 else
   # The model inside the binary is C++. Its weights may come through pip. A second way to isolate programs.
   needed+=(c++ make cmake libclang)
@@ -98,6 +110,7 @@ packages() {
       apt-get:libclang) echo clang libclang-dev ;;
       apt-get:kill) echo procps ;;
       apt-get:pip) echo python3 python3-pip ;;
+      apt-get:venv) echo python3 python3-venv ;;
       dnf:cc) echo gcc ;;
       dnf:c++) echo gcc-c++ ;;
       dnf:libclang) echo clang clang-devel ;;
@@ -113,6 +126,8 @@ packages() {
       apk:pip) echo python3 py3-pip ;;
       brew:cc | brew:c++ | brew:make | brew:libclang) ;; # Apple's command line tools, below.
       brew:pip) echo python ;;
+      pacman:venv | brew:venv) echo python ;;
+      *:venv) echo python3 ;;
       *:bwrap) echo bubblewrap ;;
       *:unshare) echo util-linux ;;
       *) echo "$thing" ;;

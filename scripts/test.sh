@@ -34,6 +34,7 @@ step() {
 }
 
 ./scripts/setup.sh --tests
+./scripts/test-clients.sh
 [ "$with_local_model" = no ] || ./scripts/setup.sh
 
 step 'scripts'
@@ -44,7 +45,7 @@ if command -v shellcheck >/dev/null 2>&1; then
   shellcheck scripts/*.sh .ci/run
 fi
 if command -v python3 >/dev/null 2>&1; then
-  for script in scripts/*.py; do
+  for script in scripts/*.py tests/clients/*.py; do
     python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$script"
   done
 fi

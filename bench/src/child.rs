@@ -4,8 +4,8 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use miteos_server::models::{ModelsConfig, Override, Provider};
 use miteos_server::{Config, Server};
@@ -27,6 +27,8 @@ pub enum Question {
     /// Answered when this many model calls are held back.
     Held(u64),
     Steps,
+    /// The times of the commits after the first so many.
+    Commits(usize),
 }
 
 /// Counted since the child began.
@@ -56,6 +58,8 @@ struct Measured {
     model: Arc<Scripted>,
     commits: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
+    /// When each commit was durable, by [`machine::monotonic_ns`].
+    durable: Arc<Mutex<Vec<u64>>>,
 }
 
 /// Runs a server until the standard input ends.
@@ -64,6 +68,7 @@ pub async fn run(folder: &Path, listen: SocketAddr, script: Script) -> Result<()
         model: Arc::new(Scripted::new(script)),
         commits: Arc::new(AtomicU64::new(0)),
         writes: Arc::new(AtomicU64::new(0)),
+        durable: Arc::default(),
     };
     let server = Server::start(config(folder, listen, script, &measured)?).await?;
     let (stop, stopped) = oneshot::channel::<()>();
@@ -81,6 +86,10 @@ pub async fn run(folder: &Path, listen: SocketAddr, script: Script) -> Result<()
                 say(&count)?;
             }
             Question::Steps => say(&steps(&measured.model.marks()))?,
+            Question::Commits(after) => {
+                let durable = measured.durable.lock().unwrap_or_else(PoisonError::into_inner);
+                say(&durable.get(after..).unwrap_or_default())?;
+            }
         }
     }
     drop(stop);
@@ -101,7 +110,11 @@ fn config(folder: &Path, listen: SocketAddr, script: Script, measured: &Measured
     config.providers = vec![(PROVIDER.to_owned(), Arc::clone(&measured.model) as Arc<dyn Provider>)];
     config.max_model_calls = MAX_MODEL_CALLS;
     let (commits, writes) = (Arc::clone(&measured.commits), Arc::clone(&measured.writes));
-    config.crash = Some(Arc::new(move |nth| commits.store(nth, Ordering::Relaxed)));
+    let durable = Arc::clone(&measured.durable);
+    config.crash = Some(Arc::new(move |nth| {
+        commits.store(nth, Ordering::Relaxed);
+        durable.lock().unwrap_or_else(PoisonError::into_inner).push(machine::monotonic_ns());
+    }));
     config.fault = Some(Arc::new(move |nth| {
         writes.store(nth, Ordering::Relaxed);
         None

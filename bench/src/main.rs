@@ -10,6 +10,7 @@ mod measure;
 mod model;
 mod process;
 mod report;
+mod stream;
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -73,6 +74,8 @@ enum Measurement {
     Startup,
     Endurance,
     Requests,
+    Feed,
+    Disconnects,
 }
 
 impl Measurement {
@@ -84,6 +87,8 @@ impl Measurement {
             Self::Startup => "Start, memory at rest, size",
             Self::Endurance => "One agent of very many steps",
             Self::Requests => "Requests beside running tasks",
+            Self::Feed => "Events to a thousand subscribers",
+            Self::Disconnects => "Streams that are cut after every event",
         }
     }
 }
@@ -158,6 +163,8 @@ async fn figures(setting: Setting<'_>, measurement: Measurement) -> Result<Vec<F
         Measurement::Startup => measure::startup::figures(setting).await,
         Measurement::Endurance => measure::endurance::figures(setting).await,
         Measurement::Requests => measure::requests::figures(setting).await,
+        Measurement::Feed => measure::feed::figures(setting).await,
+        Measurement::Disconnects => measure::disconnects::figures(setting).await,
     }
 }
 

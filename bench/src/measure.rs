@@ -1,6 +1,8 @@
 //! What is measured, a file each. Every measurement starts its own servers in folders of its own, and ends by itself.
 
+pub mod disconnects;
 pub mod endurance;
+pub mod feed;
 pub mod in_flight;
 pub mod load;
 pub mod recovery;

@@ -103,6 +103,11 @@ impl Served {
         self.ask(Question::Steps).await
     }
 
+    /// When each commit after the first so many was durable (ns, by [`machine::monotonic_ns`]).
+    pub async fn commits(&mut self, after: usize) -> Result<Vec<u64>, Failure> {
+        self.ask(Question::Commits(after)).await
+    }
+
     /// Waits until this many model calls are held back.
     pub async fn wait_for_held(&mut self, count: u64) -> Result<(), Failure> {
         let _: u64 = self.ask(Question::Held(count)).await?;

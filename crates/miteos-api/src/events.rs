@@ -159,12 +159,15 @@ pub struct ListEvents {
     /// Only events with a greater `seq`. Default 0: from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<i64>,
-    /// 1 to 100, default 20.
+    /// 1 to 1,000, default 100. Streams take no notice of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
+    /// Only these types, with commas between them. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<String>,
 }
 
-/// A page of a task's log, by `seq`.
+/// A page of a task's log, by `seq`. With `types` a page may be empty and still have more behind it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventPage {
     pub events: Vec<Event>,

@@ -1,6 +1,20 @@
-//! The messages of `GET /ws`.
+//! The messages of `GET /ws`: JSON texts, one a frame.
+//!
+//! Events stand bare, in the envelope of every other transport: `{"id":"evt_…","seq":17,"type":"agent.action",…}`.
+//! Their types have a dot; those of the messages here have none. An event of the account's subscription carries
+//! its `cursor` besides; one of a task's subscription does not.
 
 use serde::{Deserialize, Serialize};
+
+/// The close codes of our own; 1000 to 1011 are as the standard has them.
+pub mod close {
+    /// No valid key in time, or the key was revoked or has expired.
+    pub const UNAUTHORIZED: u16 = 4401;
+    /// The key lacks the scope.
+    pub const FORBIDDEN: u16 = 4403;
+    /// The account has as many connections as its tier allows.
+    pub const TOO_MANY: u16 = 4429;
+}
 
 /// What a client may send. A message that is none of these is answered with an error; the connection stays.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +54,7 @@ impl std::fmt::Debug for ClientMessage {
     }
 }
 
-/// What the server sends besides events, which stand bare as on every other transport.
+/// What the server sends besides events. `task_id` is null where the account's subscription is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
@@ -50,9 +64,20 @@ pub enum ServerMessage {
     Subscribed {
         task_id: Option<String>,
         after: u64,
+        types: Option<Vec<String>>,
     },
     Unsubscribed {
         task_id: Option<String>,
+    },
+    /// The log was read as far as `after`, and nothing of it was of the types asked for: resume from here.
+    Cursor {
+        task_id: Option<String>,
+        after: u64,
+    },
+    /// The task's log has ended, and with it its subscription. The connection stays.
+    Ended {
+        task_id: Option<String>,
+        after: u64,
     },
     Pong,
     /// A message was refused.

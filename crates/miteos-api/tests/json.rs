@@ -314,7 +314,12 @@ fn socket_messages() {
         "socket_messages",
         [
             ws::ServerMessage::Authenticated,
-            ws::ServerMessage::Subscribed { task_id: None, after: 9 },
+            ws::ServerMessage::Subscribed {
+                task_id: None,
+                after: 9,
+                types: Some(vec!["task.complete".into()])
+            },
+            ws::ServerMessage::Cursor { task_id: None, after: 12 },
             ws::ServerMessage::Unsubscribed { task_id: Some("task_1".into()) },
             ws::ServerMessage::Pong,
             ws::ServerMessage::Error { detail: "no such message".into() },

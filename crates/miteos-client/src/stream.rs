@@ -146,7 +146,7 @@ impl Follower {
         let call = self
             .client
             .get(&["tasks", &self.task_id, "events"])?
-            .query(&miteos_api::ListEvents { after: i64::try_from(self.cursor).ok(), limit: None })?
+            .query(&miteos_api::ListEvents { after: i64::try_from(self.cursor).ok(), ..Default::default() })?
             .header("accept", "text/event-stream");
         match self.client.send_once(&call).await {
             Ok(response) => {

@@ -49,7 +49,11 @@ impl Client {
 
     /// `GET /tasks/{id}/events`: one page of the log, beginning after `after`.
     pub async fn events(&self, id: &str, after: u64, limit: u32) -> Result<EventPage, ClientError> {
-        let query = ListEvents { after: i64::try_from(after).ok(), limit: Some(i64::from(limit)) };
+        let query = ListEvents {
+            after: i64::try_from(after).ok(),
+            limit: Some(i64::from(limit)),
+            ..ListEvents::default()
+        };
         self.json(&self.get(&["tasks", id, "events"])?.query(&query)?).await
     }
 

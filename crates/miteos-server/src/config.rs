@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use miteos_models::{ModelsConfig, Provider};
 use miteos_sandbox::BackendChoice;
@@ -23,6 +24,33 @@ pub struct SandboxSettings {
     pub helper: PathBuf,
     /// Toolchains outside the system's folders that programs may read.
     pub read_only_binds: Vec<PathBuf>,
+}
+
+/// How long things of a stream may take. People have no reason to change them; tests have none to wait.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamTimes {
+    /// A quiet stream says something this often.
+    pub keep_alive: Duration,
+    /// What an `EventSource` is told to wait before it comes back.
+    pub retry: Duration,
+    /// A WebSocket is closed that has not shown a key by then.
+    pub auth: Duration,
+    /// A connection is cut that has taken nothing of what waits for it for this long.
+    pub unread: Duration,
+    /// Keys with open streams are looked at this often: whether they still open anything.
+    pub key_check: Duration,
+}
+
+impl Default for StreamTimes {
+    fn default() -> Self {
+        Self {
+            keep_alive: Duration::from_secs(15),
+            retry: Duration::from_secs(1),
+            auth: Duration::from_secs(10),
+            unread: Duration::from_secs(30),
+            key_check: Duration::from_secs(5),
+        }
+    }
 }
 
 pub struct Config {
@@ -48,6 +76,7 @@ pub struct Config {
     pub max_model_calls: u32,
     /// Settled as rejected after this long without an answer (ms).
     pub approval_expires_ms: u64,
+    pub streams: StreamTimes,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<Ids>,
     /// Called after every durable append, before anybody is told: where tests pull the plug.
@@ -78,6 +107,7 @@ impl Config {
             egress: EgressPolicy::default(),
             max_model_calls: DEFAULT_MAX_MODEL_CALLS,
             approval_expires_ms: DEFAULT_APPROVAL_EXPIRES_MS,
+            streams: StreamTimes::default(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(Ids::Random),
             crash: None,

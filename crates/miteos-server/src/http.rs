@@ -20,14 +20,17 @@ mod tasks;
 mod uploads;
 mod usage;
 mod workspaces;
+mod ws;
 
 use std::sync::Arc;
 
 use miteos_core::ids::TaskId;
 use miteos_core::task::Task;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::clock::Ids;
+use crate::config::StreamTimes;
+use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::keys::Keyring;
 use crate::limits::Limiter;
@@ -54,12 +57,14 @@ pub struct App {
     pub ids: Arc<Ids>,
     pub max_model_calls: u32,
     pub approval_expires_ms: u64,
-    /// Ends long answers when the server stops.
-    pub stop: CancellationToken,
     pub keys: Arc<Keyring>,
     pub limits: Arc<Limiter>,
     pub in_flight: Arc<InFlight>,
     pub measured: Measured,
+    pub streams: StreamTimes,
+    pub connections: Arc<Connections>,
+    /// Open WebSockets, which the HTTP server does not know of any more.
+    pub sockets: TaskTracker,
 }
 
 impl App {

@@ -10,7 +10,7 @@ use miteos_core::ids::{AccountId, KeyId};
 use miteos_store::{AccountRow, KeyRow, Store, StoreError};
 use sha2::Digest;
 
-pub use ring::{Held, Keyring};
+pub use ring::Keyring;
 
 use crate::clock::{Clock, Ids, random};
 use crate::secrets::{MasterKey, Purpose, write_private};

@@ -7,6 +7,7 @@ pub mod config;
 pub mod server;
 
 mod clock;
+mod connections;
 mod engine;
 mod errors;
 mod feed;
@@ -14,6 +15,7 @@ mod housekeeping;
 mod http;
 mod keys;
 mod limits;
+mod listener;
 mod project;
 mod prompts;
 mod rows;
@@ -28,7 +30,7 @@ mod views;
 pub mod sandbox;
 
 pub use clock::{Clock, Ids, SystemClock};
-pub use config::Config;
+pub use config::{Config, StreamTimes};
 pub use http::operations::{Access, Operation, Takes, operations};
 pub use keys::{BootstrapKeys, KEYS_FILE};
 pub use miteos_models as models;

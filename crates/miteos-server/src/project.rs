@@ -4,7 +4,7 @@ use miteos_api::events::data;
 use miteos_core::approval::{Approval, Asked};
 use miteos_core::content::{Content, MAX_INLINE_BYTES, floor_boundary};
 use miteos_core::event::{CallName, Event, PlannedSubtask, Recipient, Spent, Totals};
-use miteos_core::ids::{TaskId, event_id};
+use miteos_core::ids::{AgentId, TaskId, event_id};
 use miteos_core::time::Timestamp;
 use miteos_core::tool::{AgentType, Risk};
 use miteos_store::Record;
@@ -30,16 +30,28 @@ pub fn read(task: TaskId, record: &Record) -> Result<Event, Unreadable> {
 pub fn event(task: TaskId, record: &Record) -> Result<Option<miteos_api::Event>, Unreadable> {
     let Some(seq) = record.seq else { return Ok(None) };
     let event = read(task, record)?;
-    let data = payload(&event).map_err(|source| Unreadable { task, version: record.version, source })?;
-    Ok(Some(miteos_api::Event {
-        id: event_id(task, seq, record.at).to_string(),
+    let shown = public(task, seq, record.at, &record.kind, record.agent, &event);
+    shown.map(Some).map_err(|source| Unreadable { task, version: record.version, source })
+}
+
+/// The public event with this number. `kind` and `agent` are those of its record.
+pub fn public(
+    task: TaskId,
+    seq: u64,
+    at: Timestamp,
+    kind: &str,
+    agent: Option<AgentId>,
+    event: &Event,
+) -> serde_json::Result<miteos_api::Event> {
+    Ok(miteos_api::Event {
+        id: event_id(task, seq, at).to_string(),
         seq,
-        kind: record.kind.as_str().into(),
+        kind: kind.into(),
         task_id: task.to_string(),
-        agent_id: record.agent.map(|id| id.to_string()),
-        created_at: record.at.to_string(),
-        data,
-    }))
+        agent_id: agent.map(|id| id.to_string()),
+        created_at: at.to_string(),
+        data: payload(event)?,
+    })
 }
 
 fn raw(value: &impl Serialize) -> serde_json::Result<Box<RawValue>> {

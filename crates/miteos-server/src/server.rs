@@ -13,14 +13,17 @@ use miteos_tools::http::Guarded;
 use miteos_tools::{Registry, Services};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::feed::Feed;
 use crate::housekeeping::Housekeeping;
 use crate::http::{self, App};
 use crate::keys::{self, BootstrapError, BootstrapKeys, Keyring};
 use crate::limits::Limiter;
+use crate::listener::{Attentive, allow_many_files};
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
@@ -29,6 +32,8 @@ use crate::tasks::Tasks;
 
 /// How long running calls may record their outcome after a stop was asked for.
 const STOP_PATIENCE: Duration = Duration::from_secs(8);
+/// How long open connections may take to end after that.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// Connections to the store that read.
 const READ_CONNECTIONS: usize = 4;
 
@@ -65,6 +70,7 @@ impl Server {
         let folder = config.data_dir.clone();
         let made = make_folders(&folder).await;
         made.map_err(|source| StartError::Folder { path: folder.clone(), source })?;
+        allow_many_files();
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
@@ -91,6 +97,7 @@ impl Server {
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let stop = CancellationToken::new();
         let limits = Arc::new(Limiter::load(&store, config.clock.now()).await?);
+        let connections = Arc::new(Connections::new(stop.clone()));
         let app = Arc::new(App {
             deps,
             engine: engine.clone(),
@@ -100,11 +107,13 @@ impl Server {
             ids: config.ids,
             max_model_calls: config.max_model_calls,
             approval_expires_ms: config.approval_expires_ms,
-            stop: stop.clone(),
             keys: Arc::new(Keyring::new(store.clone())),
             limits,
             in_flight: Arc::default(),
             measured: http::Measured::default(),
+            streams: config.streams,
+            connections,
+            sockets: TaskTracker::new(),
         });
         Ok(Self { app, engine, store, listener, address, keys, stop })
     }
@@ -137,8 +146,13 @@ impl Server {
         let router = http::router(Arc::clone(&self.app));
         let stop = self.stop.clone();
         let drained = stop.clone();
-        let serve = axum::serve(self.listener, router)
-            .with_graceful_shutdown(async move { drained.cancelled().await });
+        let times = self.app.streams;
+        let connections = Arc::clone(&self.app.connections);
+        let clock = Arc::clone(&self.app.deps.clock);
+        tokio::spawn(connections.watch_keys(self.store.clone(), clock, times.key_check));
+        let listener = Attentive { listener: self.listener, unread: times.unread };
+        let serve =
+            axum::serve(listener, router).with_graceful_shutdown(async move { drained.cancelled().await });
         let serve = tokio::spawn(serve.into_future());
         let (limits, clock) = (Arc::clone(&self.app.limits), Arc::clone(&self.app.deps.clock));
         let housekeeping = Housekeeping { store: self.store.clone(), limits, clock };
@@ -146,7 +160,10 @@ impl Server {
         shutdown.await;
         stop.cancel();
         self.engine.stop(STOP_PATIENCE).await;
-        let served = tokio::time::timeout(Duration::from_secs(2), serve).await;
+        self.app.sockets.close();
+        // Who does not answer the goodbye is left behind.
+        let _ = tokio::time::timeout(GOODBYE, self.app.sockets.wait()).await;
+        let served = tokio::time::timeout(GOODBYE, serve).await;
         if kept.await.is_err() {
             tracing::error!("the housekeeping panicked");
         }

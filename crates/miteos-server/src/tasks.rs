@@ -9,11 +9,11 @@ use miteos_core::ids::TaskId;
 use miteos_core::task::Task;
 use miteos_core::time::Timestamp;
 use miteos_store::{
-    AppendError, IdempotencyRow, Loaded, Record, Scope, Snapshot, Store, StoreError, WorkspaceRow,
+    AppendError, Committed, IdempotencyRow, Loaded, Record, Scope, Snapshot, Store, StoreError, WorkspaceRow,
 };
 
 use crate::clock::Clock;
-use crate::feed::Feed;
+use crate::feed::{Feed, News};
 use crate::{project, rows};
 
 /// A snapshot is not worth its room before this much journal has come since the last (bytes).
@@ -84,13 +84,14 @@ impl Tasks {
     ) -> Result<Live, TaskError> {
         let now = self.clock.now();
         let (task, event) = Task::create(id, created, now);
-        let mut append = rows::append(&task, &[(event, now)], now)
-            .map_err(|source| TaskError::Unwritable { task: id, source })?;
+        let events = [(event, now)];
+        let mut append =
+            rows::append(&task, &events, now).map_err(|source| TaskError::Unwritable { task: id, source })?;
         append.workspace = workspace;
         append.idempotency = answer(&task);
         let live = Live { unsaved: append.records.iter().map(|r| r.body.len()).sum(), saved: 0, task };
-        self.store.create_task(append).await.map_err(|error| lost(id, error))?;
-        self.feed.publish(id, scope(&live.task), live.task.seq);
+        let committed = self.store.create_task(append).await.map_err(|error| lost(id, error))?;
+        self.tell(&live.task, committed, &events);
         Ok(live)
     }
 
@@ -137,9 +138,15 @@ impl Tasks {
             live.unsaved = 0;
             append.snapshot = Some(Snapshot { version: live.task.version, body });
         }
-        self.store.append(append).await.map_err(|error| lost(id, error))?;
-        self.feed.publish(id, scope(&live.task), live.task.seq);
+        let committed = self.store.append(append).await.map_err(|error| lost(id, error))?;
+        self.tell(&live.task, committed, events);
         Ok(())
+    }
+
+    /// Tells those who follow what is durable now.
+    fn tell(&self, task: &Task, committed: Committed, events: &[(Event, Timestamp)]) {
+        let cursor = committed.account_cursor.and_then(|cursor| u64::try_from(cursor).ok());
+        self.feed.publish(&News { task: task.id, scope: scope(task), seq: task.seq, cursor, events });
     }
 
     /// Carries out one command on a task; see [`Tasks::commands`].

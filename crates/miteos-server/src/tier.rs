@@ -26,3 +26,16 @@ pub fn requests_per_minute(tier: &str) -> u64 {
         _ => 60,
     }
 }
+
+/// Event streams (SSE and WebSocket) open at once, or `None` without limit.
+pub fn connections(tier: &str) -> Option<u32> {
+    match tier {
+        "free" => Some(1),
+        "pro" => Some(5),
+        "power" => Some(20),
+        "business" => Some(100),
+        "enterprise" => None,
+        // A tier of a newer binary: the least that any tier has.
+        _ => Some(1),
+    }
+}

@@ -22,6 +22,28 @@ pub(crate) fn rows<T>(
     Ok(rows)
 }
 
+/// The first rows of a query, up to and with the one that brings their sizes to `max_bytes`.
+pub(crate) fn rows_within<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    max_bytes: usize,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    size: impl Fn(&T) -> usize,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = db.prepare_cached(sql)?;
+    let (mut found, mut bytes) = (Vec::new(), 0_usize);
+    for row in statement.query_map(params, read)? {
+        let row = row?;
+        bytes = bytes.saturating_add(size(&row));
+        found.push(row);
+        if bytes >= max_bytes {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 /// A count as the database stores it. Counts here stay far below 2^63.
 pub(crate) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)

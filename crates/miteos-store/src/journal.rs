@@ -5,7 +5,7 @@ use miteos_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::approvals::{self, ApprovalRow};
-use crate::columns::{count, id, int, opt_count, opt_id, rows, time};
+use crate::columns::{count, id, int, opt_count, opt_id, rows, rows_within, time};
 use crate::deliverables::{self, DeliverableRow};
 use crate::error::{AppendError, StoreError};
 use crate::idempotency::{self, IdempotencyRow};
@@ -207,8 +207,21 @@ impl Store {
         seq: u64,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
+        self.events_within(task, seq, limit, usize::MAX).await
+    }
+
+    /// As [`Self::events_after`], and no further than the record with which the bodies pass `max_bytes`: fewer
+    /// than `limit` need not be the end.
+    pub async fn events_within(
+        &self,
+        task: TaskId,
+        seq: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Record>, StoreError> {
         self.read("read the events of a task", move |db| {
-            rows(db, AFTER_SEQ, params![task.to_string(), int(seq), records(limit)], record)
+            let params = params![task.to_string(), int(seq), records(limit)];
+            rows_within(db, AFTER_SEQ, params, max_bytes, record, |record| record.body.len())
         })
         .await
     }
@@ -221,10 +234,24 @@ impl Store {
         cursor: i64,
         limit: usize,
     ) -> Result<Vec<AccountRecord>, StoreError> {
+        self.account_events_within(account, live, cursor, limit, usize::MAX).await
+    }
+
+    /// As [`Self::account_events_after`], and no further than the record with which the bodies pass `max_bytes`.
+    pub async fn account_events_within(
+        &self,
+        account: AccountId,
+        live: bool,
+        cursor: i64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<AccountRecord>, StoreError> {
+        let read = |row: &Row<'_>| {
+            Ok(AccountRecord { cursor: row.get(6)?, task: id(row, 7)?, record: record(row)? })
+        };
         self.read("read the events of an account", move |db| {
-            rows(db, AFTER_CURSOR, params![account.to_string(), live, cursor, records(limit)], |row| {
-                Ok(AccountRecord { cursor: row.get(6)?, task: id(row, 7)?, record: record(row)? })
-            })
+            let params = params![account.to_string(), live, cursor, records(limit)];
+            rows_within(db, AFTER_CURSOR, params, max_bytes, read, |found| found.record.body.len())
         })
         .await
     }

@@ -52,6 +52,13 @@ pub enum RevokedKey {
     Last,
 }
 
+impl KeyRow {
+    /// Whether the key is neither revoked nor expired.
+    pub fn opens_at(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| at > now)
+    }
+}
+
 macro_rules! key_rows {
     ($rest:literal) => {
         concat!(

@@ -13,12 +13,11 @@ const SET_VERSION: &str = "INSERT INTO schema_version (id, version) VALUES (1, $
     ON CONFLICT (id) DO UPDATE SET version = excluded.version";
 
 /// Step n leads from schema n to schema n + 1.
-const STEPS: &[&str] =
-    &[
-        include_str!("migrations/0001_first.sql"),
-        include_str!("migrations/0003_keys_and_usage.sql"),
-        include_str!("migrations/0004_approval_policies.sql"),
-    ];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0003_keys_and_usage.sql"),
+    include_str!("migrations/0004_approval_policies.sql"),
+];
 
 /// Brings the schema up to date; refuses one that is newer than this program.
 pub(crate) fn migrate(db: &Connection) -> Result<(), StoreError> {

@@ -228,7 +228,10 @@ pub async fn revoke(
         return Err(missing());
     }
     match app.keys.revoke(id, app.deps.clock.now()).await? {
-        RevokedKey::Revoked => Ok(Json(Success::YES)),
+        RevokedKey::Revoked => {
+            app.connections.ended(id);
+            Ok(Json(Success::YES))
+        }
         RevokedKey::Missing => Err(missing()),
         RevokedKey::Last => Err(ApiError::refused(
             "this is the last live key with keys.write: without it nobody could make another; make one first",

@@ -1,7 +1,7 @@
 //! Errors as clients see them: a status and one sentence. What happened inside goes to the log.
 
 use axum::Json;
-use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use miteos_api::ErrorBody;
@@ -10,17 +10,25 @@ use miteos_store::StoreError;
 use miteos_tools::WorkspaceError;
 
 use crate::errors::chain;
+use crate::feed::FeedError;
 use crate::tasks::{CommandError, TaskError};
 
 #[derive(Debug)]
 pub struct ApiError {
     pub status: StatusCode,
     pub detail: String,
+    /// When it makes sense to try again (s).
+    pub retry_after: Option<u32>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
+        Self { status, detail: detail.into(), retry_after: None }
+    }
+
+    /// 429: too much of something; the same may go through after a while (s).
+    pub fn too_many(detail: impl Into<String>, retry_after: u32) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
     /// 400: the request cannot be understood.
@@ -50,6 +58,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, Json(ErrorBody { detail: self.detail })).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -88,6 +99,15 @@ impl From<CommandError> for ApiError {
             CommandError::Rejected(Rejected::NotFound(what)) => Self::not_found(what),
             CommandError::Rejected(rejected) => Self::refused(rejected.to_string()),
             CommandError::Task(error) => error.into(),
+        }
+    }
+}
+
+impl From<FeedError> for ApiError {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Store(error) => error.into(),
+            other => Self::internal(&other),
         }
     }
 }

@@ -1,36 +1,34 @@
-//! The log, as pages and as a stream. A stream is a cursor over the journal: it holds one page at the most, and what
-//! it sends is durable.
+//! The log, as pages and as a stream: who may read which, from where.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
+mod sse;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use miteos_api::{Event, EventPage, ListEvents};
+use miteos_api::{EventPage, ListEvents};
 use miteos_core::ids::TaskId;
-use miteos_store::Scope;
-use tokio::sync::watch;
+use miteos_store::{KeyRow, Scope};
 
 use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Path, Query, in_range};
-use crate::keys::Held;
+use crate::connections::{Connection, Full};
+use crate::feed::{Log, Subscription, Types};
 use crate::project;
 
 /// Events of a page unless asked otherwise, and at most.
 const DEFAULT_EVENTS: i64 = 100;
 const MAX_EVENTS: i64 = 1_000;
-/// Events that a stream reads at once.
-const STREAM_PAGE: usize = 64;
-/// A comment this often keeps proxies from closing a quiet stream.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Records that are read at once for a page, and looked through at most for those of the types asked for.
+const SCAN_AT_ONCE: usize = 1_000;
+const MAX_SCANNED: usize = 10_000;
+/// When a refused stream may be tried again (s): a cut one is noticed by then.
+const RETRY_AFTER_S: u32 = 5;
 
 pub async fn of_task(
     State(app): State<Arc<App>>,
@@ -40,21 +38,18 @@ pub async fn of_task(
 ) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
     let Query(query) = Query::<ListEvents>::from_request_parts(&mut parts, &app).await?;
-    let live = app.task(&caller, &id).await?;
-    let (task, last) = (live.task.id, live.task.seq);
-    let after = cursor(&parts.headers, &query)?;
-    let after = in_range("after", after, 0, i64::try_from(last).unwrap_or(i64::MAX))?;
-    let after = u64::try_from(after).unwrap_or(0);
+    let types = types(&query)?;
+    let head = head(&app, &caller.key, &id).await?;
+    let after = head.after(cursor(&parts.headers, &query)?)?;
     if !wants_stream(&parts.headers) {
-        return Ok(Json(page(&app, task, after, &query).await?).into_response());
+        return Ok(Json(page(&app, head.task, after, &query, types.as_ref()).await?).into_response());
     }
-    if live.task.is_finished() && after >= last {
+    if head.over && after >= head.seq {
         // Nothing will ever follow: this status tells an EventSource not to connect again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let source = Source::Task { task, after, news: app.deps.tasks.feed.watch(task) };
-    let held = app.keys.hold(caller.key).await?;
-    Ok(stream(app, source, held))
+    let connection = connect(&app, &caller.key)?;
+    Ok(sse::stream(subscribe(&app, Log::Task(head.task), after, types), connection, app.streams))
 }
 
 /// All tasks of the account, by a cursor of its own.
@@ -65,13 +60,60 @@ pub async fn of_account(
 ) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
     let Query(query) = Query::<ListEvents>::from_request_parts(&mut parts, &app).await?;
+    let types = types(&query)?;
     let scope = Scope { account: caller.key.account, live: caller.key.live };
-    let news = app.deps.tasks.feed.watch_account(scope);
+    let after = account_after(&app, scope, cursor(&parts.headers, &query)?).await?;
+    let connection = connect(&app, &caller.key)?;
+    Ok(sse::stream(subscribe(&app, Log::Account(scope), after, types), connection, app.streams))
+}
+
+/// What has to be known of a task before its log is read.
+pub struct Head {
+    pub task: TaskId,
+    pub seq: u64,
+    /// Whether its log has ended.
+    pub over: bool,
+}
+
+impl Head {
+    /// Where to begin: after this `seq`, or at the beginning.
+    pub fn after(&self, after: Option<i64>) -> Result<u64, ApiError> {
+        let last = i64::try_from(self.seq).unwrap_or(i64::MAX);
+        in_range("after", after.unwrap_or(0), 0, last).map(i64::unsigned_abs)
+    }
+}
+
+/// The task of the key's account with this id. Another's is not found, like one that does not exist.
+pub async fn head(app: &App, key: &KeyRow, id: &str) -> Result<Head, ApiError> {
+    let missing = || ApiError::not_found("task");
+    let task: TaskId = id.parse().map_err(|_| missing())?;
+    let row = app.deps.tasks.store.task_row(task).await?;
+    let row = row.filter(|row| row.account == key.account && row.live == key.live).ok_or_else(missing)?;
+    Ok(Head { task, seq: row.seq, over: row.completed_at.is_some() })
+}
+
+/// Where to begin in the account's log: after this cursor, or with what happens from now on.
+pub async fn account_after(app: &App, scope: Scope, after: Option<i64>) -> Result<u64, ApiError> {
     let last = app.deps.tasks.store.account_cursor(scope.account, scope.live).await?;
-    let asked = parts.headers.contains_key("last-event-id") || query.after.is_some();
-    let after = if asked { in_range("after", cursor(&parts.headers, &query)?, 0, last)? } else { last };
-    let held = app.keys.hold(caller.key).await?;
-    Ok(stream(app, Source::Account { scope, after, news }, held))
+    in_range("after", after.unwrap_or(last), 0, last).map(i64::unsigned_abs)
+}
+
+/// A place for one more stream, or 429.
+pub fn connect(app: &App, key: &KeyRow) -> Result<Connection, ApiError> {
+    app.connections.open(key).map_err(|full| ApiError::too_many(too_many(full), RETRY_AFTER_S))
+}
+
+pub fn too_many(full: Full) -> String {
+    let Full { limit } = full;
+    let streams = if limit == 1 { "stream" } else { "streams" };
+    format!(
+        "{limit} event {streams} (SSE and WebSocket together) may be open at once on this tier, and all are; close one"
+    )
+}
+
+pub fn subscribe(app: &App, log: Log, after: u64, types: Option<Types>) -> Subscription {
+    let tasks = &app.deps.tasks;
+    Subscription::new(&tasks.feed, tasks.store.clone(), log, after, types.map(Arc::new))
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {
@@ -82,139 +124,48 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 }
 
 /// Where to go on: `Last-Event-ID`, which a browser sends by itself, before `after`.
-fn cursor(headers: &HeaderMap, query: &ListEvents) -> Result<i64, ApiError> {
+fn cursor(headers: &HeaderMap, query: &ListEvents) -> Result<Option<i64>, ApiError> {
     match headers.get("last-event-id") {
-        None => Ok(query.after.unwrap_or(0)),
+        None => Ok(query.after),
         Some(value) => {
             let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-            number.ok_or_else(|| ApiError::malformed("Last-Event-ID is not a number"))
+            number.map(Some).ok_or_else(|| ApiError::malformed("Last-Event-ID is not a number"))
         }
     }
 }
 
-async fn page(app: &App, task: TaskId, after: u64, query: &ListEvents) -> Result<EventPage, ApiError> {
+fn types(query: &ListEvents) -> Result<Option<Types>, ApiError> {
+    let read = |words: &String| Types::read(words.split(','));
+    query.types.as_ref().map(read).transpose().map_err(ApiError::refused)
+}
+
+async fn page(
+    app: &App,
+    task: TaskId,
+    after: u64,
+    query: &ListEvents,
+    types: Option<&Types>,
+) -> Result<EventPage, ApiError> {
     let limit = in_range("limit", query.limit.unwrap_or(DEFAULT_EVENTS), 1, MAX_EVENTS)?;
     let limit = usize::try_from(limit).unwrap_or(1);
-    let records = app.deps.tasks.store.events_after(task, after, limit + 1).await?;
-    let mut events = Vec::with_capacity(records.len());
-    for record in records.iter().take(limit) {
-        events.extend(project::event(task, record).map_err(|error| ApiError::internal(&error))?);
-    }
-    let next_after = events.last().map_or(after, |event| event.seq);
-    Ok(EventPage { events, next_after, has_more: records.len() > limit })
-}
-
-/// What a stream reads.
-enum Source {
-    Task { task: TaskId, after: u64, news: watch::Receiver<u64> },
-    Account { scope: Scope, after: i64, news: watch::Receiver<u64> },
-}
-
-impl Source {
-    /// The next frames, and whether the last of them ends the stream.
-    async fn read(&mut self, app: &App) -> Result<(Vec<Bytes>, bool), ApiError> {
-        let store = &app.deps.tasks.store;
-        let mut frames = Vec::new();
-        match self {
-            Self::Task { task, after, news } => {
-                news.borrow_and_update();
-                let records = store.events_after(*task, *after, STREAM_PAGE).await?;
-                let mut ends = false;
-                for record in &records {
-                    if let Some(event) =
-                        project::event(*task, record).map_err(|error| ApiError::internal(&error))?
-                    {
-                        *after = event.seq;
-                        ends = event.kind.is_terminal();
-                        frames.push(frame(&event.seq.to_string(), &event)?);
-                    }
-                }
-                Ok((frames, ends))
+    let at_once = if types.is_some() { SCAN_AT_ONCE } else { limit };
+    let mut page = EventPage { events: Vec::new(), next_after: after, has_more: true };
+    let mut scanned = 0;
+    while page.has_more && page.events.len() < limit && scanned < MAX_SCANNED {
+        let records = app.deps.tasks.store.events_after(task, page.next_after, at_once + 1).await?;
+        page.has_more = records.len() > at_once;
+        let mut rest = records.iter().take(at_once);
+        for record in &mut rest {
+            page.next_after = record.seq.unwrap_or(page.next_after);
+            if types.is_none_or(|types| types.contains(&record.kind.as_str().into())) {
+                page.events.extend(project::event(task, record).map_err(|error| ApiError::internal(&error))?);
             }
-            Self::Account { scope, after, news } => {
-                news.borrow_and_update();
-                let records =
-                    store.account_events_after(scope.account, scope.live, *after, STREAM_PAGE).await?;
-                for found in &records {
-                    *after = found.cursor;
-                    if let Some(event) = project::event(found.task, &found.record)
-                        .map_err(|error| ApiError::internal(&error))?
-                    {
-                        frames.push(frame(&found.cursor.to_string(), &event)?);
-                    }
-                }
-                Ok((frames, false))
+            if page.events.len() >= limit {
+                break;
             }
         }
+        page.has_more |= rest.next().is_some();
+        scanned += records.len();
     }
-
-    async fn news(&mut self) {
-        let (Self::Task { news, .. } | Self::Account { news, .. }) = self;
-        if news.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-fn frame(id: &str, event: &Event) -> Result<Bytes, ApiError> {
-    let data = serde_json::to_string(event)?;
-    Ok(format!("id: {id}\nevent: {}\ndata: {data}\n\n", event.kind).into())
-}
-
-struct Reader {
-    app: Arc<App>,
-    source: Source,
-    /// A stream ends when its key does.
-    held: Held,
-    ready: VecDeque<Bytes>,
-    ended: bool,
-}
-
-fn stream(app: Arc<App>, source: Source, held: Held) -> Response {
-    let first = VecDeque::from([Bytes::from_static(b"retry: 1000\n\n")]);
-    let reader = Reader { app, source, held, ready: first, ended: false };
-    let frames = futures::stream::unfold(reader, |mut reader| async move {
-        let frame = reader.next().await?;
-        Some((Ok::<_, Infallible>(frame), reader))
-    });
-    let headers = [
-        (CONTENT_TYPE, "text/event-stream"),
-        (CACHE_CONTROL, "no-cache"),
-        // Asks reverse proxies not to hold events back.
-        (axum::http::HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    (headers, Body::from_stream(frames)).into_response()
-}
-
-impl Reader {
-    async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            if self.held.is_over(self.app.deps.clock.now()) {
-                return None;
-            }
-            if let Some(frame) = self.ready.pop_front() {
-                return Some(frame);
-            }
-            if self.ended || self.app.stop.is_cancelled() {
-                return None;
-            }
-            let (frames, ends) = match self.source.read(&self.app).await {
-                Ok(read) => read,
-                // The client comes back with its cursor; the reason is in the log.
-                Err(_) => return None,
-            };
-            self.ended = ends;
-            if !frames.is_empty() {
-                self.ready.extend(frames);
-                continue;
-            }
-            let Self { app, source, held, .. } = self;
-            tokio::select! {
-                () = source.news() => {}
-                () = tokio::time::sleep(KEEP_ALIVE) => return Some(Bytes::from_static(b": keep-alive\n\n")),
-                () = app.stop.cancelled() => return None,
-                () = held.ended(app.deps.clock.as_ref()) => return None,
-            }
-        }
-    }
+    Ok(page)
 }

@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::guard;
 use super::{
-    App, agents, api_keys, approvals, deliverables, events, health, tasks, uploads, usage, workspaces,
+    App, agents, api_keys, approvals, deliverables, events, health, tasks, uploads, usage, workspaces, ws,
 };
 
 /// Who may call an operation. It is checked before the operation sees the request.
@@ -85,6 +85,7 @@ pub fn table() -> Vec<Row> {
         on_get("/tasks/{id}/deliverables", TASKS_READ, NOTHING, deliverables::list),
         on_get("/tasks/{id}/deliverables/{file}/download", Access::Proof("tasks.read"), NOTHING, deliverables::download),
         on_get("/events", AGENTS_READ, QUERY, events::of_account),
+        on_get("/ws", Access::Proof("agents.read"), NOTHING, ws::open),
         on_get("/agents", AGENTS_READ, QUERY, agents::list),
         on_get("/agents/{id}", AGENTS_READ, NOTHING, agents::get),
         on_post("/agents/{id}/pause", AGENTS_WRITE, NOTHING, agents::pause),

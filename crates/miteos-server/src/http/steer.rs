@@ -11,6 +11,7 @@ use miteos_store::IdempotencyRow;
 
 use super::App;
 use super::error::ApiError;
+use crate::feed::Log;
 use crate::tasks::Live;
 
 /// How long a cancel waits for everything to be dead before it answers.
@@ -44,18 +45,16 @@ impl App {
         answer: Option<IdempotencyRow>,
         ended: impl Fn(&Task) -> bool + Send,
     ) -> Answer {
-        let mut news = self.deps.tasks.feed.watch(task);
+        let mut news = self.deps.tasks.feed.watch(Log::Task(task));
         self.steer(task, vec![command], answer).await?;
         let seen = async {
             loop {
-                news.borrow_and_update();
+                news.level();
                 match self.deps.tasks.load(task).await {
                     Ok(Some(live)) if !ended(&live.task) => {}
                     Ok(_) | Err(_) => return,
                 }
-                if news.changed().await.is_err() {
-                    return;
-                }
+                news.changed().await;
             }
         };
         let _ = tokio::time::timeout(CANCEL_WAIT, seen).await;

@@ -7,10 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use miteos_core::ids::KeyId;
 use miteos_core::time::Timestamp;
 use miteos_store::{KeyRow, RevokedKey, Store, StoreError};
-use tokio_util::sync::CancellationToken;
 
 use super::{HASH_BYTES, MAX_KEY_BYTES, hash};
-use crate::clock::Clock;
 
 /// How long a key is remembered without looking again (ms). A revocation in this process does not wait for it.
 const REMEMBERED_MS: u64 = 30_000;
@@ -23,7 +21,6 @@ type Hash = [u8; HASH_BYTES];
 pub struct Keyring {
     store: Store,
     known: Mutex<Known>,
-    held: Mutex<HashMap<KeyId, Holders>>,
 }
 
 #[derive(Default)]
@@ -33,15 +30,9 @@ struct Known {
     revocations: u64,
 }
 
-/// Those who want to hear at once that a key was revoked.
-struct Holders {
-    count: usize,
-    revoked: CancellationToken,
-}
-
 impl Keyring {
     pub fn new(store: Store) -> Self {
-        Self { store, known: Mutex::default(), held: Mutex::default() }
+        Self { store, known: Mutex::default() }
     }
 
     /// The key of this secret, if it is one and still opens anything.
@@ -89,7 +80,7 @@ impl Keyring {
         Ok(Some(row))
     }
 
-    /// Revokes a key, for the next request and for whoever holds it now.
+    /// Revokes a key, for the next request already. Streams it has opened are for the caller to end.
     pub async fn revoke(&self, key: KeyId, now: Timestamp) -> Result<RevokedKey, StoreError> {
         let revoked = self.store.revoke_key(key, now).await;
         // Whatever the store says of it: a write that failed may have been made.
@@ -98,81 +89,11 @@ impl Keyring {
             known.revocations += 1;
             known.rows.retain(|_, (row, _)| row.id != key);
         }
-        if matches!(revoked, Ok(RevokedKey::Revoked))
-            && let Some(holders) = self.held().get(&key)
-        {
-            holders.revoked.cancel();
-        }
         revoked
-    }
-
-    /// For answers that last, such as streams: tells when the key opens nothing any more.
-    pub async fn hold(self: &Arc<Self>, key: Arc<KeyRow>) -> Result<Held, StoreError> {
-        let revoked = {
-            let mut held = self.held();
-            let fresh = || Holders { count: 0, revoked: CancellationToken::new() };
-            let holders = held.entry(key.id).or_insert_with(fresh);
-            holders.count += 1;
-            holders.revoked.clone()
-        };
-        let held = Held { ring: Arc::clone(self), key, revoked };
-        // It may have been revoked between the request and this moment.
-        let now = self.store.key(held.key.id).await?;
-        if now.is_none_or(|row| row.revoked_at.is_some()) {
-            held.revoked.cancel();
-        }
-        Ok(held)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn held(&self) -> MutexGuard<'_, HashMap<KeyId, Holders>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A key that an open answer depends on.
-pub struct Held {
-    ring: Arc<Keyring>,
-    key: Arc<KeyRow>,
-    revoked: CancellationToken,
-}
-
-impl Held {
-    pub fn is_over(&self, now: Timestamp) -> bool {
-        self.revoked.is_cancelled() || self.key.expires_at.is_some_and(|at| at <= now)
-    }
-
-    /// Returns when the key is revoked or has expired; never, if neither happens.
-    pub async fn ended(&self, clock: &dyn Clock) {
-        let expired = async {
-            match self.key.expires_at {
-                None => std::future::pending().await,
-                Some(at) => {
-                    while clock.now() < at {
-                        clock.sleep_until(at).await;
-                    }
-                }
-            }
-        };
-        tokio::select! {
-            () = self.revoked.cancelled() => {}
-            () = expired => {}
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut held = self.ring.held();
-        if let Some(holders) = held.get_mut(&self.key.id) {
-            holders.count -= 1;
-            if holders.count == 0 {
-                held.remove(&self.key.id);
-            }
-        }
     }
 }
 
@@ -188,7 +109,6 @@ mod tests {
     use ulid::Ulid;
 
     use super::*;
-    use crate::clock::SystemClock;
 
     fn row(secret: &str, expires_at: Option<Timestamp>) -> KeyRow {
         KeyRow {
@@ -219,17 +139,8 @@ mod tests {
         let key = ring.find("mt_test_a", at(5)).await.unwrap().unwrap();
         assert!(ring.find("mt_test_a", at(99)).await.unwrap().is_some());
         assert!(ring.find("mt_test_a", at(100)).await.unwrap().is_none(), "remembered, and expired");
-        let held = ring.hold(Arc::clone(&key)).await.unwrap();
-        let other = ring.hold(Arc::clone(&key)).await.unwrap();
-        drop(other);
-        assert_eq!(ring.held().len(), 1);
         assert_eq!(ring.revoke(key.id, at(6)).await.unwrap(), RevokedKey::Revoked);
-        held.revoked.cancelled().await;
         assert!(ring.find("mt_test_a", at(7)).await.unwrap().is_none());
-        drop(held);
-        assert_eq!(ring.held().len(), 0);
-        let late = ring.hold(key).await.unwrap();
-        late.ended(&SystemClock).await;
     }
 
     #[test]

@@ -4,18 +4,23 @@
 
 mod bank;
 mod harness;
+mod relay;
+mod socket;
+mod sse;
 mod standin;
 
 mod approvals;
 mod bad_input;
 mod budgets;
 mod cancel;
+mod clients;
 mod control;
 mod conventions;
 mod crash;
 mod deliverables;
 mod events;
 mod keys;
+mod kills;
 mod ledger;
 mod limits;
 mod loops;
@@ -23,7 +28,9 @@ mod operations;
 mod plans;
 mod provider;
 mod repeats;
+mod sockets;
 mod steering;
+mod streams;
 mod tiers;
 mod uploads;
 mod usage;

@@ -61,6 +61,7 @@ fn body(operation: &Operation) -> Value {
         path if path.ends_with("/guide") => json!({"message": "x"}),
         path if path.ends_with("/approve/{approval}") => json!({"approved": true}),
         "/workspaces" => json!({"name": "walked"}),
+        "/approval-policy" => json!({"medium": 60}),
         "/api-keys" => {
             json!({"name": "x", "environment": "test", "scopes": ["tasks.read"], "tier": "free"})
         }

@@ -13,6 +13,11 @@ use crate::standin::{Script, StandIn, slow, text};
 
 /// A data folder whose first keys are of this tier.
 async fn folder_of_tier(folder: &Path, tier: &str) {
+    folder_of(folder, tier, &["tasks.write", "tasks.read"], None).await;
+}
+
+/// A data folder whose first keys are of this tier, with these scopes, and perhaps an end.
+pub async fn folder_of(folder: &Path, tier: &str, scopes: &[&str], expires_at: Option<Timestamp>) {
     let store = Store::open(StoreConfig::in_folder(folder)).await.unwrap();
     let at = Timestamp::from_millis(1_700_000_000_000);
     let id = |n: u128| ulid::Ulid::from_parts(at.millis(), n);
@@ -27,10 +32,10 @@ async fn folder_of_tier(folder: &Path, tier: &str) {
             name: "k".into(),
             hash: sha2::Sha256::digest(secret.as_bytes()).to_vec(),
             prefix: "mt_".into(),
-            scopes: vec!["tasks.write".into(), "tasks.read".into()],
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
             tier: tier.into(),
             created_at: at,
-            expires_at: None,
+            expires_at,
             revoked_at: None,
             requests_per_minute: None,
         };
