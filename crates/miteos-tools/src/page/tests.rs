@@ -93,3 +93,24 @@ fn kinds() {
     assert_eq!(kind("application/octet-stream", b"\x7fELF\x00"), Kind::Binary);
     assert_eq!(kind("image/png", b"\x89PNG"), Kind::Binary);
 }
+
+#[test]
+fn a_page_that_multiplies_itself_is_read_no_further() {
+    for (bold, paragraphs) in [(4000, 200_000), (60_000, 200_000)] {
+        let mut html = String::from("<p>");
+        for number in 0..bold {
+            html.push_str(&format!("<b a={number}>"));
+        }
+        html.push_str(&"<p>x".repeat(paragraphs));
+        let (document, cut) = parse_within(&html, Duration::from_secs(600));
+        assert!(cut);
+        let nodes = document.tree.len();
+        assert!(nodes < 3 * MAX_NODES, "{nodes} nodes of {bold} elements");
+    }
+}
+
+#[test]
+fn a_long_title_is_cut() {
+    let page = read(&format!("<title>{}</title><p>x", "é ".repeat(100_000)), &url(), Format::Markdown);
+    assert!(page.title.unwrap().len() <= MAX_TITLE_BYTES);
+}
