@@ -120,7 +120,8 @@ async fn files_are_searched() {
     house.put("long", format!("{}needle{}", "x".repeat(5000), "y".repeat(5000)));
     assert_eq!(
         said(ctx, "search_files", json!({"pattern": "^fn \\w+"})).await,
-        "a.rs:1: fn one() {}\na.rs:2: fn two() {}\n"
+        "a.rs:1: fn one() {}\na.rs:2: fn two() {}\n\
+         [1 files were not searched: no text, unreadable, or bigger than 8388608 bytes]\n"
     );
     assert_eq!(
         said(ctx, "search_files", json!({"pattern": "(?i)fn t", "path": "sub"})).await,
@@ -130,7 +131,8 @@ async fn files_are_searched() {
         said(ctx, "search_files", json!({"pattern": "two", "path": "a.rs"})).await,
         "a.rs:2: fn two() {}\n"
     );
-    assert_eq!(said(ctx, "search_files", json!({"pattern": "nowhere"})).await, "no line matches");
+    let nowhere = said(ctx, "search_files", json!({"pattern": "nowhere", "path": "sub"})).await;
+    assert_eq!(nowhere, "no line matches");
     let long = said(ctx, "search_files", json!({"pattern": "needle"})).await;
     assert!(long.contains("needle") && long.len() < 400, "{long}");
     assert!(

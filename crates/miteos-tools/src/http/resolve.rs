@@ -53,15 +53,21 @@ impl Judge {
 }
 
 /// Whether a public address is one of this machine's own: services that trust the machine itself listen there too.
-/// The system is asked from which address it would call this one, and calls its own from themselves. Nothing is sent.
-/// (To bind the address would not tell: some machines allow that for any.)
+/// Only own addresses can be bound, unless the machine is set to let any be, which shows at one that is nobody's.
+/// Then it is asked from which address it would call this one: mostly its own from themselves. Nothing is sent.
 fn is_own(address: IpAddr) -> bool {
     let address = address.to_canonical();
-    let any: IpAddr = match address {
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    let (any, nobodys): (IpAddr, IpAddr) = match address {
+        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
+        IpAddr::V6(_) => {
+            (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into())
+        }
     };
-    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+    let binds = |address: IpAddr| UdpSocket::bind((address, 0));
+    if binds(nobodys).is_err() {
+        return binds(address).is_ok();
+    }
+    let from = binds(any).and_then(|socket| {
         socket.connect((address, DISCARD_PORT))?;
         socket.local_addr()
     });

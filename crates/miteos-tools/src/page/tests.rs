@@ -96,17 +96,15 @@ fn kinds() {
 
 #[test]
 fn a_page_that_multiplies_itself_is_read_no_further() {
-    for (bold, paragraphs) in [(4000, 200_000), (60_000, 200_000)] {
-        let mut html = String::from("<p>");
-        for number in 0..bold {
-            html.push_str(&format!("<b a={number}>"));
-        }
-        html.push_str(&"<p>x".repeat(paragraphs));
-        let (document, cut) = parse_within(&html, Duration::from_secs(600));
-        assert!(cut);
-        let nodes = document.tree.len();
-        assert!(nodes < 3 * MAX_NODES, "{nodes} nodes of {bold} elements");
+    let mut html = String::from("<p>");
+    for number in 0..4000 {
+        html.push_str(&format!("<b a={number}>"));
     }
+    html.push_str(&"<p>x".repeat(100_000));
+    let (document, cut) = parse_within(&html, Duration::from_secs(600));
+    assert!(cut);
+    let nodes = document.tree.len();
+    assert!(nodes > MAX_NODES && nodes < 2 * MAX_NODES, "{nodes} nodes");
 }
 
 #[test]
