@@ -26,8 +26,8 @@ const PARSED_BYTES: usize = 256;
 /// A page whose tree has more nodes than this is read no further.
 const MAX_NODES: usize = 500_000;
 /// At every paragraph a parser can copy each element that is open, so the pieces of a page get smaller as its tree
-/// grows: a piece may be so long that its length times the nodes is at most this.
-const MAX_NODE_BYTES: usize = 4 * MAX_NODES;
+/// grows: its length (bytes) times the nodes is at most so many times the nodes allowed.
+const BYTES_PER_COPY: usize = 4;
 /// Longer titles are cut (bytes).
 const MAX_TITLE_BYTES: usize = 300;
 /// A main part with less text than this (bytes) is taken for a wrong guess, and the whole page is given instead.
@@ -152,7 +152,7 @@ fn read_within(html: &str, url: &Url, format: Format, time: Duration) -> Page {
     if format == Format::Html {
         return Page { title: None, text: html.to_owned(), cut };
     }
-    let (document, unparsed) = parse_within(html, time);
+    let (document, unparsed) = parse_within(html, time, MAX_NODES);
     let cut = cut || unparsed;
     let title = document.select("title").first().text();
     let title = one_line(&title[..floor_boundary(&title, MAX_TITLE_BYTES)]);
@@ -168,10 +168,10 @@ fn read_within(html: &str, url: &Url, format: Format, time: Duration) -> Page {
 
 /// The page's tree, and whether there was no time for the whole of it.
 pub(crate) fn parse(html: &str) -> (Document, bool) {
-    parse_within(html, MAX_PARSE_TIME)
+    parse_within(html, MAX_PARSE_TIME, MAX_NODES)
 }
 
-fn parse_within(html: &str, time: Duration) -> (Document, bool) {
+fn parse_within(html: &str, time: Duration, max_nodes: usize) -> (Document, bool) {
     let started = Instant::now();
     let tree_builder = TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() };
     let opts = ParseOpts { tree_builder, ..ParseOpts::default() };
@@ -179,10 +179,11 @@ fn parse_within(html: &str, time: Duration) -> (Document, bool) {
     let mut at = 0;
     while at < html.len() && started.elapsed() < time {
         let nodes = parser.tokenizer.sink.sink.tree.len();
-        if nodes > MAX_NODES {
+        if nodes > max_nodes {
             break;
         }
-        let end = ceil_boundary(html, at + (MAX_NODE_BYTES / nodes.max(1)).clamp(1, PARSED_BYTES));
+        let end =
+            ceil_boundary(html, at + (BYTES_PER_COPY * max_nodes / nodes.max(1)).clamp(1, PARSED_BYTES));
         parser.process(StrTendril::from(&html[at..end]));
         at = end;
     }

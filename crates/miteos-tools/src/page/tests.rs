@@ -97,14 +97,14 @@ fn kinds() {
 #[test]
 fn a_page_that_multiplies_itself_is_read_no_further() {
     let mut html = String::from("<p>");
-    for number in 0..4000 {
+    for number in 0..1000 {
         html.push_str(&format!("<b a={number}>"));
     }
-    html.push_str(&"<p>x".repeat(100_000));
-    let (document, cut) = parse_within(&html, Duration::from_secs(600));
+    html.push_str(&"<p>x".repeat(10_000));
+    let (document, cut) = parse_within(&html, Duration::from_secs(600), 50_000);
     assert!(cut);
     let nodes = document.tree.len();
-    assert!(nodes > MAX_NODES && nodes < 2 * MAX_NODES, "{nodes} nodes");
+    assert!(nodes > 50_000 && nodes < 2 * 50_000, "{nodes} nodes");
 }
 
 #[test]
