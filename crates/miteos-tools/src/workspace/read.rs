@@ -112,8 +112,10 @@ impl Workspace {
     /// The name without links in it, of something that is there and may be written.
     pub(crate) fn real_name(&self, name: &Name) -> Result<Name, WorkspaceError> {
         name.writable()?;
-        let real =
-            self.dir()?.canonicalize(name.path()).map_err(|e| WorkspaceError::io("open", name.as_str(), e))?;
+        let real = self
+            .dir()?
+            .canonicalize(name.path())
+            .map_err(|e| WorkspaceError::io("open", name.as_str(), e))?;
         let Some(real) = real.to_str() else {
             return Err(WorkspaceError::NotText { name: shown(name.as_str()) });
         };
