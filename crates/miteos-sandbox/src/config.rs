@@ -35,6 +35,9 @@ pub struct SandboxConfig {
     pub helper: PathBuf,
     /// Folders, such as toolchains, that programs may read at the same path.
     pub read_only_binds: Vec<PathBuf>,
+    /// Folders of the server's own, such as its data. Where one lies below a folder that programs may read, an empty
+    /// one is seen in its place.
+    pub hidden_folders: Vec<PathBuf>,
     /// Runs at the same time; more wait, up to a limit, and then are refused as busy.
     pub max_concurrent: usize,
     /// A server that runs as root starts its helpers as one of [`DROP_UID_COUNT`] user ids from here on.

@@ -13,6 +13,7 @@ mod self_test;
 mod stage;
 mod tree;
 
+pub(crate) use namespaces::SYSTEM_FOLDERS;
 pub(crate) use self_test::{Findings, Question, SelfTest};
 
 use std::ffi::OsStr;

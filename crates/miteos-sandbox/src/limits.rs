@@ -23,8 +23,10 @@ pub struct Limits {
     pub open_files: u64,
     /// Size of one file (RLIMIT_FSIZE).
     pub file_bytes: u64,
-    /// Size of the workspace, looked at before the start and every two seconds.
+    /// What a run may add to the workspace, looked at every two seconds.
     pub workspace_bytes: u64,
+    /// Size of the workspace, whoever filled it, looked at before the start and every two seconds.
+    pub workspace_total_bytes: u64,
     /// Entries in the workspace, looked at as its size.
     pub workspace_files: u64,
     /// Size of `/tmp` (tmpfs).
@@ -53,6 +55,7 @@ impl Limits {
             open_files: 1024,
             file_bytes: 256 * MIB,
             workspace_bytes: 2 * GIB,
+            workspace_total_bytes: 32 * GIB,
             workspace_files: 200_000,
             tmp_bytes: 256 * MIB,
             tmp_files: 65_536,

@@ -17,6 +17,9 @@ pub(crate) fn for_missing_bwrap() -> &'static str {
 
 /// The most likely cure for a failure of this backend on this machine.
 pub(crate) fn for_failure(backend: Backend, reason: &str) -> String {
+    if reason.contains("HostFilesAreHidden") {
+        return "move the data folder out of /usr, and out of the folders that programs are shown".to_owned();
+    }
     let few_rights = effective_uid() == 0 && !has_admin_capability();
     if few_rights && reason.contains("Permission denied") {
         return "put the data folder where every user can enter (mode 0711 or 0755 up to the root), or give the \

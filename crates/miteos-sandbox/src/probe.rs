@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{BackendChoice, DROP_UID_COUNT, SandboxConfig};
 use crate::error::SandboxError;
-use crate::helper::{Findings, Question, SelfTest};
+use crate::helper::{Findings, Question, SYSTEM_FOLDERS, SelfTest};
 use crate::limits::Limits;
 use crate::mend;
 use crate::run::{Means, drive};
@@ -45,6 +45,7 @@ pub(crate) struct Probed {
     pub failed: Vec<Attempt>,
     pub helper: PathBuf,
     pub read_only_binds: Vec<PathBuf>,
+    pub hidden_folders: Vec<PathBuf>,
     pub probe_ms: u64,
 }
 
@@ -53,9 +54,11 @@ pub(crate) async fn probe(config: &SandboxConfig) -> Probed {
     let mut failed = Vec::new();
     let helper = helper_path(&config.helper);
     let read_only_binds = read_only_binds(config);
+    let hidden_folders = hidden_folders(config);
+    let shown = Shown { read_only_binds: &read_only_binds, hidden_folders: &hidden_folders };
     let (state, method) = match prepare_runtime(&config.runtime_dir) {
         Ok(()) if config.backend == BackendChoice::None => (State::Unsandboxed, Some(Method::None)),
-        Ok(()) => search(config, &helper, &read_only_binds, &mut failed).await,
+        Ok(()) => search(config, &helper, shown, &mut failed).await,
         Err(error) => {
             let reason = format!("the folder {}: {error}", config.runtime_dir.display());
             let mend = "give the server a folder of its own that it can write".to_owned();
@@ -66,7 +69,7 @@ pub(crate) async fn probe(config: &SandboxConfig) -> Probed {
         tracing::debug!(%error, "cannot tidy up after the self-test");
     }
     let probe_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Probed { state, method, failed, helper, read_only_binds, probe_ms }
+    Probed { state, method, failed, helper, read_only_binds, hidden_folders, probe_ms }
 }
 
 /// The running program under a name that stays valid when its file is replaced by an upgrade.
@@ -100,6 +103,27 @@ fn read_only_binds(config: &SandboxConfig) -> Vec<PathBuf> {
         }
     }
     binds
+}
+
+/// What programs see besides the system, and what they do not.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    read_only_binds: &'a [PathBuf],
+    hidden_folders: &'a [PathBuf],
+}
+
+/// The server's own folders, by the names at which programs would see them.
+fn hidden_folders(config: &SandboxConfig) -> Vec<PathBuf> {
+    let mut hidden = Vec::new();
+    for path in config.hidden_folders.iter().chain([&config.runtime_dir]) {
+        let Ok(path) = std::fs::canonicalize(path) else { continue };
+        if SYSTEM_FOLDERS.iter().any(|system| Path::new(system).starts_with(&path)) {
+            tracing::warn!(path = %path.display(), "folder not hidden from programs, since it holds the system");
+        } else if !hidden.iter().any(|other| path.starts_with(other)) {
+            hidden.push(path);
+        }
+    }
+    hidden
 }
 
 /// Makes the runtime folder, checks that it is ours alone, and removes what an earlier server left.
@@ -137,7 +161,7 @@ pub(crate) fn limits_in_force(state: &State) -> Vec<&'static str> {
         "output: reading stops and the tree is ended",
         "memory of the tree: added up every 100 ms",
         "memory, processor time, open files and file size of one process: resource limits",
-        "workspace: measured before the start and every 2 s",
+        "workspace: measured before the start and every 2 s, with the room left on its disk",
     ];
     match state {
         State::Isolated { backend, .. } => {
@@ -163,7 +187,7 @@ pub(crate) fn limits_in_force(state: &State) -> Vec<&'static str> {
 async fn search(
     config: &SandboxConfig,
     helper: &Path,
-    binds: &[PathBuf],
+    shown: Shown<'_>,
     failed: &mut Vec<Attempt>,
 ) -> (State, Option<Method>) {
     let backends: &[Backend] = match config.backend {
@@ -182,7 +206,7 @@ async fn search(
                     break;
                 }
             };
-            match self_test(config, helper, binds, method.clone()).await {
+            match self_test(config, helper, shown, method.clone()).await {
                 Ok(missing_layers) => {
                     let state = isolated(config, *backend, proc, missing_layers);
                     return (state, Some(method));
@@ -268,7 +292,7 @@ async fn bwrap_features(program: &Path) -> Result<BwrapFeatures, String> {
 async fn self_test(
     config: &SandboxConfig,
     helper: &Path,
-    binds: &[PathBuf],
+    shown: Shown<'_>,
     method: Method,
 ) -> Result<Vec<String>, String> {
     let canary = config.runtime_dir.join("canary");
@@ -303,7 +327,8 @@ async fn self_test(
         method,
         helper: helper.to_owned(),
         runtime_dir: config.runtime_dir.clone(),
-        read_only_binds: binds.to_vec(),
+        read_only_binds: shown.read_only_binds.to_vec(),
+        hidden_folders: shown.hidden_folders.to_vec(),
         user: (effective_uid() == 0).then(|| user_for(config, &workspace)),
         show_binary: true,
     };

@@ -19,15 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::capture::{Budget, Capture, Lines, read};
 use crate::error::SandboxError;
-use crate::limits::Limits;
 use crate::spec::{
     Captured, Exit, HOME_DIR, MAX_STDIN_BYTES, Network, RunOutcome, RunSpec, Stream, WORKSPACE_DIR,
 };
+use crate::watch::{self, Quotas};
 use crate::wire::{InnerMode, MAX_REPORT_BYTES, Method, OUTER_ARGUMENT, Order, Plan, Raw, Report, frame};
-use crate::workspace::{Measured, Quota, Unreadable, Visit, walk};
-
-/// How often the workspace is measured during a run.
-const WORKSPACE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A helper that was told to end everything and has not after this long is killed itself.
 const KILL_GRACE: Duration = Duration::from_secs(5);
@@ -51,6 +47,7 @@ pub(crate) struct Means {
     pub helper: PathBuf,
     pub runtime_dir: PathBuf,
     pub read_only_binds: Vec<PathBuf>,
+    pub hidden_folders: Vec<PathBuf>,
     /// The user that owns the workspace and runs the program, when the server is root.
     pub user: Option<u32>,
     pub show_binary: bool,
@@ -70,14 +67,15 @@ pub(crate) async fn drive(
     cancel: CancellationToken,
 ) -> Result<RunOutcome, SandboxError> {
     let order = order(means, &spec)?;
-    prepare_folders(means, &spec).await?;
+    let quotas = watch::prepare(&spec, means.user).await?;
     let started = Instant::now();
     let mut process = Running::start(means, spec, order, started)?;
-    let reason = process.supervise(&cancel).await;
+    let reason = process.supervise(&cancel, &quotas).await;
     let (report, stdout, stderr) = process.finish().await;
-    if let Some(user) = means.user {
-        sweep(&process.workspace, process.home.as_deref(), user).await;
-    }
+    // A program that ends while its last output is read is over the limit all the same.
+    let flooded = process.budget.exceeded.is_cancelled().then_some(Exit::OutputLimit);
+    let reason = reason.or(flooded);
+    quotas.tidy().await;
     let outcome = |exit| RunOutcome {
         exit,
         stdout: stdout.clone(),
@@ -158,6 +156,7 @@ fn order(means: &Means, spec: &RunSpec) -> Result<Order, SandboxError> {
         workspace: spec.workspace.as_path().into(),
         home_cache: spec.home_cache.as_deref().map(Raw::from),
         read_only_binds: means.read_only_binds.iter().map(|path| path.as_path().into()).collect(),
+        hidden_folders: means.hidden_folders.iter().map(|path| path.as_path().into()).collect(),
         root_point: means.runtime_dir.join("root").as_path().into(),
         become_user: means.user.filter(|_| isolated),
         show_binary: means.show_binary || matches!(means.method, Method::Bwrap { .. }),
@@ -187,79 +186,9 @@ fn environment(home: &Path, wanted: &[(String, String)]) -> Result<Vec<(Raw, Raw
     Ok(variables)
 }
 
-fn workspace_quota(limits: &Limits, unreadable: Unreadable) -> Quota {
-    Quota { bytes: limits.workspace_bytes, files: limits.workspace_files, unreadable }
-}
-
-fn home_quota(limits: &Limits, unreadable: Unreadable) -> Quota {
-    Quota { bytes: limits.home_bytes, files: limits.workspace_files, unreadable }
-}
-
-/// Measures workspace and home, and gives them to the sandbox's user.
-async fn prepare_folders(means: &Means, spec: &RunSpec) -> Result<(), SandboxError> {
-    let visit = means.user.map_or(Visit::Measure, Visit::GiveTo);
-    let mut folders = vec![(spec.workspace.clone(), workspace_quota(&spec.limits, Unreadable::Tolerated))];
-    if let Some(home) = &spec.home_cache {
-        folders.push((home.clone(), home_quota(&spec.limits, Unreadable::Tolerated)));
-    }
-    for (folder, quota) in folders {
-        let path = folder.clone();
-        let measured = blocking(move || walk(&path, quota, visit)).await;
-        match measured {
-            Ok(Measured::Within { .. }) => {}
-            Ok(Measured::Over(what)) => return Err(SandboxError::WorkspaceFull { workspace: folder, what }),
-            Err(error) => {
-                let detail =
-                    format!("{}: {error}; it must be an existing folder and no link", folder.display());
-                return Err(SandboxError::setup("look at the workspace", detail));
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> std::io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
-}
-
-/// The second wall after a run of a root server. A failure leaves the first wall, the system call filter.
-async fn sweep(workspace: &Path, home: Option<&Path>, user: u32) {
-    for folder in [Some(workspace), home].into_iter().flatten() {
-        let path = folder.to_owned();
-        let quota = Quota { bytes: u64::MAX, files: u64::MAX, unreadable: Unreadable::Tolerated };
-        if let Err(error) = blocking(move || walk(&path, quota, Visit::TakePrivilegeBits)).await {
-            tracing::warn!(folder = %folder.display(), user, %error, "cannot look through a workspace after a run");
-        }
-    }
-}
-
-/// Ends only when the workspace or the home is over its limit.
-async fn grows_too_large(workspace: PathBuf, home: Option<PathBuf>, limits: Limits) {
-    loop {
-        tokio::time::sleep(WORKSPACE_INTERVAL).await;
-        let mut folders = vec![(workspace.clone(), workspace_quota(&limits, Unreadable::OverLimit))];
-        if let Some(home) = &home {
-            folders.push((home.clone(), home_quota(&limits, Unreadable::OverLimit)));
-        }
-        for (path, quota) in folders {
-            match blocking(move || walk(&path, quota, Visit::Measure)).await {
-                Ok(Measured::Within { .. }) => {}
-                Ok(Measured::Over(_)) => return,
-                // A walk through a changing folder may fail; the next one is soon.
-                Err(error) => tracing::debug!(%error, "cannot measure a workspace during a run"),
-            }
-        }
-    }
-}
-
 /// A helper at work.
 struct Running {
     program: String,
-    workspace: PathBuf,
-    home: Option<PathBuf>,
-    limits: Limits,
     child: Child,
     reader: Option<OwnedReadHalf>,
     writer: OwnedWriteHalf,
@@ -296,10 +225,7 @@ impl Running {
         }
         Ok(Self {
             program: spec.program.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            workspace: spec.workspace,
-            home: spec.home_cache,
             deadline: now + Duration::from_millis(spec.limits.wall_ms),
-            limits: spec.limits,
             child,
             reader: Some(reader),
             writer,
@@ -314,7 +240,7 @@ impl Running {
     }
 
     /// Waits until the helper has ended. Returns why the server ended the run, if it did.
-    async fn supervise(&mut self, cancel: &CancellationToken) -> Option<Exit> {
+    async fn supervise(&mut self, cancel: &CancellationToken, quotas: &Quotas) -> Option<Exit> {
         let (order, stdin) = (std::mem::take(&mut self.order), std::mem::take(&mut self.stdin));
         let reader = self.reader.take()?;
         let mut report = std::pin::pin!(read_report(reader, &mut self.report));
@@ -331,13 +257,12 @@ impl Running {
                 }
                 std::future::pending::<()>().await;
             };
-            let too_large = grows_too_large(self.workspace.clone(), self.home.clone(), self.limits);
             tokio::select! {
                 () = &mut report => None,
                 () = cancel.cancelled() => Some(Exit::Cancelled),
                 () = self.budget.exceeded.cancelled() => Some(Exit::OutputLimit),
                 () = tokio::time::sleep_until(self.deadline) => Some(Exit::TimedOut),
-                () = too_large => Some(Exit::WorkspaceLimit),
+                () = quotas.exceeded() => Some(Exit::WorkspaceLimit),
                 () = send => None,
             }
         };

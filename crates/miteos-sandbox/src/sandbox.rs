@@ -122,6 +122,7 @@ impl Sandbox {
             helper: inner.probed.helper.clone(),
             runtime_dir: inner.config.runtime_dir.clone(),
             read_only_binds: inner.probed.read_only_binds.clone(),
+            hidden_folders: inner.probed.hidden_folders.clone(),
             user: self.owner_of(&spec.workspace).map(|owner| owner.uid),
             show_binary: false,
         };

@@ -114,6 +114,8 @@ pub(crate) struct Order {
     pub workspace: Raw,
     pub home_cache: Option<Raw>,
     pub read_only_binds: Vec<Raw>,
+    /// Folders of the server's own that are covered where they would be seen.
+    pub hidden_folders: Vec<Raw>,
     /// An empty folder of ours on which the new root is built (each time in a mount namespace of its own).
     pub root_point: Raw,
     /// The user to become first; set exactly when the server is root and isolates.

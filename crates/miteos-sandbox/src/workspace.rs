@@ -1,17 +1,26 @@
-//! Looks at a workspace as a program may have left it: measures it, gives it to the sandbox's user.
+//! Looks at a workspace as a program may have left it: measures it, gives it to the sandbox's user, opens what was
+//! closed to its owner.
 //!
 //! A program can put anything there, so no path is ever followed: folders are opened one by one below their
 //! parent, links are never opened, other file systems are never entered, and no owner is changed of a file that
 //! has a second name somewhere else.
 
+use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid};
 
-/// Deepest folder that is looked at; a deeper one counts as over the limit, since its content would not count.
-const MAX_DEPTH: usize = 128;
+/// Deepest folder that is looked at; a deeper one counts as over the limit, since its content would not count. Each
+/// level takes one open file, of which a server has often no more than 1024.
+const MAX_DEPTH: usize = 64;
+
+/// What the owner of a folder needs to do anything with it.
+const OWNER_RIGHTS: u32 = 0o700;
+
+/// How a folder is opened: as itself, never what a link leads to.
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// The unit of `st_blocks`.
 const BLOCK_BYTES: u64 = 512;
@@ -23,14 +32,16 @@ const SETUID_AND_SETGID: u32 = 0o6000;
 pub(crate) struct Quota {
     pub bytes: u64,
     pub files: u64,
-    pub unreadable: Unreadable,
+    pub closed: Closed,
 }
 
-/// What a folder that cannot be read means. Before a run it may be somebody's honest work; during a run it is a
-/// place to hide a full disk.
+/// What to do about a folder whose mode keeps even its owner out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
-    Tolerated,
+pub(crate) enum Closed {
+    /// Before and after a run: those of this user are opened up, so that no program can make a workspace unusable.
+    /// Somebody else's is left alone and counts for nothing.
+    OpenedFor(u32),
+    /// During a run it is a place to hide a full disk.
     OverLimit,
 }
 
@@ -53,20 +64,37 @@ pub(crate) enum Measured {
 
 /// Walks a folder; stops as soon as it is over its quota.
 pub(crate) fn walk(folder: &Path, quota: Quota, visit: Visit) -> io::Result<Measured> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let root = rustix::fs::open(folder, flags, Mode::empty())?;
-    let found = rustix::fs::fstat(&root)?;
+    let named = rustix::fs::open(folder, FOLDER | OFlags::PATH, Mode::empty())?;
+    let mut found = rustix::fs::fstat(&named)?;
     if let Visit::GiveTo(id) = visit
         && (found.st_uid, found.st_gid) != (id, id)
     {
-        rustix::fs::fchown(&root, Some(Uid::from_raw(id)), Some(Gid::from_raw(id)))?;
+        chown_folder(&named, id)?;
+        found.st_uid = id;
     }
     let mut walk = Walk { quota, visit, device: found.st_dev, bytes: 0, files: 0, folders: Vec::new() };
-    walk.enter(root)?;
-    while let Some((fd, mut entries)) = walk.folders.pop() {
+    if let Closed::OpenedFor(owner) = quota.closed {
+        open_up(&named, &found, owner)?;
+    }
+    match rustix::fs::openat(&named, c".", FOLDER, Mode::empty()) {
+        Ok(root) => walk.folders.push(Dir::new(root)?),
+        Err(rustix::io::Errno::ACCESS) if quota.closed == Closed::OverLimit => {
+            return Ok(Measured::Over(HIDDEN.to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    while let Some(mut entries) = walk.folders.pop() {
         let Some(entry) = entries.next() else { continue };
-        walk.folders.push((fd, entries));
-        let entry = entry?;
+        walk.folders.push(entries);
+        let entry = match entry {
+            Ok(entry) => entry,
+            // The program may remove the folder that is being read.
+            Err(rustix::io::Errno::NOENT) => {
+                walk.folders.pop();
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
@@ -78,28 +106,28 @@ pub(crate) fn walk(folder: &Path, quota: Quota, visit: Visit) -> io::Result<Meas
     Ok(Measured::Within { bytes: walk.bytes, files: walk.files })
 }
 
+/// What is said of a folder that cannot be looked into.
+const HIDDEN: &str = "a folder that cannot be measured";
+
 struct Walk {
     quota: Quota,
     visit: Visit,
     device: u64,
     bytes: u64,
     files: u64,
-    folders: Vec<(OwnedFd, Dir)>,
+    /// The folders that are open, each in the one before it. One open file each.
+    folders: Vec<Dir>,
 }
 
 impl Walk {
-    fn enter(&mut self, folder: OwnedFd) -> io::Result<()> {
-        let entries = Dir::read_from(&folder)?;
-        self.folders.push((folder, entries));
-        Ok(())
-    }
-
-    fn look_at(&mut self, name: &std::ffi::CStr) -> io::Result<Option<String>> {
-        let Some((parent, _)) = self.folders.last() else { return Ok(None) };
+    fn look_at(&mut self, name: &CStr) -> io::Result<Option<String>> {
+        let Some(parent) = self.folders.last() else { return Ok(None) };
+        let parent = parent.fd()?;
         let found = match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => found,
             // The program may remove what was just listed.
             Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(rustix::io::Errno::ACCESS) => return Ok(self.hidden()),
             Err(error) => return Err(error.into()),
         };
         self.files += 1;
@@ -110,27 +138,37 @@ impl Walk {
         if self.bytes > self.quota.bytes {
             return Ok(Some(format!("more than {} bytes", self.quota.bytes)));
         }
-        self.act(parent.as_fd(), name, &found)?;
+        self.act(parent, name, &found)?;
         if FileType::from_raw_mode(found.st_mode) != FileType::Directory || found.st_dev != self.device {
             return Ok(None);
         }
         if self.folders.len() >= MAX_DEPTH {
             return Ok(Some(format!("folders deeper than {MAX_DEPTH}")));
         }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(parent, name, flags, Mode::empty()) {
-            Ok(folder) => self.enter(folder).map(|()| None),
-            Err(rustix::io::Errno::ACCESS) => Ok(match self.quota.unreadable {
-                Unreadable::Tolerated => None,
-                Unreadable::OverLimit => Some("a folder that cannot be measured".to_owned()),
-            }),
+        if let Closed::OpenedFor(owner) = self.quota.closed {
+            ignore_gone(open_up_in(parent, name, owner))?;
+        }
+        match rustix::fs::openat(parent, name, FOLDER, Mode::empty()) {
+            Ok(folder) => {
+                self.folders.push(Dir::new(folder)?);
+                Ok(None)
+            }
+            Err(rustix::io::Errno::ACCESS) => Ok(self.hidden()),
             // Gone, or replaced by something that is no folder, since it was looked at.
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn act(&self, parent: impl AsFd, name: &std::ffi::CStr, found: &Stat) -> io::Result<()> {
+    /// What it means that something cannot be looked at.
+    fn hidden(&self) -> Option<String> {
+        match self.quota.closed {
+            Closed::OpenedFor(_) => None,
+            Closed::OverLimit => Some(HIDDEN.to_owned()),
+        }
+    }
+
+    fn act(&self, parent: impl AsFd, name: &CStr, found: &Stat) -> io::Result<()> {
         let kind = FileType::from_raw_mode(found.st_mode);
         match self.visit {
             Visit::Measure => Ok(()),
@@ -150,10 +188,13 @@ impl Walk {
                 if !privileged {
                     return Ok(());
                 }
-                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let changed = rustix::fs::openat(parent, name, flags, Mode::empty()).and_then(|file| {
-                    let mode = Mode::from_raw_mode(found.st_mode & 0o7777 & !SETUID_AND_SETGID);
-                    rustix::fs::fchmod(file, mode)
+                    let found = rustix::fs::fstat(&file)?;
+                    match FileType::from_raw_mode(found.st_mode) {
+                        FileType::RegularFile => set_mode(&file, found.st_mode & !SETUID_AND_SETGID),
+                        _ => Ok(()),
+                    }
                 });
                 ignore_gone(changed)
             }
@@ -163,9 +204,41 @@ impl Walk {
 
 fn ignore_gone(result: Result<(), rustix::io::Errno>) -> io::Result<()> {
     match result {
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => Ok(()),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => Ok(()),
         other => other.map_err(io::Error::from),
     }
+}
+
+/// Gives the owner of a folder the rights to it, if it is this user's and lacks one.
+fn open_up(folder: &OwnedFd, found: &Stat, owner: u32) -> Result<(), rustix::io::Errno> {
+    if found.st_uid != owner || found.st_mode & OWNER_RIGHTS == OWNER_RIGHTS {
+        return Ok(());
+    }
+    set_mode(folder, found.st_mode | OWNER_RIGHTS)
+}
+
+/// As [`open_up`], by a name. Whatever else has the name by then is left alone.
+fn open_up_in(parent: BorrowedFd<'_>, name: &CStr, owner: u32) -> Result<(), rustix::io::Errno> {
+    let folder = match rustix::fs::openat(parent, name, FOLDER | OFlags::PATH, Mode::empty()) {
+        // Somebody else's folder around it.
+        Err(rustix::io::Errno::ACCESS) => return Ok(()),
+        opened => opened?,
+    };
+    open_up(&folder, &rustix::fs::fstat(&folder)?, owner)
+}
+
+/// Changes the mode of exactly the file that is open, even where it is open by name only: by its path a program could
+/// put a link in its place.
+fn set_mode(file: &OwnedFd, mode: u32) -> Result<(), rustix::io::Errno> {
+    rustix::fs::chmod(by_descriptor(file), Mode::from_raw_mode(mode & 0o7777))
+}
+
+fn chown_folder(folder: &OwnedFd, id: u32) -> Result<(), rustix::io::Errno> {
+    rustix::fs::chown(by_descriptor(folder), Some(Uid::from_raw(id)), Some(Gid::from_raw(id)))
+}
+
+fn by_descriptor(file: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
 /// A number below `count` that is always the same for a path (FNV-1a).
@@ -182,7 +255,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-    const WIDE: Quota = Quota { bytes: 1 << 40, files: 1000, unreadable: Unreadable::OverLimit };
+    const WIDE: Quota = Quota { bytes: 1 << 40, files: 1000, closed: Closed::OverLimit };
 
     #[test]
     fn links_are_counted_and_not_followed() {
@@ -228,6 +301,35 @@ mod tests {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o6755)).unwrap();
         walk(folder.path(), WIDE, Visit::TakePrivilegeBits).unwrap();
         assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o7777, 0o755);
+    }
+
+    #[test]
+    fn folders_closed_to_their_owner_are_opened_up() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(outside.path(), std::fs::Permissions::from_mode(0o500)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(path("a/b")).unwrap();
+        std::fs::write(path("a/b/c"), "").unwrap();
+        symlink(outside.path(), path("out")).unwrap();
+        for name in ["a/b", "a", ""] {
+            std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(0o000)).unwrap();
+        }
+        let owner = crate::sys::process::effective_uid();
+        let foreign = Quota { closed: Closed::OpenedFor(owner + 1), ..WIDE };
+        let _ = walk(folder.path(), foreign, Visit::Measure);
+        assert_eq!(std::fs::metadata(folder.path()).unwrap().mode() & 0o777, 0, "not that user's");
+        let quota = Quota { closed: Closed::OpenedFor(owner), ..WIDE };
+        let measured = walk(folder.path(), quota, Visit::Measure).unwrap();
+        assert!(matches!(measured, Measured::Within { files: 4, .. }), "{measured:?}");
+        for name in ["a/b", "a", ""] {
+            assert_eq!(std::fs::metadata(path(name)).unwrap().mode() & 0o777, 0o700, "{name}");
+        }
+        assert_eq!(
+            std::fs::metadata(outside.path()).unwrap().mode() & 0o777,
+            0o500,
+            "a link is not followed"
+        );
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub fn config(settings: &SandboxSettings, data_dir: &Path) -> SandboxConfig {
         runtime_dir: data_dir.join("sandbox"),
         helper: settings.helper.clone(),
         read_only_binds: settings.read_only_binds.clone(),
+        hidden_folders: vec![data_dir.to_owned()],
         max_concurrent: (cpus * RUNS_PER_CPU).min(MAX_RUNS),
         drop_uid_base: DROP_UID_BASE,
     }

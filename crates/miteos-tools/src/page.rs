@@ -21,8 +21,15 @@ const MAX_ELEMENTS: usize = 60_000;
 /// A page is parsed for no longer than this: at every tag a parser looks through those that are still open, so a page
 /// of nothing but openings would keep it busy for minutes.
 const MAX_PARSE_TIME: Duration = Duration::from_secs(3);
-/// The pieces between which the clock is looked at (bytes).
-const PARSED_BYTES: usize = 4 * 1024;
+/// The pieces between which clock and tree are looked at (bytes).
+const PARSED_BYTES: usize = 256;
+/// A page whose tree has more nodes than this is read no further.
+const MAX_NODES: usize = 500_000;
+/// At every paragraph a parser can copy each element that is open, so the pieces of a page get smaller as its tree
+/// grows: its length (bytes) times the nodes is at most so many times the nodes allowed.
+const BYTES_PER_COPY: usize = 4;
+/// Longer titles are cut (bytes).
+const MAX_TITLE_BYTES: usize = 300;
 /// A main part with less text than this (bytes) is taken for a wrong guess, and the whole page is given instead.
 const LEAST_MAIN_BYTES: usize = 200;
 /// Declarations of a page's character set stand within this many bytes.
@@ -145,9 +152,10 @@ fn read_within(html: &str, url: &Url, format: Format, time: Duration) -> Page {
     if format == Format::Html {
         return Page { title: None, text: html.to_owned(), cut };
     }
-    let (document, unparsed) = parse_within(html, time);
+    let (document, unparsed) = parse_within(html, time, MAX_NODES);
     let cut = cut || unparsed;
-    let title = one_line(&document.select("title").first().text());
+    let title = document.select("title").first().text();
+    let title = one_line(&title[..floor_boundary(&title, MAX_TITLE_BYTES)]);
     let title = (!title.is_empty()).then_some(title);
     let text = if is_heavy(&document) {
         plain(&document)
@@ -160,17 +168,22 @@ fn read_within(html: &str, url: &Url, format: Format, time: Duration) -> Page {
 
 /// The page's tree, and whether there was no time for the whole of it.
 pub(crate) fn parse(html: &str) -> (Document, bool) {
-    parse_within(html, MAX_PARSE_TIME)
+    parse_within(html, MAX_PARSE_TIME, MAX_NODES)
 }
 
-fn parse_within(html: &str, time: Duration) -> (Document, bool) {
+fn parse_within(html: &str, time: Duration, max_nodes: usize) -> (Document, bool) {
     let started = Instant::now();
     let tree_builder = TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() };
     let opts = ParseOpts { tree_builder, ..ParseOpts::default() };
     let mut parser = parse_document(Document::default(), opts);
     let mut at = 0;
     while at < html.len() && started.elapsed() < time {
-        let end = ceil_boundary(html, at + PARSED_BYTES);
+        let nodes = parser.tokenizer.sink.sink.tree.len();
+        if nodes > max_nodes {
+            break;
+        }
+        let end =
+            ceil_boundary(html, at + (BYTES_PER_COPY * max_nodes / nodes.max(1)).clamp(1, PARSED_BYTES));
         parser.process(StrTendril::from(&html[at..end]));
         at = end;
     }

@@ -68,7 +68,7 @@ fn lines(progress: mpsc::Sender<String>) -> mpsc::Sender<OutputChunk> {
 fn not_run(error: SandboxError) -> CodeError {
     match error {
         SandboxError::Unavailable { .. } => CodeError::Unavailable(error.to_string()),
-        SandboxError::Program { program, .. } => CodeError::NoInterpreter(program),
+        SandboxError::Program { program, cause } => CodeError::NoInterpreter { program, cause },
         SandboxError::Busy { .. } | SandboxError::Invalid(_) => CodeError::NotRun(error.to_string()),
         SandboxError::WorkspaceFull { what, .. } => CodeError::NotRun(format!(
             "the workspace is over its limit ({what}); delete files that are not needed; nothing was run"
@@ -96,8 +96,9 @@ fn ended(outcome: RunOutcome, limits: &Limits) -> Result<CodeOutcome, CodeError>
             CodeEnd::Limit(format!("it used more than {} bytes of memory", limits.memory_bytes))
         }
         Exit::WorkspaceLimit => CodeEnd::Limit(format!(
-            "the files grew past {} bytes or {} files",
-            limits.workspace_bytes, limits.workspace_files
+            "it added more than {} bytes, there are more than {} files or {} bytes in all, folders are nested too \
+             deep, a folder was left that cannot be read, or the server's disk ran out of room",
+            limits.workspace_bytes, limits.workspace_files, limits.workspace_total_bytes
         )),
     };
     let notes =
@@ -153,6 +154,6 @@ mod tests {
         let full = ended(outcome(Exit::OutputLimit), &limits).unwrap().end;
         assert_eq!(full, CodeEnd::Limit("it printed more than 4194304 bytes".to_owned()));
         let gone = SandboxError::Program { program: "node".to_owned(), cause: "no such file".to_owned() };
-        assert!(matches!(not_run(gone), CodeError::NoInterpreter(program) if program == "node"));
+        assert_eq!(not_run(gone).to_string(), "the program node could not be started: no such file");
     }
 }

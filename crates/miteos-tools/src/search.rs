@@ -252,8 +252,12 @@ impl Asker<'_> {
     }
 }
 
+/// Of a snippet or title with tags in it only this much is parsed (bytes).
+const MAX_PARSED_BYTES: usize = 16 * 1024;
+
 /// One line of plain text, without tags and entities left by services that mark the words found.
 fn tidy(text: &str, max_bytes: usize) -> String {
+    let text = &text[..floor_boundary(text, MAX_PARSED_BYTES)];
     let plain = if text.contains(['<', '&']) { plain_text(text) } else { text.to_owned() };
     let line = plain.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.len() <= max_bytes {

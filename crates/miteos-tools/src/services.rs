@@ -116,9 +116,9 @@ pub enum CodeError {
     /// Nothing was run: no sandbox works here. The text has the reason and the mend.
     #[error("{0}")]
     Unavailable(String),
-    /// Nothing was run: the interpreter is not on this machine.
-    #[error("the program {0} is not installed")]
-    NoInterpreter(String),
+    /// Nothing was run: the interpreter is not there, or the machine would not start it.
+    #[error("the program {program} could not be started: {cause}")]
+    NoInterpreter { program: String, cause: String },
     /// Nothing was run, for a reason that the model can be told, such as that too many others are waiting.
     #[error("{0}")]
     NotRun(String),

@@ -11,6 +11,8 @@ mod error;
 mod name;
 mod private;
 mod read;
+mod remove;
+mod sweep;
 mod walk;
 mod write;
 
@@ -30,6 +32,10 @@ pub use walk::{Entry, Listing, WalkLimits};
 pub(crate) const PRIVATE: &str = ".miteos";
 /// Where big tool results lie, for agents to read.
 pub const OUTPUTS: &str = ".miteos/outputs";
+
+/// What the owner of a folder needs to do anything with it.
+#[cfg(unix)]
+const OWNER_RIGHTS: u32 = 0o700;
 
 /// So many workspaces can be written by tools at once without waiting for each other by chance.
 const TURNS: usize = 64;
@@ -51,10 +57,9 @@ struct Inner {
 }
 
 impl Workspace {
-    /// Opens a folder that is there.
+    /// Opens a folder that is there. The first time in a process it is tidied.
     pub fn open(root: PathBuf) -> Result<Self, WorkspaceError> {
-        let dir = Dir::open_ambient_dir(&root, ambient_authority())
-            .map_err(|source| WorkspaceError::Unusable { doing: "open", source })?;
+        let dir = open_dir(&root)?;
         Ok(Self { inner: Arc::new(Inner { dir: OnceLock::from(dir), root }) })
     }
 
@@ -93,8 +98,7 @@ impl Workspace {
         let root = &self.inner.root;
         Dir::create_ambient_dir_all(root, ambient_authority())
             .map_err(|source| WorkspaceError::Unusable { doing: "make", source })?;
-        let dir = Dir::open_ambient_dir(root, ambient_authority())
-            .map_err(|source| WorkspaceError::Unusable { doing: "open", source })?;
+        let dir = open_dir(root)?;
         Ok(self.inner.dir.get_or_init(|| dir))
     }
 
@@ -136,6 +140,15 @@ impl Workspace {
 
     #[cfg(not(unix))]
     fn give_away(&self, _file: &std::fs::File) {}
+}
+
+/// Opens a workspace's folder, usable and, the first time in a process, tidied.
+fn open_dir(root: &Path) -> Result<Dir, WorkspaceError> {
+    let dir = sweep::open_up(root)
+        .and_then(|()| Dir::open_ambient_dir(root, ambient_authority()))
+        .map_err(|source| WorkspaceError::Unusable { doing: "open", source })?;
+    sweep::first(root, &dir);
+    Ok(dir)
 }
 
 #[cfg(test)]

@@ -102,6 +102,7 @@ async fn all() {
         runtime_dir: folder.path().join("run"),
         helper: std::env::current_exe().unwrap(),
         read_only_binds: Vec::new(),
+        hidden_folders: Vec::new(),
         max_concurrent: 2,
         drop_uid_base: 64_000,
     };

@@ -110,6 +110,15 @@ impl Arguments {
         for (source, seen_at) in &sources.read_only {
             self.bind("--ro-bind", source, seen_at);
         }
+        for folder in order.hidden_folders.iter().map(crate::wire::Raw::path) {
+            // Elsewhere there is nothing to cover, and nowhere to mount.
+            let shown = SYSTEM_FOLDERS.iter().any(|shown| folder.starts_with(shown))
+                || sources.read_only.iter().any(|(_, seen_at)| folder.starts_with(seen_at));
+            if shown && folder.is_dir() {
+                self.add([OsStr::new("--tmpfs"), folder.as_os_str()]);
+                self.add([OsStr::new("--remount-ro"), folder.as_os_str()]);
+            }
+        }
         if let Some(binary) = &sources.own_binary {
             self.bind("--ro-bind", binary, Path::new(INNER_BINARY));
         }

@@ -162,21 +162,24 @@ fn execute(candidates: &[PathBuf], arguments: &ExecList, environment: &ExecList)
     let mut telling = None;
     for candidate in candidates {
         let error = execute_patiently(candidate, arguments, environment);
-        if error.raw_os_error() != Some(libc::ENOENT) || candidate.exists() {
+        if error.raw_os_error() != Some(libc::ENOENT) || std::fs::symlink_metadata(candidate).is_ok() {
             telling.get_or_insert((candidate, error));
         }
     }
-    let Some((path, error)) = telling else {
+    let Some((program, error)) = telling else {
         return match candidates {
             [only] => format!("there is no file {} in the sandbox", only.display()),
             _ => "it is in none of the folders of PATH".to_owned(),
         };
     };
-    let path = path.display();
+    let path = program.display();
     match error.raw_os_error() {
         Some(libc::ENOEXEC) => format!("{path} is neither a program nor a script with a first line `#!`"),
         Some(libc::EACCES) => {
             format!("{path} is not executable; a script needs `chmod +x` or its interpreter")
+        }
+        Some(libc::ENOENT) if !program.exists() => {
+            format!("{path} is a link to a file that the sandbox does not show")
         }
         Some(libc::ENOENT) => format!("the interpreter that {path} asks for is not in the sandbox"),
         Some(libc::E2BIG) => "arguments and environment are too long together".to_owned(),

@@ -25,9 +25,13 @@ pub(super) const HOST_NAME: &str = "sandbox";
 /// Size of the root's own tmpfs: mount points and a few made-up files.
 const ROOT_OPTIONS: &str = "size=1m,nr_inodes=16384,mode=755";
 
-/// Folders of the host that every program needs, read-only. Those that are links on the host stay links.
-pub(super) const SYSTEM_FOLDERS: [&str; 8] =
-    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
+/// Folders of the host that every program needs, read-only. Those that are links on the host stay links. What is
+/// installed beside the system, below `/opt`, often lies there with its settings: the operator lists what programs
+/// may see of it.
+pub(crate) const SYSTEM_FOLDERS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/// What covers a folder of the server's: nothing can be put there.
+const COVER_OPTIONS: &str = "size=4k,nr_inodes=1,mode=555";
 
 /// What programs need from `/etc`; nothing else of it is visible.
 pub(super) const ETC_ENTRIES: [&str; 15] = [
@@ -175,7 +179,7 @@ fn etc(root: &Path) -> Result<(), Failed> {
     }
     let keys = etc.join("ssl/private");
     if keys.is_dir() {
-        mount::fresh("tmpfs", &keys, "size=4k,nr_inodes=1,mode=555").step("cover /etc/ssl/private")?;
+        mount::fresh("tmpfs", &keys, COVER_OPTIONS).step("cover /etc/ssl/private")?;
     }
     Ok(())
 }
@@ -227,7 +231,7 @@ fn process_files(root: &Path, variant: ProcVariant) -> Result<(), Failed> {
         let path = proc.join(name);
         let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
         let covered = if metadata.is_dir() {
-            mount::fresh("tmpfs", &path, "size=4k,nr_inodes=1,mode=555")
+            mount::fresh("tmpfs", &path, COVER_OPTIONS)
         } else {
             mount::bind(Path::new("/dev/null"), &path)
         };
@@ -246,6 +250,9 @@ fn private_folders(root: &Path, order: &Order, sources: &Sources) -> Result<(), 
     for (source, seen_at) in &sources.read_only {
         bind_read_only(root, source, seen_at)?;
     }
+    for folder in &order.hidden_folders {
+        cover(root, &folder.path())?;
+    }
     if let Some(binary) = &sources.own_binary {
         bind_read_only(root, binary, Path::new(INNER_BINARY))?;
     }
@@ -254,6 +261,18 @@ fn private_folders(root: &Path, order: &Order, sources: &Sources) -> Result<(), 
         Some(home) => writable(root, home, HOME_DIR),
         None => temporary(&inside(root, Path::new(HOME_DIR)), limits.home_bytes, limits.tmp_files, "700"),
     }
+}
+
+/// Covers a folder of the server's where it would be seen, at the end of whatever shows it.
+fn cover(root: &Path, folder: &Path) -> Result<(), Failed> {
+    let target = inside(root, folder);
+    if !target.is_dir() {
+        return Ok(());
+    }
+    contained(root, &target)
+        .and_then(|()| mount::fresh("tmpfs", &target, COVER_OPTIONS))
+        .and_then(|()| mount::add_attributes(&target, READ_ONLY, false))
+        .step(&format!("cover {}", folder.display()))
 }
 
 fn temporary(target: &Path, bytes: u64, files: u64, mode: &str) -> Result<(), Failed> {

@@ -95,10 +95,17 @@ const REFUSED_HERE: &[libc::c_long] = &[
 const REFUSED_HERE: &[libc::c_long] = &[];
 
 /// Answered with ENOSYS, as by an older kernel, so that libraries take their other way. `clone3` and `openat2`
-/// hide their flags from a filter; memory files and System V segments hold memory that belongs to no process and
-/// so escapes every limit but a memory cgroup.
-const UNKNOWN: &[libc::c_long] =
-    &[libc::SYS_clone3, libc::SYS_openat2, libc::SYS_memfd_create, libc::SYS_memfd_secret, libc::SYS_shmget];
+/// hide their flags from a filter; memory files and System V segments, queues and semaphores hold memory that
+/// belongs to no process and so escapes every limit but a memory cgroup.
+const UNKNOWN: &[libc::c_long] = &[
+    libc::SYS_clone3,
+    libc::SYS_openat2,
+    libc::SYS_memfd_create,
+    libc::SYS_memfd_secret,
+    libc::SYS_shmget,
+    libc::SYS_msgget,
+    libc::SYS_semget,
+];
 
 /// Socket families a program may use.
 const FAMILIES: [libc::c_int; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];

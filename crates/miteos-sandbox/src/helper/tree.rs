@@ -3,6 +3,7 @@
 //! It reads `/proc` of the host, where the processes of a sandbox are visible with their outer ids.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::sys::process::{self, Pid, Reaped};
@@ -12,13 +13,14 @@ const KIB: u64 = 1024;
 /// All processes below this one.
 fn descendants() -> Vec<Pid> {
     let own = process::own_pid();
-    if children_from_kernel(own).is_none() {
+    // This process has one thread, whose number is its own.
+    if !Path::new(&format!("/proc/{own}/task/{own}/children")).exists() {
         return descendants_by_parent(own);
     }
     let mut found = BTreeSet::new();
     let mut open = vec![own];
     while let Some(pid) = open.pop() {
-        for child in children_from_kernel(pid).unwrap_or_default() {
+        for child in children_from_kernel(pid) {
             if found.insert(child) {
                 open.push(child);
             }
@@ -27,14 +29,21 @@ fn descendants() -> Vec<Pid> {
     found.into_iter().collect()
 }
 
-/// The kernel's own list, which not every kernel is built with. A process that has just ended has no children.
-fn children_from_kernel(pid: Pid) -> Option<Vec<Pid>> {
+/// The kernel's own list, which not every kernel is built with. A process or thread that has just ended has no
+/// children: those of a thread are another thread's then.
+fn children_from_kernel(pid: Pid) -> Vec<Pid> {
     let mut children = Vec::new();
-    for thread in std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
-        let text = std::fs::read_to_string(thread.path().join("children")).ok()?;
+    for thread in threads(pid) {
+        let Ok(text) = std::fs::read_to_string(thread.join("children")) else { continue };
         children.extend(text.split_whitespace().filter_map(|number| number.parse::<Pid>().ok()));
     }
-    Some(children)
+    children
+}
+
+/// The folders of a process's threads, the first one first.
+fn threads(pid: Pid) -> impl Iterator<Item = PathBuf> {
+    let listed = std::fs::read_dir(format!("/proc/{pid}/task"));
+    listed.into_iter().flatten().flatten().map(|thread| thread.path())
 }
 
 /// The slow way: look at every process of the machine for its parent.
@@ -75,17 +84,21 @@ pub(super) fn descendants_hold_more_than(limit: u64) -> bool {
 }
 
 fn resident(pid: Pid) -> u64 {
-    field_sum(&format!("/proc/{pid}/status"), ["RssAnon:", "RssShmem:"]).unwrap_or(0)
+    of_any_thread(pid, "status", ["RssAnon:", "RssShmem:"]).unwrap_or(0)
+}
+
+/// All threads have the same memory, but one that has ended shows none, and the first can end before the others.
+fn of_any_thread(pid: Pid, file: &str, names: [&str; 2]) -> Option<u64> {
+    threads(pid).find_map(|thread| field_sum(&thread.join(file), names))
 }
 
 /// A process that cannot be looked into, or a kernel that does not tell, counts in full.
 fn proportional(pid: Pid) -> u64 {
-    field_sum(&format!("/proc/{pid}/smaps_rollup"), ["Pss_Anon:", "Pss_Shmem:"])
-        .unwrap_or_else(|| resident(pid))
+    of_any_thread(pid, "smaps_rollup", ["Pss_Anon:", "Pss_Shmem:"]).unwrap_or_else(|| resident(pid))
 }
 
 /// The sum of two fields in KiB, as bytes; nothing when the first is missing.
-fn field_sum(path: &str, names: [&str; 2]) -> Option<u64> {
+fn field_sum(path: &Path, names: [&str; 2]) -> Option<u64> {
     let text = std::fs::read_to_string(path).ok()?;
     text.contains(names[0]).then(|| sum_of_fields(&text, names))
 }

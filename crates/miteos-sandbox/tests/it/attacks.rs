@@ -83,6 +83,8 @@ const FIXED: &[(&str, Works)] = &[
     ("surface dmesg", ForRoot),
     ("surface sethostname", NotTried),
     ("surface adjtimex", ForAnybody),
+    ("surface msgget", ForAnybody),
+    ("surface semget", ForAnybody),
     ("memory-file", ForAnybody),
     ("second-abi", NotTried),
     ("family vsock", ForAnybody),
@@ -242,6 +244,26 @@ fn the_hosts_processes_files_and_sockets_are_out_of_reach() {
             }
         }
         assert!(wrong.is_empty(), "{who:?} {with:?}:\n{}", wrong.join("\n"));
+    }
+}
+
+/// What an ordinary server may read below `/opt`, such as its own configuration, is not for its programs.
+#[test]
+fn what_is_installed_beside_the_system_is_hidden() {
+    if !is_root() {
+        // Only root can put something there.
+        return;
+    }
+    std::fs::create_dir_all("/opt").unwrap();
+    let beside = tempfile::Builder::new().prefix("sandbox-test").tempdir_in("/opt").unwrap();
+    std::fs::set_permissions(beside.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(beside.path().join("settings"), "the marker is here").unwrap();
+    let line = format!("read {}/settings marker", beside.path().display());
+    for (who, with) in everywhere() {
+        let bench = Bench::new(who);
+        assert!(bench.on_host(&words(&line)).starts_with("ESCAPED"));
+        let inside = bench.outcome(with, probe(&words(&line))).stdout.to_text();
+        assert!(inside.starts_with("blocked"), "{who:?} {with:?} {inside}");
     }
 }
 

@@ -58,6 +58,7 @@ fn config(backend: BackendChoice, max_concurrent: usize, folder: &Path) -> Sandb
         runtime_dir: folder.join("run time"),
         helper: env!("CARGO_BIN_EXE_sandbox-probe").into(),
         read_only_binds: Vec::new(),
+        hidden_folders: Vec::new(),
         max_concurrent,
         drop_uid_base: 64_000,
     }
@@ -260,6 +261,32 @@ async fn listed_folders_are_seen_read_only_and_dangerous_ones_are_not() {
         let outcome = place.run(place.spec(&["sh", "-c", &script])).await.unwrap();
         assert_eq!(outcome.stdout.to_text(), "tool ran\n", "{backend:?} {}", outcome.stderr.to_text());
         assert_ne!(outcome.exit, Exit::Code(0));
+    }
+}
+
+/// The server's own data may lie below a folder that programs read.
+#[tokio::test]
+async fn the_servers_folders_are_covered_where_they_would_be_seen() {
+    let Ok(seen) = tempfile::Builder::new().prefix("sandbox-test").tempdir_in("/usr/local") else {
+        // Only root can put something there.
+        return;
+    };
+    std::fs::set_permissions(seen.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::create_dir(seen.path().join("work space")).unwrap();
+    std::fs::write(seen.path().join("settings"), "secret").unwrap();
+    for backend in [BackendChoice::Namespaces, BackendChoice::Bwrap] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(backend, 1, seen.path());
+        config.hidden_folders = vec![seen.path().to_owned(), "/usr".into(), "/".into()];
+        let sandbox = Sandbox::probe(config).await;
+        let place = Place { sandbox, folder };
+        let mut spec =
+            place.spec(&["sh", "-c", &format!("touch here; ls {0}; touch {0}/new", seen.path().display())]);
+        spec.workspace = seen.path().join("work space");
+        let outcome = place.run(spec).await.unwrap();
+        assert_eq!(outcome.stdout.to_text(), "", "{backend:?} {}", outcome.stderr.to_text());
+        assert_ne!(outcome.exit, Exit::Code(0), "{backend:?}");
+        assert!(seen.path().join("work space/here").exists(), "{backend:?}");
     }
 }
 

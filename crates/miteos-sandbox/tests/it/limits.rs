@@ -103,7 +103,12 @@ fn entries_of_temporary_folders_are_limited() {
 
 #[test]
 fn a_growing_workspace_ends_the_run() {
-    let small = Limits { workspace_bytes: 40 * MIB, workspace_files: 300, ..Limits::snippet() };
+    let small = Limits {
+        workspace_bytes: 40 * MIB,
+        workspace_total_bytes: 50 * MIB,
+        workspace_files: 300,
+        ..Limits::snippet()
+    };
     everywhere_at_once(|who, with| {
         let bench = Bench::new(who);
         for words in [["fill-files", ".", "8", "8"].as_slice(), &["deep", "200"]] {
@@ -122,6 +127,20 @@ fn a_growing_workspace_ends_the_run() {
                 }
             }
         }
+    });
+}
+
+/// What others have put there, such as an upload, does not count against a run.
+#[test]
+fn a_run_in_a_big_workspace_may_add_its_share() {
+    let limits = Limits { workspace_bytes: 40 * MIB, wall_ms: 12_000, ..Limits::snippet() };
+    everywhere_at_once(|who, with| {
+        let bench = Bench::new(who);
+        std::fs::write(bench.path("workspace/upload"), vec![1; 64 * MIB as usize]).unwrap();
+        let small = ["sh", "-c", "./probe strain fill small 8; sleep 3"];
+        bench.output(with, Run { limits, ..run(&small) });
+        let outcome = bench.outcome(with, strain(&["fill-files", ".", "8", "8"], limits));
+        assert_eq!(outcome.exit, Exit::WorkspaceLimit, "{who:?} {with:?}");
     });
 }
 
@@ -162,5 +181,99 @@ fn a_flood_of_output_is_cut_and_its_head_and_tail_are_kept() {
         assert!(outcome.stdout.dropped_bytes >= MIB - 20_000);
         assert!(outcome.stdout.total_bytes() < MIB + 200_000, "reading stops at the kill");
         assert!(outcome.wall_ms < 5_000, "{}", outcome.wall_ms);
+    });
+}
+
+/// A server that is no root has no more rights in the workspace than the program that left it: what the mode bits
+/// of a folder hide can be neither measured nor used.
+#[test]
+fn folders_made_unusable_by_their_mode_neither_hide_their_size_nor_stay_so() {
+    let small = Limits { workspace_bytes: 40 * MIB, wall_ms: 15_000, ..Limits::snippet() };
+    let hiding = [
+        "mkdir d; touch d/x; chmod 644 d; ./probe strain fill-files . 8 8",
+        "chmod 311 .; exec ./probe strain fill-files . 8 8",
+        "mkdir big; cd big; ../probe strain fill one 8; chmod 0 ..; sleep 30",
+    ];
+    let innocent = ["mkdir sub; chmod 000 sub", "chmod 0 .", "mkdir -p a/b; chmod 000 a/b; chmod 000 a"];
+    everywhere_at_once(|who, with| {
+        for script in hiding {
+            let bench = Bench::new(who);
+            let outcome = bench.outcome(with, Run { limits: small, ..run(&["sh", "-c", script]) });
+            let hides = who == super::bench::Who::User || script.contains("fill-files");
+            let expected = if hides { Exit::WorkspaceLimit } else { Exit::TimedOut };
+            assert_eq!(outcome.exit, expected, "{who:?} {with:?} {script}");
+        }
+        for script in innocent {
+            let bench = Bench::new(who);
+            bench.output(with, run(&["sh", "-c", script]));
+            // Longer than it takes to measure, and it can do everything again.
+            let later = "sleep 3; touch new && ls -R . >/dev/null && rm -rf sub a";
+            bench.output(with, run(&["sh", "-c", later]));
+        }
+    });
+}
+
+/// Threads that come and go make the lists of a process's children disappear while they are read; a first thread
+/// that has ended makes the process look as if it had no memory.
+#[test]
+fn threads_do_not_hide_memory() {
+    let limits = Limits { memory_bytes: 200 * MIB, wall_ms: 12_000, ..Limits::snippet() };
+    everywhere_at_once(|who, with| {
+        let bench = Bench::new(who);
+        for words in [["churn-memory", "6", "60"].as_slice(), &["leaderless-memory", "400"]] {
+            let outcome = bench.outcome(with, strain(words, limits));
+            assert_eq!(outcome.exit, Exit::MemoryLimit, "{who:?} {with:?} {words:?}");
+        }
+    });
+}
+
+#[test]
+fn a_flood_that_ends_by_itself_is_over_the_limit_every_time() {
+    let limits = Limits { output_read_bytes: MIB, ..Limits::snippet() };
+    everywhere_at_once(|who, with| {
+        let bench = Bench::new(who);
+        let flood = Run { limits, ..run(&["sh", "-c", "head -c 1200000 /dev/zero; exit 0"]) };
+        for result in bench.drive(with, &vec![flood; 10]).results {
+            assert_eq!(result.unwrap().exit, Exit::OutputLimit, "{who:?} {with:?}");
+        }
+    });
+}
+
+/// Files that have no name any more are in no walk; a disk that runs out of room shows them.
+#[test]
+fn files_without_a_name_do_not_fill_the_disk() {
+    if !super::bench::is_root() {
+        // Only root can make a small disk for the workspace.
+        return;
+    }
+    let limits = Limits { workspace_bytes: 20 * MIB, wall_ms: 15_000, ..Limits::snippet() };
+    for with in [super::bench::With::Namespaces, super::bench::With::Bwrap] {
+        let bench = Bench::new(super::bench::Who::Root);
+        let script = format!(
+            "cp probe ../probe.copy; mount -t tmpfs -o size=120m,mode=755 none {0} && cp ../probe.copy {0}/probe && \
+             exec ../probe drive",
+            bench.workspace().display()
+        );
+        let mut command = bench.command("unshare");
+        command.args(["--mount", "sh", "-c", &script]);
+        let hide = Run { limits, ..probe(&["strain", "fill-nameless", "8", "10"]) };
+        let answer = bench.drive_by(command, &bench.request(with, &[hide], false, false));
+        let outcome = answer.results.into_iter().next().unwrap().unwrap();
+        assert_eq!(outcome.exit, Exit::WorkspaceLimit, "{with:?} {}", outcome.stdout.to_text());
+    }
+}
+
+/// A deep workspace is measured by a server that may not open many files.
+#[test]
+fn measuring_a_deep_workspace_takes_one_open_file_a_level() {
+    everywhere_at_once(|who, with| {
+        let bench = Bench::new(who);
+        let mut command = bench.command("sh");
+        command.args(["-c", "ulimit -Sn 110; exec ../probe drive"]);
+        let deep = run(&["sh", "-c", "for n in $(seq 60); do mkdir d; cd d; done; sleep 5"]);
+        let answer = bench.drive_by(command, &bench.request(with, &[deep, run(&["true"])], false, false));
+        for result in answer.results {
+            assert_eq!(result.unwrap().exit, Exit::Code(0), "{who:?} {with:?}");
+        }
     });
 }

@@ -15,6 +15,7 @@ fn config(folder: &std::path::Path, backend: BackendChoice) -> SandboxConfig {
         runtime_dir: folder.join("runtime"),
         helper: env!("CARGO_BIN_EXE_sandbox-probe").into(),
         read_only_binds: Vec::new(),
+        hidden_folders: Vec::new(),
         max_concurrent: 1,
         drop_uid_base: 64_000,
     }

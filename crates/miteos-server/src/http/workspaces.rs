@@ -138,10 +138,8 @@ pub async fn remove(
     }
     // The row is gone, so nobody can use the folder any more; what cannot be removed now is only room on the disk.
     let root = app.deps.workspaces.join(row.id.to_string());
-    if let Err(error) = tokio::fs::remove_dir_all(&root).await
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        tracing::warn!(workspace = %row.id, %error, "the folder of a deleted workspace could not be removed");
+    if let Err(error) = blocking(move || Workspace::remove(&root)).await {
+        tracing::warn!(workspace = %row.id, ?error, "the folder of a deleted workspace could not be removed");
     }
     Ok(Json(Success::YES))
 }

@@ -214,14 +214,15 @@ async fn not_run(ctx: &ToolContext, language: Language, error: CodeError) -> Res
         CodeError::Internal(source) => return Ok(ToolError::Internal { doing: "ran a program", source }),
         CodeError::Unavailable(why) => format!("code_exec is off: {why}"),
         CodeError::NotRun(why) => why,
-        CodeError::NoInterpreter(program) => {
+        CodeError::NoInterpreter { program, cause } => {
             let name = match language {
                 Language::Python => "python",
                 Language::Javascript => "javascript",
                 Language::Bash => "bash",
             };
             format!(
-                "{name} programs cannot be run: {program} is not installed on the server; use another language"
+                "{name} programs cannot be run: {program} could not be started: {cause}; shorten the program or use \
+                 another language"
             )
         }
     };

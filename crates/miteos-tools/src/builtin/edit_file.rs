@@ -71,8 +71,10 @@ impl Work for EditFile {
         let input: Input = arguments(input)?;
         let (workspace, call) = (ctx.workspace.clone(), ctx.call_id.to_string());
         ctx.blocking("edited a file", move || {
-            let name = Name::parse(&input.path)?;
+            let named = Name::parse(&input.path)?;
             let _turn = workspace.take_turn();
+            // A link stays one, and the file that it stands for is edited.
+            let name = workspace.real_name(&named)?;
             let replaced = edit(&workspace, &call, &name, &input)?;
             let times = if replaced == 1 { "once".to_owned() } else { format!("{replaced} times") };
             Ok(format!("edited {name}: replaced {times}").into())
@@ -108,6 +110,12 @@ fn edit(workspace: &Workspace, call: &str, name: &Name, input: &Input) -> Result
         }
     }
     let replaced = occurrences(name, &text, input)?;
+    let bytes = size_after(&text, input, replaced);
+    if bytes > MAX_FILE_BYTES {
+        return Err(ToolError::Failed(format!(
+            "{name} would have {bytes} bytes after this edit; at most {MAX_FILE_BYTES} are written; replace less"
+        )));
+    }
     let after = if input.all {
         text.replace(&input.old, &input.new)
     } else {
@@ -119,6 +127,13 @@ fn edit(workspace: &Workspace, call: &str, name: &Name, input: &Input) -> Result
     workspace.write_private(RECEIPTS, call, &noted)?;
     workspace.write(name, after.as_bytes())?;
     Ok(replaced)
+}
+
+/// How big the file becomes (bytes), known before anything is built: a short text can occur a million times.
+fn size_after(text: &str, input: &Input, replaced: usize) -> u64 {
+    let times = replaced as u64;
+    let kept = (text.len() as u64).saturating_sub(times.saturating_mul(input.old.len() as u64));
+    kept.saturating_add(times.saturating_mul(input.new.len() as u64))
 }
 
 fn occurrences(name: &Name, text: &str, input: &Input) -> Result<usize, ToolError> {

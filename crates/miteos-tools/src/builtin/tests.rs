@@ -120,7 +120,8 @@ async fn files_are_searched() {
     house.put("long", format!("{}needle{}", "x".repeat(5000), "y".repeat(5000)));
     assert_eq!(
         said(ctx, "search_files", json!({"pattern": "^fn \\w+"})).await,
-        "a.rs:1: fn one() {}\na.rs:2: fn two() {}\n"
+        "a.rs:1: fn one() {}\na.rs:2: fn two() {}\n\
+         [1 files were not searched: no text, unreadable, or bigger than 8388608 bytes]\n"
     );
     assert_eq!(
         said(ctx, "search_files", json!({"pattern": "(?i)fn t", "path": "sub"})).await,
@@ -130,7 +131,8 @@ async fn files_are_searched() {
         said(ctx, "search_files", json!({"pattern": "two", "path": "a.rs"})).await,
         "a.rs:2: fn two() {}\n"
     );
-    assert_eq!(said(ctx, "search_files", json!({"pattern": "nowhere"})).await, "no line matches");
+    let nowhere = said(ctx, "search_files", json!({"pattern": "nowhere", "path": "sub"})).await;
+    assert_eq!(nowhere, "no line matches");
     let long = said(ctx, "search_files", json!({"pattern": "needle"})).await;
     assert!(long.contains("needle") && long.len() < 400, "{long}");
     assert!(
@@ -140,10 +142,9 @@ async fn files_are_searched() {
     assert!(failure(ctx, "search_files", json!({"pattern": "(\\w{900}){900}"})).await.contains("too big"));
     // A pattern that makes a backtracking engine take for ever.
     house.put("evil", "a".repeat(100_000));
-    assert_eq!(
-        said(ctx, "search_files", json!({"pattern": "^(a+)+$", "path": "evil"})).await.len(),
-        "evil:1: ".len() + 240 + 4
-    );
+    let evil = said(ctx, "search_files", json!({"pattern": "^(a+)+$", "path": "evil"})).await;
+    assert_eq!(evil.lines().next().unwrap().len(), "evil:1: ".len() + 240 + 3);
+    assert!(evil.contains("of 1 long lines only the first 65536 bytes were searched"), "{evil}");
     assert!(
         failure(ctx, "search_files", json!({"pattern": "x", "path": "none"})).await.contains("there is no")
     );
@@ -210,6 +211,56 @@ async fn an_edit_is_made_once_however_often_it_is_called() {
 }
 
 #[tokio::test]
+async fn an_edit_that_would_make_a_giant_is_refused_before_it_is_built() {
+    let house = House::new();
+    house.put("a.txt", "a".repeat(1_000_000));
+    let edit = json!({"path": "a.txt", "old": "a", "new": "x".repeat(200_000), "all": true});
+    assert!(failure(&house.ctx, "edit_file", edit).await.contains("would have 200000000000 bytes"));
+    assert_eq!(house.file("a.txt").len(), 1_000_000);
+    let smaller = json!({"path": "a.txt", "old": "aa", "new": "b", "all": true});
+    assert_eq!(
+        said(&house.call(2), "edit_file", smaller).await,
+        "edited a.txt: replaced 500000 times",
+        "growing is the trouble, not how often"
+    );
+}
+
+#[tokio::test]
+async fn a_link_is_edited_where_it_leads() {
+    let house = House::new();
+    house.put("b", "old");
+    let ws = house.folder.path().join("ws");
+    std::os::unix::fs::symlink("b", ws.join("a")).unwrap();
+    std::os::unix::fs::symlink("../outside", ws.join("out")).unwrap();
+    std::fs::write(house.folder.path().join("outside"), "old").unwrap();
+    let edit = |path: &str| json!({"path": path, "old": "old", "new": "new"});
+    assert_eq!(said(&house.ctx, "edit_file", edit("a")).await, "edited b: replaced once");
+    assert_eq!(said(&house.ctx, "edit_file", edit("a")).await, "edited b: replaced once", "the same call");
+    assert!(ws.join("a").is_symlink());
+    assert_eq!(house.file("b"), "new");
+    assert!(failure(&house.call(2), "edit_file", edit("out")).await.contains("leads out"));
+    house.put(".miteos/tmp/x", "old");
+    std::os::unix::fs::symlink(".miteos/tmp/x", ws.join("private")).unwrap();
+    assert!(failure(&house.call(3), "edit_file", edit("private")).await.contains("server's"));
+}
+
+#[tokio::test]
+async fn a_search_says_what_it_has_not_searched() {
+    let house = House::new();
+    let ctx = &house.ctx;
+    house.put("bin", b"needle\x00");
+    house.put("big", "needle\n".repeat(2_000_000));
+    house.put("long", format!("{}needle\n", "x".repeat(100_000)));
+    let told = said(ctx, "search_files", json!({"pattern": "needle"})).await;
+    assert!(told.starts_with("no line matches in what was searched\n"), "{told}");
+    assert!(told.contains("2 files were not searched") && told.contains("of 1 long lines"), "{told}");
+    for (path, why) in [("bin", "no text"), ("big", "more than 8388608 bytes")] {
+        let told = failure(ctx, "search_files", json!({"pattern": "needle", "path": path})).await;
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn an_edit_whose_receipt_was_written_and_whose_file_was_not_is_made() {
     let house = House::new();
     house.put("a.txt", "before");
@@ -254,12 +305,21 @@ async fn writing_and_deleting_twice_is_the_same_as_once() {
         said(&house.ctx, "write_file", write).await
     );
     assert_eq!(said(&house.ctx, "delete_file", json!({"path": "x"})).await, "deleted x");
-    assert!(failure(&house.ctx, "delete_file", json!({"path": "x"})).await.contains("there is no"));
-    let again = ToolContext { attempt: 2, ..house.ctx.clone() };
-    assert_eq!(said(&again, "delete_file", json!({"path": "x"})).await, "deleted x");
-    house.put("full/x", "");
-    assert!(failure(&again, "delete_file", json!({"path": "full"})).await.contains("not empty"));
-    assert!(failure(&again, "delete_file", json!({"path": "../x"})).await.contains("leads out"));
+    assert_eq!(said(&house.ctx, "delete_file", json!({"path": "x"})).await, "deleted x", "the same call");
+    assert!(failure(&house.call(5), "delete_file", json!({"path": "x"})).await.contains("there is no"));
+    assert!(failure(&house.ctx, "delete_file", json!({"path": "y"})).await.contains("there is no"));
+    house.put("full/a/x", "");
+    assert!(failure(&house.call(6), "delete_file", json!({"path": "full"})).await.contains("set recursive"));
+    let whole = json!({"path": "full", "recursive": true});
+    assert_eq!(said(&house.call(6), "delete_file", whole.clone()).await, "deleted full");
+    assert_eq!(said(&house.call(6), "delete_file", whole).await, "deleted full");
+    assert!(!house.folder.path().join("ws/full").exists());
+    assert!(failure(&house.ctx, "delete_file", json!({"path": "../x"})).await.contains("leads out"));
+    assert!(
+        failure(&house.ctx, "delete_file", json!({"path": ".miteos/tmp", "recursive": true}))
+            .await
+            .contains("server's")
+    );
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use miteos_core::tool::{RetryClass, Risk};
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::{Declared, EVERYBODY, Work, arguments, declare};
 use crate::http::{HttpError, Request, Response, parse_url};
@@ -22,6 +23,10 @@ const MAX_TEXT_BYTES: usize = 200 * 1024;
 /// Of the page that comes with an error status this much is shown (bytes).
 const MAX_ERROR_BYTES: usize = 1024;
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// So many pages are read at once: each can take a processor for seconds and hundreds of megabytes.
+const MAX_READINGS: usize = 2;
+
+static READINGS: Semaphore = Semaphore::const_new(MAX_READINGS);
 
 #[derive(Deserialize)]
 struct Input {
@@ -149,7 +154,14 @@ async fn read(
         return Ok(no_text(head, Some(body.bytes.len() as u64)));
     }
     let url = reqwest::Url::parse(&head.url).map_err(ToolError::internal("read a page's address"))?;
+    let place = tokio::select! {
+        biased;
+        () = ctx.cancel.cancelled() => return Err(ToolError::Cancelled),
+        place = READINGS.acquire() => place.map_err(ToolError::internal("waited to read a page"))?,
+    };
     let reading = tokio::task::spawn_blocking(move || {
+        // Kept until the page is read, even when nobody waits for it any more.
+        let _place = place;
         let text = page::decode(&content_type, &body.bytes);
         match kind {
             Kind::Html => page::read(&text, &url, format),

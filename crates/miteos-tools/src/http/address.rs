@@ -70,9 +70,14 @@ impl EgressPolicy {
         Ok(Self { allow: allow.collect::<Result<_, _>>()? })
     }
 
+    /// Whether the owner has named a block with this address.
+    pub(super) fn allows(&self, address: IpAddr) -> bool {
+        self.allow.iter().any(|block| block.contains(address))
+    }
+
     /// Why this address may not be reached; `None` when it may.
     pub fn refusal(&self, address: IpAddr) -> Option<&'static str> {
-        if self.allow.iter().any(|block| block.contains(address)) {
+        if self.allows(address) {
             return None;
         }
         match address.to_canonical() {

@@ -93,3 +93,22 @@ fn kinds() {
     assert_eq!(kind("application/octet-stream", b"\x7fELF\x00"), Kind::Binary);
     assert_eq!(kind("image/png", b"\x89PNG"), Kind::Binary);
 }
+
+#[test]
+fn a_page_that_multiplies_itself_is_read_no_further() {
+    let mut html = String::from("<p>");
+    for number in 0..1000 {
+        html.push_str(&format!("<b a={number}>"));
+    }
+    html.push_str(&"<p>x".repeat(10_000));
+    let (document, cut) = parse_within(&html, Duration::from_secs(600), 50_000);
+    assert!(cut);
+    let nodes = document.tree.len();
+    assert!(nodes > 50_000 && nodes < 2 * 50_000, "{nodes} nodes");
+}
+
+#[test]
+fn a_long_title_is_cut() {
+    let page = read(&format!("<title>{}</title><p>x", "é ".repeat(100_000)), &url(), Format::Markdown);
+    assert!(page.title.unwrap().len() <= MAX_TITLE_BYTES);
+}

@@ -18,16 +18,6 @@ impl Workspace {
         Ok(format!("{OUTPUTS}/{file}"))
     }
 
-    /// Removes files that a crash left half written. Only while nothing writes to the workspace.
-    pub fn sweep(&self) -> Result<(), WorkspaceError> {
-        match self.dir()?.remove_dir_all(format!("{PRIVATE}/tmp")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(WorkspaceError::Unusable { doing: "sweep", source: error })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// A folder of the server's own, made if need be. Whatever else has its name is removed first.
     pub(super) fn private(&self, folder: &str) -> Result<Dir, WorkspaceError> {
         let path = format!("{PRIVATE}/{folder}");

@@ -102,6 +102,29 @@ impl Workspace {
             .map_err(|_| WorkspaceError::NotText { name: shown(name.as_str()) })
     }
 
+    /// What has the name itself: a link is a link.
+    pub(crate) fn kind(&self, name: &Name) -> Result<FileKind, WorkspaceError> {
+        let found = self.dir()?.symlink_metadata(name.path());
+        let found = found.map_err(|e| WorkspaceError::io("look at", name.as_str(), e))?;
+        Ok(kind_of(found.file_type()))
+    }
+
+    /// The name without links in it, of something that is there and may be written.
+    pub(crate) fn real_name(&self, name: &Name) -> Result<Name, WorkspaceError> {
+        name.writable()?;
+        let real = self
+            .dir()?
+            .canonicalize(name.path())
+            .map_err(|e| WorkspaceError::io("open", name.as_str(), e))?;
+        let Some(real) = real.to_str() else {
+            return Err(WorkspaceError::NotText { name: shown(name.as_str()) });
+        };
+        if is_private(real) {
+            return Err(WorkspaceError::Reserved { name: shown(name.as_str()) });
+        }
+        Name::folder(real)
+    }
+
     fn stat_file(&self, name: &Name) -> Result<(), WorkspaceError> {
         let metadata =
             self.dir()?.metadata(name.path()).map_err(|e| WorkspaceError::io("open", name.as_str(), e))?;

@@ -341,3 +341,76 @@ async fn streams_are_copied_in_whole_or_not_at_all() {
     assert!(!place.host(".miteos/tmp").exists());
     place.workspace.sweep().unwrap();
 }
+
+/// Folders in folders, deeper than any path and than a stack is long. Made by moving what there is into a new one.
+fn nest(inside: &Path, depth: usize) {
+    let mut at = std::fs::File::open(inside).unwrap();
+    for _ in 0..depth {
+        rustix::fs::mkdirat(&at, "d", rustix::fs::Mode::from_raw_mode(0o755)).unwrap();
+        let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::RDONLY;
+        at = rustix::fs::openat(&at, "d", flags, rustix::fs::Mode::empty()).unwrap().into();
+    }
+    rustix::fs::openat(
+        &at,
+        "file",
+        rustix::fs::OFlags::CREATE | rustix::fs::OFlags::WRONLY,
+        rustix::fs::Mode::from_raw_mode(0o600),
+    )
+    .unwrap();
+}
+
+#[test]
+fn trees_of_any_depth_are_removed() {
+    let place = place();
+    place.workspace.write(&name("kept"), b"x").unwrap();
+    std::fs::create_dir(place.host("tree")).unwrap();
+    nest(&place.host("tree"), 20_000);
+    // Names that the moved folders want, taken by a file and by a full folder; and a link out.
+    std::fs::write(place.host("tree/.removed-1"), "").unwrap();
+    std::fs::create_dir_all(place.host("tree/.removed-2/full")).unwrap();
+    symlink(place.around.path(), place.host("tree/.removed-3")).unwrap();
+    place.workspace.delete_tree(&name("tree")).unwrap();
+    assert!(!place.host("tree").exists() && place.host("kept").exists());
+
+    place.workspace.write(&name("x"), b"x").unwrap();
+    nest(&place.host(".miteos/tmp"), 5_000);
+    place.workspace.sweep().unwrap();
+    assert!(!place.host(".miteos/tmp").exists());
+
+    nest(&place.host(""), 5_000);
+    Workspace::remove(&place.host("")).unwrap();
+    assert!(!place.host("").exists());
+    Workspace::remove(&place.host("")).unwrap();
+    place.secret_is_safe();
+}
+
+#[test]
+fn what_a_program_has_locked_up_is_opened_and_removed() {
+    let place = place();
+    std::fs::create_dir_all(place.host("tree/a/b")).unwrap();
+    std::fs::write(place.host("tree/a/b/c"), "").unwrap();
+    for folder in ["tree/a/b", "tree/a", "tree"] {
+        std::fs::set_permissions(place.host(folder), std::fs::Permissions::from_mode(0o000)).unwrap();
+    }
+    place.workspace.delete_tree(&name("tree")).unwrap();
+    assert!(!place.host("tree").exists());
+    let root = place.host("");
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let again = Workspace::open(root).unwrap();
+    again.write(&name("x"), b"x").unwrap();
+    assert_eq!(std::fs::metadata(place.host("")).unwrap().permissions().mode() & 0o700, 0o700);
+}
+
+#[test]
+fn the_first_use_in_a_process_removes_what_a_crash_left() {
+    let around = TempDir::new().unwrap();
+    let root = around.path().join("ws");
+    std::fs::create_dir_all(root.join(".miteos/tmp")).unwrap();
+    std::fs::write(root.join(".miteos/tmp/1-1"), "half").unwrap();
+    let first = Workspace::open(root.clone()).unwrap();
+    assert!(!root.join(".miteos/tmp").exists());
+    let staged = first.stage(&name("x")).unwrap();
+    let _second = Workspace::open(root.clone()).unwrap();
+    staged.put(&first, &name("x")).unwrap();
+    assert!(root.join("x").exists(), "a later use sweeps nothing, since something may be under way");
+}

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use super::Workspace;
 use super::error::{WorkspaceError, shown};
 use super::name::{Name, is_private};
+use super::remove::remove_tree;
 
 /// How often another temporary name is tried when one is taken.
 const MAX_TEMPORARY_TRIES: u32 = 1000;
@@ -84,7 +85,11 @@ impl Workspace {
     /// Removes a folder with everything in it; links in it are removed, not followed.
     pub fn delete_tree(&self, name: &Name) -> Result<(), WorkspaceError> {
         self.may_write(name)?;
-        self.dir()?.remove_dir_all(name.path()).map_err(|e| WorkspaceError::io("delete", name.as_str(), e))
+        let io = |e| WorkspaceError::io("delete", name.as_str(), e);
+        if !self.dir()?.symlink_metadata(name.path()).map_err(io)?.is_dir() {
+            return Err(io(std::io::ErrorKind::NotADirectory.into()));
+        }
+        remove_tree(self.dir()?, name.path()).map_err(io)
     }
 
     /// Refuses the server's folder, named as it is or reached through a link, and ways out.

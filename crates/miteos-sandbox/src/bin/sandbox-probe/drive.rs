@@ -51,6 +51,7 @@ async fn answer(request: Request) -> Result<Answer, Box<dyn Error>> {
         runtime_dir: request.runtime_dir,
         helper: std::env::current_exe()?,
         read_only_binds: Vec::new(),
+        hidden_folders: Vec::new(),
         max_concurrent: request.max_concurrent,
         drop_uid_base: 64_000,
     };

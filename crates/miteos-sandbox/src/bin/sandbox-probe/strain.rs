@@ -16,6 +16,8 @@ pub fn run(name: &str, rest: &[&str]) -> Outcome {
         ("processes", [most]) => processes(most.parse()?)?,
         ("memory", [most]) => memory(most.parse()?),
         ("tree-memory", [children, each]) => return tree_memory(children.parse()?, each.parse()?),
+        ("churn-memory", [children, each]) => return churn_memory(children.parse()?, each.parse()?),
+        ("leaderless-memory", [mib]) => return leaderless_memory(mib.parse()?),
         ("inherited-memory", [children, mib]) => return inherited_memory(children.parse()?, mib.parse()?),
         ("shared-memory", [mib]) => {
             raw::shared_memory(mib.parse::<usize>()? * MIB)?;
@@ -23,6 +25,7 @@ pub fn run(name: &str, rest: &[&str]) -> Outcome {
         }
         ("fill", [path, most]) => fill(path, most.parse()?)?,
         ("fill-files", [folder, each, most]) => fill_files(folder, each.parse()?, most.parse()?)?,
+        ("fill-nameless", [each, most]) => fill_nameless(each.parse()?, most.parse()?)?,
         ("entries", [folder, most]) => entries(folder, most.parse()?),
         ("deep", [most]) => deep(most.parse()?)?,
         ("files", [most]) => files(most.parse()?),
@@ -85,6 +88,30 @@ fn tree_memory(children: usize, each: usize) -> Outcome {
     raw::sleep_for_ever()
 }
 
+/// As [`tree_memory`], while the parent's threads come and go all the time.
+fn churn_memory(children: usize, each: usize) -> Outcome {
+    for _ in 0..children {
+        if raw::fork()?.is_none() {
+            let got = memory_kept(each);
+            drop(got);
+            raw::exit(0);
+        }
+    }
+    loop {
+        let threads: Vec<_> = (0..40).filter_map(|_| std::thread::Builder::new().spawn(|| ()).ok()).collect();
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Memory of a process whose first thread has ended.
+fn leaderless_memory(mib: usize) -> Outcome {
+    std::thread::spawn(move || memory_kept(mib));
+    raw::call(libc::SYS_exit, [0])?;
+    Ok("the first thread goes on".to_owned())
+}
+
 /// Children that have all of their parent's memory and change none of it.
 fn inherited_memory(children: usize, mib: usize) -> Outcome {
     let held = vec![1_u8; mib * MIB];
@@ -119,6 +146,21 @@ fn fill(path: &str, most: usize) -> Result<usize, Box<dyn Error>> {
 fn fill_files(folder: &str, each: usize, most: usize) -> Result<usize, Box<dyn Error>> {
     for number in 0..most {
         fill(&Path::new(folder).join(format!("part{number}")).to_string_lossy(), each)?;
+    }
+    raw::sleep_for_ever()
+}
+
+/// Open files of `each` MiB without a name, then waits to be found.
+fn fill_nameless(each: usize, most: usize) -> Result<usize, Box<dyn Error>> {
+    let mut held = Vec::new();
+    for number in 0..most {
+        let path = format!("nameless{number}");
+        let mut file = File::create(&path)?;
+        std::fs::remove_file(&path)?;
+        for _ in 0..each {
+            file.write_all(&[1; MIB])?;
+        }
+        held.push(file);
     }
     raw::sleep_for_ever()
 }

@@ -74,12 +74,16 @@ async fn a_program_that_never_ran_may_be_tried_again() {
 
 #[tokio::test]
 async fn programs_that_cannot_run_say_why() {
-    let none = ScriptedCode::new(|job| Err(CodeError::NoInterpreter(job.command[0].clone())));
+    let none = ScriptedCode::new(|job| {
+        let cause = "it is in none of the folders of PATH".to_owned();
+        Err(CodeError::NoInterpreter { program: job.command[0].clone(), cause })
+    });
     let house = House::with(none, SearchConfig::keyless());
     let told = failure(&house.ctx, "code_exec", json!({"language": "javascript", "code": "1"})).await;
     assert_eq!(
         told,
-        "javascript programs cannot be run: node is not installed on the server; use another language"
+        "javascript programs cannot be run: node could not be started: it is in none of the folders of PATH; shorten \
+         the program or use another language"
     );
     let mut off = ScriptedCode::new(|_| Ok(exited(0, "")));
     std::sync::Arc::get_mut(&mut off).unwrap().off = Some("no sandbox works here; mend it".to_owned());
