@@ -13,7 +13,8 @@ const SET_VERSION: &str = "INSERT INTO schema_version (id, version) VALUES (1, $
     ON CONFLICT (id) DO UPDATE SET version = excluded.version";
 
 /// Step n leads from schema n to schema n + 1.
-const STEPS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+const STEPS: &[&str] =
+    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_webhooks.sql")];
 
 /// Brings the schema up to date; refuses one that is newer than this program.
 pub(crate) fn migrate(db: &Connection) -> Result<(), StoreError> {
