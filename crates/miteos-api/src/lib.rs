@@ -16,6 +16,7 @@ pub mod health;
 pub mod keys;
 pub mod subtasks;
 pub mod tasks;
+pub mod webhooks;
 pub mod words;
 pub mod workspaces;
 pub mod ws;
@@ -32,8 +33,12 @@ pub use tasks::{
     CompletedTask, CompletedTaskList, CreateTask, CreateTaskConfig, ListTasks, Task, TaskConfig, TaskList,
     UpdateTask, UpdateTaskConfig,
 };
+pub use webhooks::{
+    CreateWebhook, CreatedWebhook, Delivery, DeliveryList, ListDeliveries, RotateSecret, RotatedSecret,
+    UpdateWebhook, Webhook, WebhookTest,
+};
 pub use words::{
-    AgentStatus, AgentType, ApprovalStatus, DeployTarget, Environment, FileKind, Risk, SubtaskStatus,
-    TaskStatus, Tier, UnknownWord, WorkspaceStatus,
+    AgentStatus, AgentType, ApprovalStatus, DeliveryStatus, DeployTarget, Environment, FileKind, Risk,
+    SubtaskStatus, TaskStatus, Tier, UnknownWord, WebhookStatus, WorkspaceStatus,
 };
 pub use workspaces::{CreateWorkspace, ListFiles, Workspace, WorkspaceFile};

@@ -9,10 +9,13 @@ use miteos_core::ids::TaskId;
 use miteos_store::Scope;
 use tokio::sync::watch;
 
+use crate::followed::Followed;
+
 #[derive(Default)]
 pub struct Feed {
     tasks: Topic<TaskId>,
     accounts: Topic<Scope>,
+    followed: Followed,
 }
 
 impl Feed {
@@ -20,6 +23,12 @@ impl Feed {
     pub fn publish(&self, task: TaskId, scope: Scope, seq: u64) {
         self.tasks.publish(task, seq);
         self.accounts.bump(scope);
+        self.followed.mark(scope);
+    }
+
+    /// The accounts that are followed all at once.
+    pub fn followed(&self) -> &Followed {
+        &self.followed
     }
 
     /// The value is the last known `seq`; it only tells that there may be more, the journal says what.

@@ -13,6 +13,7 @@ mod ranges;
 mod repeat;
 mod router;
 mod tasks;
+mod webhooks;
 mod workspaces;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
 use crate::tasks::Live;
+use crate::webhooks::Webhooks;
 
 pub use router::router;
 
@@ -37,6 +39,7 @@ use error::ApiError;
 pub struct App {
     pub deps: Arc<Deps>,
     pub engine: Engine,
+    pub webhooks: Webhooks,
     pub sandbox: Arc<LateSandbox>,
     pub master: MasterKey,
     /// The address that links begin with, without a slash at its end.

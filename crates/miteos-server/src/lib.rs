@@ -10,6 +10,7 @@ mod clock;
 mod engine;
 mod errors;
 mod feed;
+mod followed;
 mod http;
 mod keys;
 mod project;
@@ -21,6 +22,7 @@ mod services;
 mod tasks;
 mod tier;
 mod views;
+mod webhooks;
 
 /// The sandbox, for the binary: its helper runs first thing in `main`.
 pub mod sandbox;
@@ -30,5 +32,8 @@ pub use config::Config;
 pub use keys::{BootstrapKeys, KEYS_FILE};
 pub use miteos_models as models;
 pub use miteos_store::{CrashHook, FaultHook};
-pub use miteos_tools::{http::EgressPolicy, search::SearchConfig};
+pub use miteos_tools::{
+    http::{EgressPolicy, Names, SystemNames},
+    search::SearchConfig,
+};
 pub use server::{Server, StartError};

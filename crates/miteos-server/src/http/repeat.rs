@@ -15,6 +15,7 @@ use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::read_body;
+use crate::secrets::Sealed;
 
 /// Longest key (bytes).
 const MAX_NAME_BYTES: usize = 255;
@@ -44,14 +45,18 @@ impl Repeatable {
 
     /// The answer that the request has had already.
     pub async fn known(&self, app: &App) -> Result<Option<Response>, ApiError> {
+        self.stored(app).await?.map(|row| self.again(&row)).transpose()
+    }
+
+    /// As [`Self::known`], for answers that were stored with [`Self::sealed_row`].
+    pub async fn known_sealed(&self, app: &App) -> Result<Option<Response>, ApiError> {
+        self.stored(app).await?.map(|row| self.again_sealed(app, row)).transpose()
+    }
+
+    async fn stored(&self, app: &App) -> Result<Option<IdempotencyRow>, ApiError> {
         let Some(name) = &self.name else { return Ok(None) };
-        let row = app
-            .deps
-            .tasks
-            .store
-            .answer(self.key, self.method.clone(), self.path.clone(), name.clone())
-            .await?;
-        row.map(|row| self.again(&row)).transpose()
+        let store = &app.deps.tasks.store;
+        Ok(store.answer(self.key, self.method.clone(), self.path.clone(), name.clone()).await?)
     }
 
     /// The stored answer again, if it is that of the same request.
@@ -64,6 +69,36 @@ impl Repeatable {
         let mut response = json_answer(status, row.body.clone());
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
         Ok(response)
+    }
+
+    /// As [`Self::again`], for an answer that was stored with [`Self::sealed_row`].
+    pub fn again_sealed(&self, app: &App, row: IdempotencyRow) -> Result<Response, ApiError> {
+        if row.fingerprint != self.fingerprint {
+            return self.again(&row);
+        }
+        let opened = app.master.open(Sealed::Answer, &self.owner(), &row.body);
+        let body = opened.map_err(|error| ApiError::internal(&error))?;
+        self.again(&IdempotencyRow { body, ..row })
+    }
+
+    /// As [`Self::row`], for an answer that shows a secret: only the master key can read what is stored.
+    pub fn sealed_row(
+        &self,
+        app: &App,
+        status: StatusCode,
+        body: &[u8],
+        at: Timestamp,
+    ) -> Result<Option<IdempotencyRow>, ApiError> {
+        let Some(row) = self.row(status, &[], at) else { return Ok(None) };
+        let sealed = app.master.seal(Sealed::Answer, &self.owner(), body);
+        let body = sealed.map_err(|error| ApiError::internal(&error))?;
+        Ok(Some(IdempotencyRow { body, ..row }))
+    }
+
+    /// What a sealed answer is bound to: this request.
+    fn owner(&self) -> String {
+        let name = self.name.as_deref().unwrap_or_default();
+        format!("{} {} {} {name}", self.key, self.method, self.path)
     }
 
     /// What is stored with the effect.

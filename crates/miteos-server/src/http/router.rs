@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 
 use super::extract::MAX_BODY_BYTES;
-use super::{App, agents, approvals, deliverables, events, health, layers, tasks, workspaces};
+use super::{App, agents, approvals, deliverables, events, health, layers, tasks, webhooks, workspaces};
 
 pub fn router(app: Arc<App>) -> Router {
     let v1 = Router::new()
@@ -33,6 +33,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/agents/{id}/guide", post(agents::guide))
         .route("/agents/{id}/approve/{approval}", post(agents::approve))
         .route("/approvals", get(approvals::list))
+        .route("/webhooks", post(webhooks::create).get(webhooks::list))
+        .route("/webhooks/{id}", get(webhooks::get).patch(webhooks::update).delete(webhooks::remove))
+        .route("/webhooks/{id}/test", post(webhooks::test))
+        .route("/webhooks/{id}/rotate-secret", post(webhooks::rotate_secret))
+        .route("/webhooks/{id}/deliveries", get(webhooks::deliveries))
+        .route("/webhooks/{id}/deliveries/{delivery}/redeliver", post(webhooks::redeliver))
         .route("/workspaces", post(workspaces::create).get(workspaces::list))
         .route("/workspaces/{id}", get(workspaces::get).delete(workspaces::remove))
         .route("/workspaces/{id}/deliverables", get(workspaces::deliverables))
