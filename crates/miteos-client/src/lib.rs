@@ -16,6 +16,7 @@ mod retry;
 mod sse;
 mod stream;
 mod tasks;
+mod webhooks;
 mod workspaces;
 
 pub use client::{Builder, Client};

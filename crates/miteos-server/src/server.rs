@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use miteos_models::Models;
@@ -95,6 +95,7 @@ impl Server {
             http: deps.services.http.clone(),
             master: master.clone(),
             timeout: config.webhook_timeout,
+            last: Mutex::default(),
         });
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));

@@ -12,11 +12,13 @@ pub use dispatch::Webhooks;
 pub use message::{PING, checked};
 pub use secret::Secret;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use miteos_core::ids::DeliveryId;
 use miteos_store::Store;
 use miteos_tools::http::Guarded;
+use ulid::Ulid;
 
 use crate::clock::{Clock, Ids};
 use crate::feed::Feed;
@@ -34,4 +36,18 @@ pub struct Parts {
     pub http: Guarded,
     pub master: MasterKey,
     pub timeout: Duration,
+    /// The last id that a delivery was given.
+    pub last: Mutex<Ulid>,
+}
+
+impl Parts {
+    /// An id behind all that were given before, so that a list of deliveries has the order of their events even
+    /// within a millisecond.
+    fn delivery_id(&self) -> DeliveryId {
+        let fresh = self.ids.ulid(self.clock.now());
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = if fresh.timestamp_ms() > last.timestamp_ms() { Ok(fresh) } else { last.increment() };
+        *last = next.unwrap_or(fresh);
+        DeliveryId(*last)
+    }
 }

@@ -8,6 +8,7 @@ mod model;
 mod run;
 mod serve;
 mod task;
+mod webhook;
 mod workspace;
 
 use clap::CommandFactory;
@@ -26,6 +27,7 @@ pub async fn dispatch(context: &Context<'_>, command: Command) -> Result<Exit, F
         Command::Approve(approve) => approvals::approve(context, approve).await,
         Command::Reject(reject) => approvals::reject(context, reject).await,
         Command::Workspace(workspace) => workspace::workspace(context, workspace).await,
+        Command::Webhook(webhook) => webhook::webhook(context, webhook).await,
         Command::Model(model) => model::model(context, model).await,
         Command::Doctor(doctor) => doctor::doctor(context, doctor).await,
         Command::Completions { shell } => Ok(completions(context, shell)),

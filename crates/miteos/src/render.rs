@@ -15,6 +15,7 @@ pub mod table;
 pub mod text;
 pub mod tree;
 pub mod units;
+pub mod webhooks;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use miteos_store::{DeliveryRow, DeliveryState, Scope, StoreError, WebhookRow, We
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::worker::{self, KEEP_EVERY, Left, Shared};
+use super::worker::{self, KEEP_ALL, KEEP_EVERY, Left, Shared};
 use super::{PING, Parts, attempt, message};
 use crate::errors::chain;
 use crate::runner::Slot;
@@ -103,7 +103,12 @@ impl Webhooks {
 
     /// Takes what the webhook's list wants up to now, before another list holds.
     pub async fn catch_up(&self, id: WebhookId) -> Result<(), StoreError> {
-        worker::take(&self.inner.shared.parts, id).await.map(|_| ())
+        worker::take(&self.inner.shared.parts, id, KEEP_ALL).await.map(|_| ())
+    }
+
+    /// The id of a delivery that is made now.
+    pub fn delivery_id(&self) -> DeliveryId {
+        self.inner.shared.parts.delivery_id()
     }
 
     /// Something is due now.
@@ -130,7 +135,7 @@ impl Webhooks {
         let Shared { parts, abort, .. } = &*self.inner.shared;
         let now = parts.clock.now();
         let ping = DeliveryRow {
-            id: DeliveryId(parts.ids.ulid(now)),
+            id: parts.delivery_id(),
             webhook: row.id,
             event: EventId(parts.ids.ulid(now)),
             kind: PING.to_owned(),

@@ -3,12 +3,13 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use miteos_core::ids::{DeliveryId, EventId, WebhookId, event_id};
+use miteos_core::ids::{DeliveryId, WebhookId, event_id};
 use miteos_core::time::Timestamp;
 use miteos_store::{
-    DeliveryRow, DeliveryState, EventHead, MAX_PENDING_DELIVERIES, Recorded, StoreError, Taken, WebhookRow,
-    WebhookState,
+    DeliveryRow, DeliveryState, EventHead, MAX_PENDING_DELIVERIES, Recorded, Settled, StoreError, Taken,
+    WebhookRow, WebhookState,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -18,24 +19,29 @@ use super::{Parts, attempt, message};
 use crate::errors::chain;
 use crate::runner::Slot;
 
-/// Attempts of one webhook in the air at once.
+/// Attempts of one webhook in the air at once, as long as they succeed.
 const MAX_AT_ONCE: usize = 4;
-/// Of one whose last attempt failed: it may be dead, and then each attempt costs a whole time-out.
-const MAX_AT_ONCE_FAILING: usize = 1;
-/// Attempts of all webhooks in the air at once. Those that fail have places of their own, so that any number of dead
-/// receivers takes none from the others.
-const MAX_HEALTHY: usize = 128;
-const MAX_FAILING: usize = 64;
+/// Of one whose last attempt failed, or which has not yet shown that it answers: it may be dead, and then each attempt
+/// costs a whole time-out.
+const MAX_AT_ONCE_UNSURE: usize = 1;
+/// Attempts of all webhooks in the air at once. Those that fail or are slow have places of their own, so that dead
+/// receivers take none from the others.
+const MAX_QUICK: usize = 128;
+const MAX_SLOW: usize = 128;
+/// An attempt that takes longer goes to the places of the slow ones, if there is room.
+const QUICK: Duration = Duration::from_secs(2);
 /// Events looked at in one read, and taken in one write.
 const PAGE: usize = 500;
 /// A cursor is written although nothing matched once it has come this far: what a start reads again at most.
 pub const KEEP_EVERY: i64 = 1_000;
+/// It is written whenever it has moved.
+pub const KEEP_ALL: i64 = 1;
 
 /// What the workers share.
 pub struct Shared {
     pub parts: Parts,
-    healthy: Semaphore,
-    failing: Semaphore,
+    quick: Semaphore,
+    slow: Semaphore,
     /// Nothing new is begun any more.
     pub shutdown: CancellationToken,
     /// What is in the air is dropped.
@@ -46,8 +52,8 @@ impl Shared {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
-            healthy: Semaphore::new(MAX_HEALTHY),
-            failing: Semaphore::new(MAX_FAILING),
+            quick: Semaphore::new(MAX_QUICK),
+            slow: Semaphore::new(MAX_SLOW),
             shutdown: CancellationToken::new(),
             abort: CancellationToken::new(),
         }
@@ -70,17 +76,19 @@ pub enum Left {
 pub async fn run(shared: Arc<Shared>, id: WebhookId, slot: Arc<Slot>) -> Result<Left, StoreError> {
     let store = &shared.parts.store;
     let mut flights = Flights::default();
+    let mut answers = false;
     loop {
         slot.take_dirty();
         if shared.shutdown.is_cancelled() {
             flights.land().await?;
             return Ok(Left::Shutdown);
         }
-        let Some(row) = take(&shared.parts, id).await? else {
+        let Some(row) = take(&shared.parts, id, KEEP_EVERY).await? else {
             flights.land().await?;
             return Ok(Left::Gone);
         };
-        let room = room(&row).saturating_sub(flights.len());
+        let most = if answers && row.failing_since.is_none() { MAX_AT_ONCE } else { MAX_AT_ONCE_UNSURE };
+        let room = most.saturating_sub(flights.len());
         let now = shared.parts.clock.now();
         if room > 0 {
             let due = store.due_deliveries(id, now, flights.len() + room).await?;
@@ -95,19 +103,14 @@ pub async fn run(shared: Arc<Shared>, id: WebhookId, slot: Arc<Slot>) -> Result<
             let next = store.next_delivery(id, Timestamp::default()).await?;
             return Ok(Left::Parked { next, cursor: row.cursor });
         }
-        let full = flights.len() >= self::room(&row);
-        let next = if full { None } else { store.next_delivery(id, now).await? };
+        let next = if flights.len() >= most { None } else { store.next_delivery(id, now).await? };
         tokio::select! {
-            landed = flights.next() => landed?,
+            landed = flights.next() => answers = landed?,
             () = slot.woken() => {}
             () = until(&shared.parts, next) => {}
             () = shared.shutdown.cancelled() => {}
         }
     }
-}
-
-fn room(row: &WebhookRow) -> usize {
-    if row.failing_since.is_some() { MAX_AT_ONCE_FAILING } else { MAX_AT_ONCE }
 }
 
 async fn until(parts: &Parts, next: Option<Timestamp>) {
@@ -118,8 +121,8 @@ async fn until(parts: &Parts, next: Option<Timestamp>) {
 }
 
 /// Takes the events behind the cursor, as many as may wait. Gives the webhook as it is then; `None` if there is none
-/// that events are sent to.
-pub async fn take(parts: &Parts, id: WebhookId) -> Result<Option<WebhookRow>, StoreError> {
+/// that events are sent to. A cursor that has moved by less than `keep` over events that do not match is not written.
+pub async fn take(parts: &Parts, id: WebhookId, keep: i64) -> Result<Option<WebhookRow>, StoreError> {
     loop {
         let row = match parts.store.webhook(id).await? {
             Some(row) if row.state == WebhookState::Enabled => row,
@@ -131,10 +134,10 @@ pub async fn take(parts: &Parts, id: WebhookId) -> Result<Option<WebhookRow>, St
             return Ok(Some(row));
         }
         let (to, found, more) = ahead(parts, &row, room).await?;
-        if found.is_empty() && to - row.cursor < KEEP_EVERY {
+        if found.is_empty() && to - row.cursor < keep {
             return Ok(Some(row));
         }
-        let deliveries = deliveries(parts, &row, &found);
+        let deliveries = found.iter().map(|head| fresh(parts, &row, head)).collect();
         // If somebody else has moved the cursor, the next round reads behind it.
         let taken = Taken { webhook: id, from: row.cursor, to, deliveries };
         if parts.store.take_events(taken).await? && !more {
@@ -169,30 +172,12 @@ async fn ahead(
     }
 }
 
-fn deliveries(parts: &Parts, row: &WebhookRow, found: &[EventHead]) -> Vec<DeliveryRow> {
+fn fresh(parts: &Parts, row: &WebhookRow, head: &EventHead) -> DeliveryRow {
     let now = parts.clock.now();
-    let mut id = parts.ids.ulid(now);
-    found
-        .iter()
-        .map(|head| {
-            // One behind the other, so that a list of them has the order of the events.
-            id = id.increment().unwrap_or_else(|_| parts.ids.ulid(now));
-            pending(DeliveryId(id), row.id, event_id(head.task, head.seq, head.at), head, now)
-        })
-        .collect()
-}
-
-fn pending(
-    id: DeliveryId,
-    webhook: WebhookId,
-    event: EventId,
-    head: &EventHead,
-    now: Timestamp,
-) -> DeliveryRow {
     DeliveryRow {
-        id,
-        webhook,
-        event,
+        id: parts.delivery_id(),
+        webhook: row.id,
+        event: event_id(head.task, head.seq, head.at),
         kind: head.kind.clone(),
         source: Some((head.task, head.seq)),
         event_at: head.at,
@@ -203,32 +188,45 @@ fn pending(
     }
 }
 
-/// One attempt from its place in the air to its record.
-async fn fly(shared: Arc<Shared>, delivery: DeliveryRow, failing: bool) -> Result<(), StoreError> {
-    let places = if failing { &shared.failing } else { &shared.healthy };
-    let Ok(_place) = places.acquire().await else { return Ok(()) };
+/// One attempt from its place in the air to its record. Whether the receiver took it.
+async fn fly(shared: Arc<Shared>, delivery: DeliveryRow, failing: bool) -> Result<bool, StoreError> {
+    let places = if failing { &shared.slow } else { &shared.quick };
+    let Ok(mut place) = places.acquire().await else { return Ok(false) };
     // While it waited, the address, the secret or everything may have changed.
     let parts = &shared.parts;
     let row = match parts.store.webhook(delivery.webhook).await? {
         Some(row) if row.state == WebhookState::Enabled => row,
-        Some(_) | None => return Ok(()),
+        Some(_) | None => return Ok(false),
     };
     if shared.shutdown.is_cancelled() {
-        return Ok(());
+        return Ok(false);
     }
-    let Some(outcome) = attempt::make(parts, &row, &delivery, &shared.abort).await? else { return Ok(()) };
+    let mut made = std::pin::pin!(attempt::make(parts, &row, &delivery, &shared.abort));
+    let early = tokio::time::timeout(QUICK, &mut made).await;
+    let outcome = match early {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            if !failing && let Ok(other) = shared.slow.try_acquire() {
+                place = other;
+            }
+            made.await
+        }
+    };
+    drop(place);
+    let Some(outcome) = outcome? else { return Ok(false) };
     let tried = outcome.tried(&delivery);
+    let taken = tried.settled == Settled::Delivered;
     let why = tried.attempt.error.clone().unwrap_or_default();
     if let Recorded::Done { disabled: true } = parts.store.record_attempt(tried).await? {
         tracing::warn!(webhook = %row.id, why, "a webhook was disabled");
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// Attempts in the air.
 #[derive(Default)]
 struct Flights {
-    tasks: JoinSet<(DeliveryId, Result<(), StoreError>)>,
+    tasks: JoinSet<(DeliveryId, Result<bool, StoreError>)>,
     ids: HashSet<DeliveryId>,
 }
 
@@ -248,14 +246,14 @@ impl Flights {
     fn start(
         &mut self,
         id: DeliveryId,
-        flight: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+        flight: impl Future<Output = Result<bool, StoreError>> + Send + 'static,
     ) {
         self.ids.insert(id);
         self.tasks.spawn(async move { (id, flight.await) });
     }
 
-    /// Until one has landed; for ever if none is in the air.
-    async fn next(&mut self) -> Result<(), StoreError> {
+    /// Until one has landed, and whether the receiver took it; for ever if none is in the air.
+    async fn next(&mut self) -> Result<bool, StoreError> {
         match self.tasks.join_next().await {
             Some(Ok((id, landed))) => {
                 self.ids.remove(&id);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod harness;
+mod receiver;
 mod standin;
 
 mod bad_input;
@@ -14,3 +15,4 @@ mod plans;
 mod provider;
 mod steering;
 mod tiers;
+mod webhooks;

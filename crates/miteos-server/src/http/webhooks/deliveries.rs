@@ -111,7 +111,7 @@ pub async fn redeliver(
             json_answer(StatusCode::OK, answer)
         }
         DeliveryState::Pending { .. } | DeliveryState::Delivered | DeliveryState::Failed => {
-            let id = DeliveryId(app.ids.ulid(now));
+            let id = app.webhooks.delivery_id();
             let again = DeliveryRow { id, state: pending, attempts: 0, created_at: now, last: None, ..row };
             let answer = serde_json::to_vec(&shown(&again))?;
             store(&app, &repeat, again, StatusCode::CREATED, answer).await?
