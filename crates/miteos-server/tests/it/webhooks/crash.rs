@@ -117,7 +117,7 @@ async fn in_process_after_every_durable_write() {
         let receiver = Receiver::start(real(), |_, _| Answer::Status(200)).await;
         prepared(temp.path(), &standin, &receiver).await;
         if !crashed(temp.path(), &standin, k).await {
-            assert!(k > 15, "the run has {k} durable writes");
+            assert!(k > 8, "the run has {k} durable writes");
             break;
         }
         recovered(temp.path(), &standin, &receiver, k).await;
@@ -169,7 +169,7 @@ async fn kill_9_after_every_durable_write() {
             .await
             .unwrap();
         if status.success() {
-            assert!(k > 15, "the run has {k} durable writes");
+            assert!(k > 8, "the run has {k} durable writes");
             break;
         }
         assert_eq!(
