@@ -41,6 +41,8 @@ have_libclang() {
   return 1
 }
 
+have_venv() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
+
 have_pip() { python3 -m pip --version >/dev/null 2>&1 || python -m pip --version >/dev/null 2>&1; }
 
 is_there() {
@@ -54,6 +56,8 @@ is_there() {
     kill) [ -n "$(type -P kill)" ] ;;
     unshare) have unshare ;;
     pip) have_pip ;;
+    venv) have_venv ;;
+    node) have node && have npm ;;
   esac
 }
 
@@ -61,6 +65,8 @@ is_there() {
 needed=(cc)
 wanted=()
 if [ "$purpose" = tests ]; then
+  # What is sent to others is verified with their libraries for Python and JavaScript.
+  needed+=(venv node)
   # The sandbox is tested with each of its ways, and the crash tests kill processes.
   [ "$os" != Linux ] || needed+=(bwrap kill unshare)
 else
@@ -98,6 +104,11 @@ packages() {
       apt-get:libclang) echo clang libclang-dev ;;
       apt-get:kill) echo procps ;;
       apt-get:pip) echo python3 python3-pip ;;
+      apt-get:venv) echo python3 python3-venv ;;
+      apt-get:node | pacman:node | apk:node) echo nodejs npm ;;
+      dnf:node) echo nodejs nodejs-npm ;;
+      dnf:venv | apk:venv) echo python3 ;;
+      pacman:venv | brew:venv) echo python ;;
       dnf:cc) echo gcc ;;
       dnf:c++) echo gcc-c++ ;;
       dnf:libclang) echo clang clang-devel ;;

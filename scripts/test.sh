@@ -34,6 +34,7 @@ step() {
 }
 
 ./scripts/setup.sh --tests
+./scripts/test-clients.sh
 [ "$with_local_model" = no ] || ./scripts/setup.sh
 
 step 'scripts'
