@@ -174,7 +174,7 @@ impl Webhooks {
         let known = state.endpoints.get_mut(&row.id);
         if let Some(endpoint) = known {
             endpoint.events.clone_from(&row.events);
-            endpoint.seen = row.cursor;
+            (endpoint.seen, endpoint.kept) = (row.cursor, row.cursor);
             endpoint.gone = false;
         } else {
             let events = row.events.clone();

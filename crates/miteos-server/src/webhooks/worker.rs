@@ -260,10 +260,8 @@ impl Flights {
                 landed
             }
             Some(Err(panic)) => {
-                // Whose it was is not known: what is in the air is let land before anything is tried again.
+                // Whose it was is not known, so the worker ends with all that are in the air: they are sent again.
                 tracing::error!(error = %chain(&panic), "an attempt to deliver panicked");
-                while self.tasks.join_next().await.is_some() {}
-                self.ids.clear();
                 Err(StoreError::Panicked { doing: "deliver to a webhook" })
             }
             None => std::future::pending().await,
