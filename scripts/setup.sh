@@ -54,7 +54,6 @@ have_browser() {
 is_there() {
   case "$1" in
     chromium) have_browser ;;
-    venv) have_venv ;;
     cc) have cc ;;
     c++) have c++ ;;
     make) have make ;;
@@ -64,6 +63,8 @@ is_there() {
     kill) [ -n "$(type -P kill)" ] ;;
     unshare) have unshare ;;
     pip) have_pip ;;
+    venv) have_venv ;;
+    node) have node && have npm ;;
   esac
 }
 
@@ -71,10 +72,12 @@ is_there() {
 needed=(cc)
 wanted=()
 if [ "$purpose" = tests ]; then
+  # What is sent to others is verified with their libraries for Python and JavaScript.
+  needed+=(venv node)
   # The sandbox is tested with each of its ways, and the crash tests kill processes.
   [ "$os" != Linux ] || needed+=(bwrap kill unshare)
   # Streams are tested with the clients that people have: a browser, and a library of Python.
-  needed+=(chromium venv)
+  needed+=(chromium)
 else
   # The model inside the binary is C++. Its weights may come through pip. A second way to isolate programs.
   needed+=(c++ make cmake libclang)
@@ -111,6 +114,10 @@ packages() {
       apt-get:kill) echo procps ;;
       apt-get:pip) echo python3 python3-pip ;;
       apt-get:venv) echo python3 python3-venv ;;
+      apt-get:node | pacman:node | apk:node) echo nodejs npm ;;
+      dnf:node) echo nodejs nodejs-npm ;;
+      dnf:venv | apk:venv) echo python3 ;;
+      pacman:venv | brew:venv) echo python ;;
       dnf:cc) echo gcc ;;
       dnf:c++) echo gcc-c++ ;;
       dnf:libclang) echo clang clang-devel ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the libraries of others that our server is tested with (tests/clients) into the target folder. Does nothing
-# when they are there. Needs python3 with venv: ./scripts/setup.sh --tests gets it.
+# when they are there. Needs python3 with venv, node and npm: ./scripts/setup.sh --tests gets them.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -9,10 +9,12 @@ target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target/clients"
 target=$(cd "$target/clients" && pwd)
 
-if ! command -v python3 >/dev/null 2>&1; then
-  echo "test-clients.sh: python3 is missing; run: ./scripts/setup.sh --tests" >&2
-  exit 2
-fi
+for program in python3 node npm; do
+  if ! command -v "$program" >/dev/null 2>&1; then
+    echo "test-clients.sh: $program is missing; run: ./scripts/setup.sh --tests" >&2
+    exit 2
+  fi
+done
 
 # Whether the folder holds what these files ask for.
 is_done() {
@@ -28,9 +30,15 @@ if ! is_done "$target/python" "${python_from[@]}"; then
     echo "test-clients.sh: python3 cannot make an environment; run: ./scripts/setup.sh --tests" >&2
     exit 2
   }
-  "$target/python/bin/python" -m pip install --quiet --disable-pip-version-check -r "${python_from[0]}" || {
-    echo "test-clients.sh: the packages of ${python_from[0]} could not be installed" >&2
-    exit 2
-  }
+  "$target/python/bin/python" -m pip install --quiet --disable-pip-version-check -r "${python_from[0]}"
   cat "${python_from[@]}" | cksum >"$target/python/.installed"
+fi
+
+node_from=(tests/clients/package.json tests/clients/package-lock.json)
+if ! is_done "$target/node" "${node_from[@]}"; then
+  rm -rf "$target/node"
+  mkdir -p "$target/node"
+  cp tests/clients/.npmrc "${node_from[@]}" "$target/node/"
+  (cd "$target/node" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+  cat "${node_from[@]}" | cksum >"$target/node/.installed"
 fi

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod subtasks;
 pub mod tasks;
 pub mod usage;
+pub mod webhooks;
 pub mod words;
 pub mod workspaces;
 pub mod ws;
@@ -36,8 +37,12 @@ pub use tasks::{
     UpdateTask, UpdateTaskConfig,
 };
 pub use usage::{ListUsage, Storage, Usage, UsageRow, UsageTotals};
+pub use webhooks::{
+    CreateWebhook, CreatedWebhook, Delivery, DeliveryList, ListDeliveries, RotateSecret, RotatedSecret,
+    UpdateWebhook, Webhook, WebhookTest,
+};
 pub use words::{
-    AgentStatus, AgentType, ApprovalStatus, DeployTarget, Environment, FileKind, GroupBy, Risk,
-    SubtaskStatus, TaskStatus, Tier, UnknownWord, WorkspaceStatus,
+    AgentStatus, AgentType, ApprovalStatus, DeliveryStatus, DeployTarget, Environment, FileKind, GroupBy,
+    Risk, SubtaskStatus, TaskStatus, Tier, UnknownWord, WebhookStatus, WorkspaceStatus,
 };
 pub use workspaces::{CreateWorkspace, ListFiles, Workspace, WorkspaceFile};

@@ -205,6 +205,23 @@ WorkspaceStatus, "workspace status" {
     Active = "active",
 });
 
+words!(/// Whether events are sent to a webhook.
+WebhookStatus, "webhook status" {
+    Enabled = "enabled",
+    /// Nothing is sent until it is enabled again; then it goes on where it stopped.
+    Disabled = "disabled",
+});
+
+words!(/// Where the delivery of an event is. `delivered` and `failed` are final.
+DeliveryStatus, "delivery status" {
+    /// It is tried, or will be tried again.
+    Pending = "pending",
+    /// The receiver has taken it.
+    Delivered = "delivered",
+    /// Every attempt failed; it can be sent again by hand.
+    Failed = "failed",
+});
+
 words!(/// What a name in a workspace stands for.
 FileKind, "file kind" {
     File = "file",
@@ -228,7 +245,7 @@ mod tests {
             )+};
         }
         check!(TaskStatus, SubtaskStatus, AgentType, AgentStatus, Risk, ApprovalStatus, DeployTarget);
-        check!(Environment, Tier, WorkspaceStatus, FileKind);
+        check!(Environment, Tier, WorkspaceStatus, WebhookStatus, DeliveryStatus, FileKind);
     }
 
     #[test]

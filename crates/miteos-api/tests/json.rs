@@ -3,9 +3,10 @@
 use miteos_api::events::data::{Action, ActionResult, AgentEnded, TaskData, Thinking, Totals, Usage};
 use miteos_api::{
     Agent, AgentStatus, AgentType, ApiKey, Approval, ApprovalList, ApprovalStatus, Asked, Check,
-    CompletedTask, CreateTask, CreateTaskConfig, CreatedApiKey, DecideApproval, Deliverable, Environment,
-    ErrorBody, Event, EventPage, EventType, FileKind, Guide, Health, Readiness, Risk, Share, Subtask,
-    SubtaskStatus, Success, Task, TaskConfig, TaskList, TaskStatus, Tier, UpdateTask, Workspace,
+    CompletedTask, CreateTask, CreateTaskConfig, CreatedApiKey, CreatedWebhook, DecideApproval, Deliverable,
+    Delivery, DeliveryList, DeliveryStatus, Environment, ErrorBody, Event, EventPage, EventType, FileKind,
+    Guide, Health, Readiness, Risk, RotatedSecret, Share, Subtask, SubtaskStatus, Success, Task, TaskConfig,
+    TaskList, TaskStatus, Tier, UpdateTask, UpdateWebhook, Webhook, WebhookStatus, WebhookTest, Workspace,
     WorkspaceFile, WorkspaceStatus, ws,
 };
 use serde_json::json;
@@ -325,4 +326,63 @@ fn socket_messages() {
             ws::ServerMessage::Error { detail: "no such message".into() },
         ]
     );
+}
+
+#[test]
+fn webhooks() {
+    let webhook = Webhook {
+        id: "wh_1".into(),
+        url: "https://example.org/hook".into(),
+        events: vec!["task.complete".into()],
+        description: None,
+        status: WebhookStatus::Disabled,
+        disabled_reason: Some("every attempt of five days has failed".into()),
+        failing_since: Some("2026-11-17T10:00:00Z".into()),
+        previous_secret_expires_at: None,
+        created_at: "2026-11-01T10:00:00Z".into(),
+    };
+    let made = CreatedWebhook { webhook: webhook.clone(), secret: "whsec_c2VjcmV0".into() };
+    assert!(!format!("{made:?}").contains("whsec_"));
+    assert_json_snapshot!("created_webhook", made);
+    let delivery = Delivery {
+        id: "whd_1".into(),
+        webhook_id: "wh_1".into(),
+        event_id: "evt_1".into(),
+        kind: "task.complete".into(),
+        task_id: Some("task_1".into()),
+        seq: Some(17),
+        status: DeliveryStatus::Pending,
+        attempts: 1,
+        created_at: "2026-11-22T10:00:00Z".into(),
+        last_attempt_at: Some("2026-11-22T10:00:00Z".into()),
+        next_attempt_at: Some("2026-11-22T10:00:05Z".into()),
+        response_status: Some(500),
+        duration_ms: Some(12),
+        error: Some("the answer was 500; 200 to 299 would mean that it was taken".into()),
+    };
+    let list = DeliveryList { deliveries: vec![delivery], total: 1, limit: 20, offset: 0 };
+    assert_json_snapshot!("delivery_list", list);
+    let test = WebhookTest {
+        ok: true,
+        response_status: Some(204),
+        duration_ms: 31,
+        error: None,
+        delivery_id: "whd_2".into(),
+    };
+    let rotated = RotatedSecret {
+        secret: "whsec_bmV3".into(),
+        previous_secret_expires_at: "2026-11-23T10:00:00Z".into(),
+    };
+    assert_json_snapshot!("webhook_answers", json!([test, rotated]));
+}
+
+#[test]
+fn a_change_of_a_webhook_tells_null_from_absent() {
+    let read = |text: &str| serde_json::from_str::<UpdateWebhook>(text).unwrap();
+    assert_eq!(read("{}"), UpdateWebhook::default());
+    assert_eq!(read(r#"{"description":null}"#).description, Some(None));
+    assert_eq!(read(r#"{"description":"x"}"#).description, Some(Some("x".into())));
+    for text in ["{}", r#"{"description":null}"#, r#"{"url":"u","events":["*"],"status":"enabled"}"#] {
+        assert_eq!(serde_json::to_string(&read(text)).unwrap(), text);
+    }
 }

@@ -18,6 +18,7 @@ mod retry;
 mod sse;
 mod stream;
 mod tasks;
+mod webhooks;
 mod workspaces;
 
 pub use client::{Builder, Client, is_same_server, is_this_machine};

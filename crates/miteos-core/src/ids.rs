@@ -87,6 +87,10 @@ id!(/// An immutable file that a task hands over.
     DeliverableId, "dlvr", "deliverable");
 id!(/// A folder that tasks work in.
     WorkspaceId, "ws", "workspace");
+id!(/// An address that events of an account are sent to.
+    WebhookId, "wh", "webhook");
+id!(/// One event on its way to one webhook, with all its attempts.
+    DeliveryId, "whd", "delivery");
 id!(/// An API key (its public name, never its secret).
     KeyId, "key", "key");
 id!(/// Whoever owns keys, tasks and workspaces. Never shown to clients.

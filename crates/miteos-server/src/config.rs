@@ -9,10 +9,11 @@ use miteos_models::{ModelsConfig, Provider};
 use miteos_sandbox::BackendChoice;
 use miteos_store::{CrashHook, FaultHook};
 use miteos_tools::Tool;
-use miteos_tools::http::EgressPolicy;
+use miteos_tools::http::{EgressPolicy, Names, SystemNames};
 use miteos_tools::search::SearchConfig;
 
 use crate::clock::{Clock, Ids, SystemClock};
+use crate::webhooks;
 
 pub use miteos_models::Secret;
 
@@ -72,6 +73,10 @@ pub struct Config {
     pub search: SearchConfig,
     /// Private addresses that outgoing calls may reach.
     pub egress: EgressPolicy,
+    /// How outgoing calls look names up.
+    pub names: Arc<dyn Names>,
+    /// How long the receiver of a webhook has for its whole answer.
+    pub webhook_timeout: Duration,
     /// Model calls an agent may make before it must answer.
     pub max_model_calls: u32,
     /// Settled as rejected after this long without an answer (ms).
@@ -105,6 +110,8 @@ impl Config {
             sandbox: SandboxSettings { backend: BackendChoice::Auto, helper, read_only_binds: Vec::new() },
             search: SearchConfig::keyless(),
             egress: EgressPolicy::default(),
+            names: Arc::new(SystemNames),
+            webhook_timeout: webhooks::DEFAULT_TIMEOUT,
             max_model_calls: DEFAULT_MAX_MODEL_CALLS,
             approval_expires_ms: DEFAULT_APPROVAL_EXPIRES_MS,
             streams: StreamTimes::default(),

@@ -21,6 +21,7 @@ pub use frame::Frame;
 pub use subscription::{FeedError, Page, Subscription};
 pub use types::Types;
 
+use crate::followed::Followed;
 use crate::project;
 
 /// Frames that are kept ready, of all logs together.
@@ -49,12 +50,13 @@ pub struct News<'a> {
 
 #[derive(Default)]
 pub struct Feed {
-    logs: Mutex<HashMap<Log, Followed>>,
+    logs: Mutex<HashMap<Log, Followers>>,
     kept: Mutex<Kept>,
+    followed: Followed,
 }
 
 /// A log that somebody follows.
-struct Followed {
+struct Followers {
     tip: Arc<Tip>,
     followers: usize,
 }
@@ -75,8 +77,14 @@ struct Kept {
 }
 
 impl Feed {
+    /// The accounts that are followed all at once.
+    pub fn followed(&self) -> &Followed {
+        &self.followed
+    }
+
     /// Tells those who follow the task or its account. Only after the commit.
     pub fn publish(&self, news: &News<'_>) {
+        self.followed.mark(news.scope);
         let (task, account) = {
             let logs = lock(&self.logs);
             let tip = |log| logs.get(&log).map(|followed| Arc::clone(&followed.tip));
@@ -99,7 +107,7 @@ impl Feed {
         let mut logs = lock(&self.logs);
         let followed = logs.entry(log).or_insert_with(|| {
             let tip = Tip { level: watch::Sender::new(0), frames: Mutex::default() };
-            Followed { tip: Arc::new(tip), followers: 0 }
+            Followers { tip: Arc::new(tip), followers: 0 }
         });
         followed.followers += 1;
         let (tip, news) = (Arc::clone(&followed.tip), followed.tip.level.subscribe());

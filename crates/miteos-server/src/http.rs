@@ -19,6 +19,7 @@ mod steer;
 mod tasks;
 mod uploads;
 mod usage;
+mod webhooks;
 mod workspaces;
 mod ws;
 
@@ -38,6 +39,7 @@ use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
 use crate::tasks::Live;
+use crate::webhooks::Webhooks;
 
 pub use router::router;
 pub use usage::Measured;
@@ -50,6 +52,7 @@ use repeat::InFlight;
 pub struct App {
     pub deps: Arc<Deps>,
     pub engine: Engine,
+    pub webhooks: Webhooks,
     pub sandbox: Arc<LateSandbox>,
     pub master: MasterKey,
     /// The address that links begin with, without a slash at its end.

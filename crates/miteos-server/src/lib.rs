@@ -11,6 +11,7 @@ mod connections;
 mod engine;
 mod errors;
 mod feed;
+mod followed;
 mod housekeeping;
 mod http;
 mod keys;
@@ -25,6 +26,7 @@ mod services;
 mod tasks;
 mod tier;
 mod views;
+mod webhooks;
 
 /// The sandbox, for the binary: its helper runs first thing in `main`.
 pub mod sandbox;
@@ -35,5 +37,8 @@ pub use http::operations::{Access, Operation, Takes, operations};
 pub use keys::{BootstrapKeys, KEYS_FILE};
 pub use miteos_models as models;
 pub use miteos_store::{CrashHook, FaultHook};
-pub use miteos_tools::{http::EgressPolicy, search::SearchConfig};
+pub use miteos_tools::{
+    http::{EgressPolicy, Names, SystemNames},
+    search::SearchConfig,
+};
 pub use server::{Server, StartError};

@@ -1,8 +1,10 @@
-//! The server's master key and what is signed with it. Never leaves the process but into its own file.
+//! The server's master key, and what is signed and sealed with it. Never leaves the process but into its own file.
 
 use std::io;
 use std::path::Path;
 
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -26,6 +28,39 @@ impl Purpose {
             Self::ApiKey => "api-key",
         }
     }
+}
+
+/// What a sealed value is. Each kind has a key of its own, derived from the master key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealed {
+    /// The secret that signs what is sent to a webhook.
+    WebhookSecret,
+    /// A stored answer that shows a secret once.
+    Answer,
+}
+
+impl Sealed {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::WebhookSecret => "webhook secret",
+            Self::Answer => "stored answer",
+        }
+    }
+}
+
+/// The first byte of a sealed value: how the rest is made.
+const SEAL_VERSION: u8 = 1;
+/// Of the nonce behind it. It is so long that random ones never repeat.
+const NONCE_BYTES: usize = 24;
+
+/// A sealed value that cannot be opened with this key, or not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a stored secret ({}) cannot be opened: the master key is not the one it was sealed with, or it is damaged",
+    .what.as_str()
+)]
+pub struct CannotOpen {
+    what: Sealed,
 }
 
 #[derive(Clone)]
@@ -66,6 +101,35 @@ impl MasterKey {
         mac.update(&[0]);
         mac.update(message.as_bytes());
         Some(mac)
+    }
+
+    /// Encrypts and binds to its owner: the value can be opened for the same kind and owner alone, so that one that
+    /// is moved to another row is worth nothing.
+    pub fn seal(&self, what: Sealed, owner: &str, plain: &[u8]) -> Result<Vec<u8>, CannotOpen> {
+        let mut nonce = [0_u8; NONCE_BYTES];
+        random(&mut nonce);
+        let payload = Payload { msg: plain, aad: owner.as_bytes() };
+        let boxed = self.cipher(what)?.encrypt(&XNonce::from(nonce), payload);
+        let boxed = boxed.map_err(|_| CannotOpen { what })?;
+        Ok([&[SEAL_VERSION], nonce.as_slice(), boxed.as_slice()].concat())
+    }
+
+    /// The value that was sealed for this owner.
+    pub fn open(&self, what: Sealed, owner: &str, sealed: &[u8]) -> Result<Vec<u8>, CannotOpen> {
+        let refused = CannotOpen { what };
+        let Some((&SEAL_VERSION, rest)) = sealed.split_first() else { return Err(refused) };
+        let Some((nonce, boxed)) = rest.split_first_chunk::<NONCE_BYTES>() else { return Err(refused) };
+        let payload = Payload { msg: boxed, aad: owner.as_bytes() };
+        self.cipher(what)?.decrypt(&XNonce::from(*nonce), payload).map_err(|_| refused)
+    }
+
+    fn cipher(&self, what: Sealed) -> Result<XChaCha20Poly1305, CannotOpen> {
+        let refused = CannotOpen { what };
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|_| refused)?;
+        mac.update(b"seal");
+        mac.update(&[0]);
+        mac.update(what.as_str().as_bytes());
+        XChaCha20Poly1305::new_from_slice(&mac.finalize().into_bytes()).map_err(|_| refused)
     }
 
     /// The signature in hexadecimal.
@@ -109,5 +173,27 @@ mod tests {
         let other = MasterKey::from_text("0123456789abcdeg").unwrap();
         assert!(!other.verify(Purpose::Download, "a", &signature));
         assert!(MasterKey::from_text("short").is_err());
+    }
+
+    #[test]
+    fn a_sealed_value_is_opened_by_its_key_for_its_owner_alone() {
+        let key = MasterKey::from_text("0123456789abcdef").unwrap();
+        let sealed = key.seal(Sealed::WebhookSecret, "wh_1", b"hush").unwrap();
+        assert!(!sealed.windows(4).any(|part| part == b"hush"));
+        assert_ne!(sealed, key.seal(Sealed::WebhookSecret, "wh_1", b"hush").unwrap());
+        assert_eq!(key.open(Sealed::WebhookSecret, "wh_1", &sealed).unwrap(), b"hush");
+        assert!(key.open(Sealed::WebhookSecret, "wh_2", &sealed).is_err());
+        assert!(key.open(Sealed::Answer, "wh_1", &sealed).is_err());
+        let other = MasterKey::from_text("0123456789abcdeg").unwrap();
+        let error = other.open(Sealed::WebhookSecret, "wh_1", &sealed).unwrap_err();
+        assert!(error.to_string().contains("master key"), "{error}");
+        for at in 0..sealed.len() {
+            let mut bent = sealed.clone();
+            bent[at] ^= 1;
+            assert!(key.open(Sealed::WebhookSecret, "wh_1", &bent).is_err(), "byte {at}");
+            assert!(key.open(Sealed::WebhookSecret, "wh_1", &sealed[..at]).is_err(), "cut at {at}");
+        }
+        let empty = key.seal(Sealed::Answer, "", b"").unwrap();
+        assert_eq!(key.open(Sealed::Answer, "", &empty).unwrap(), b"");
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use miteos_models::Models;
@@ -29,6 +29,7 @@ use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
 use crate::services::{StoreBlobs, StoreMemory};
 use crate::tasks::Tasks;
+use crate::webhooks::{self, Webhooks};
 
 /// How long running calls may record their outcome after a stop was asked for.
 const STOP_PATIENCE: Duration = Duration::from_secs(8);
@@ -56,6 +57,7 @@ pub enum StartError {
 pub struct Server {
     app: Arc<App>,
     engine: Engine,
+    webhooks: Webhooks,
     store: Store,
     listener: TcpListener,
     address: SocketAddr,
@@ -93,6 +95,16 @@ impl Server {
         let registry =
             Registry::with(config.tools.clone()).map_err(|error| StartError::Setting(error.to_string()))?;
         let deps = deps(&config, &store, &sandbox, registry);
+        let webhooks = Webhooks::start(webhooks::Parts {
+            store: store.clone(),
+            feed: Arc::clone(&deps.tasks.feed),
+            clock: Arc::clone(&config.clock),
+            ids: Arc::clone(&config.ids),
+            http: deps.services.http.clone(),
+            master: master.clone(),
+            timeout: config.webhook_timeout,
+            last: Mutex::default(),
+        });
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let stop = CancellationToken::new();
@@ -101,6 +113,7 @@ impl Server {
         let app = Arc::new(App {
             deps,
             engine: engine.clone(),
+            webhooks: webhooks.clone(),
             sandbox,
             master,
             public_url: public_url.trim_end_matches('/').to_owned(),
@@ -115,7 +128,7 @@ impl Server {
             connections,
             sockets: TaskTracker::new(),
         });
-        Ok(Self { app, engine, store, listener, address, keys, stop })
+        Ok(Self { app, engine, webhooks, store, listener, address, keys, stop })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -159,7 +172,7 @@ impl Server {
         let kept = tokio::spawn(housekeeping.clone().run(stop.clone()));
         shutdown.await;
         stop.cancel();
-        self.engine.stop(STOP_PATIENCE).await;
+        tokio::join!(self.engine.stop(STOP_PATIENCE), self.webhooks.stop(STOP_PATIENCE));
         self.app.sockets.close();
         // Who does not answer the goodbye is left behind.
         let _ = tokio::time::timeout(GOODBYE, self.app.sockets.wait()).await;
@@ -195,7 +208,7 @@ fn deps(config: &Config, store: &Store, sandbox: &Arc<LateSandbox>, registry: Re
         models.register(name, Arc::clone(provider));
     }
     let services = Services {
-        http: Guarded::new(config.egress.clone()),
+        http: Guarded::with_names(config.egress.clone(), Arc::clone(&config.names)),
         search: config.search.clone(),
         code: Arc::clone(sandbox) as Arc<dyn miteos_tools::CodeRunner>,
         blobs: Arc::new(StoreBlobs(store.clone())),

@@ -99,6 +99,17 @@ pub struct AccountRecord {
     pub record: Record,
 }
 
+/// What a public record is, without what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventHead {
+    /// See [`AccountRecord`].
+    pub cursor: i64,
+    pub task: TaskId,
+    pub seq: u64,
+    pub kind: String,
+    pub at: Timestamp,
+}
+
 /// A folded state up to a version; the body is the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -136,6 +147,10 @@ const AFTER_VERSION: &str = "SELECT version, seq, kind, agent, at, body FROM jou
 const AFTER_SEQ: &str = "SELECT version, seq, kind, agent, at, body FROM journal
     WHERE task = (SELECT no FROM tasks WHERE id = $1) AND version > $2 AND seq > $2 ORDER BY version LIMIT $3";
 const AFTER_CURSOR: &str = "SELECT j.version, j.seq, j.kind, j.agent, j.at, j.body, j.cursor, t.id
+    FROM journal j JOIN tasks t ON t.no = j.task
+    WHERE j.feed = (SELECT no FROM feeds WHERE account = $1 AND live = $2)
+    AND j.cursor IS NOT NULL AND j.cursor > $3 ORDER BY j.cursor LIMIT $4";
+const HEADS_AFTER_CURSOR: &str = "SELECT j.cursor, t.id, j.seq, j.kind, j.at
     FROM journal j JOIN tasks t ON t.no = j.task
     WHERE j.feed = (SELECT no FROM feeds WHERE account = $1 AND live = $2)
     AND j.cursor IS NOT NULL AND j.cursor > $3 ORDER BY j.cursor LIMIT $4";
@@ -256,15 +271,39 @@ impl Store {
         .await
     }
 
-    /// The cursor of the newest public record of an account in one world; 0 if there is none.
-    pub async fn account_cursor(&self, account: AccountId, live: bool) -> Result<i64, StoreError> {
-        self.read("read the cursor of an account", move |db| {
-            let asked = params![account.to_string(), live];
-            let found = db.prepare_cached(LAST_CURSOR)?.query_row(asked, |row| row.get(0)).optional()?;
-            Ok(found.unwrap_or(0))
+    /// As [`Self::account_events_after`], without the bodies.
+    pub async fn account_heads_after(
+        &self,
+        account: AccountId,
+        live: bool,
+        cursor: i64,
+        limit: usize,
+    ) -> Result<Vec<EventHead>, StoreError> {
+        self.read("read the events of an account", move |db| {
+            let asked = params![account.to_string(), live, cursor, records(limit)];
+            rows(db, HEADS_AFTER_CURSOR, asked, |row| {
+                Ok(EventHead {
+                    cursor: row.get(0)?,
+                    task: id(row, 1)?,
+                    seq: count(row, 2)?,
+                    kind: row.get(3)?,
+                    at: time(row, 4)?,
+                })
+            })
         })
         .await
     }
+
+    /// The cursor of the newest public record of an account in one world; 0 if there is none.
+    pub async fn account_cursor(&self, account: AccountId, live: bool) -> Result<i64, StoreError> {
+        self.read("read the cursor of an account", move |db| last_cursor(db, account, live)).await
+    }
+}
+
+pub(crate) fn last_cursor(db: &Connection, account: AccountId, live: bool) -> Result<i64, StoreError> {
+    let asked = params![account.to_string(), live];
+    let found = db.prepare_cached(LAST_CURSOR)?.query_row(asked, |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or(0))
 }
 
 /// Refuses an append whose parts contradict each other, before it costs the writer anything.

@@ -10,6 +10,7 @@ mod approvals;
 mod blobs;
 mod columns;
 mod deliverables;
+mod deliveries;
 mod error;
 mod idempotency;
 mod journal;
@@ -22,6 +23,7 @@ mod sqlite;
 mod store;
 mod tasks;
 mod usage;
+mod webhooks;
 mod workspaces;
 mod writer;
 
@@ -29,17 +31,22 @@ pub use accounts::AccountRow;
 pub use approvals::ApprovalRow;
 pub use blobs::{BlobRef, BlobStream, Blobs, MAX_BLOB_BYTES, MAX_GET_BYTES};
 pub use deliverables::DeliverableRow;
+pub use deliveries::{
+    Attempt, DeliveryRow, DeliveryState, MAX_PENDING_DELIVERIES, MAX_SETTLED_DELIVERIES, Recorded, Settled,
+    Taken, Tried,
+};
 pub use error::{AppendError, StoreError};
 pub use idempotency::{ANSWERS_KEPT_MS, IdempotencyRow};
 pub use journal::{
-    AccountRecord, Append, Committed, Loaded, MAX_RECORD_BYTES, MAX_RECORDS_PER_READ, MAX_SNAPSHOT_BYTES,
-    NewRecord, Record, Snapshot,
+    AccountRecord, Append, Committed, EventHead, Loaded, MAX_RECORD_BYTES, MAX_RECORDS_PER_READ,
+    MAX_SNAPSHOT_BYTES, NewRecord, Record, Snapshot,
 };
 pub use keys::{KeyMark, KeyRow, RevokedKey};
 pub use memory::{MAX_NOTE_BYTES, MAX_NOTE_KEY_BYTES, MAX_NOTES_PER_WORKSPACE, NoteRow};
 pub use store::{CrashHook, Fault, FaultHook, Store, StoreConfig};
 pub use tasks::{Scope, TaskHead, TaskRow};
 pub use usage::{Kept, UsageRange, UsageRow, UsageSum};
+pub use webhooks::{MAX_WEBHOOKS, OldSecret, WebhookChange, WebhookRow, WebhookState};
 pub use workspaces::{DeletedWorkspace, WorkspaceRow};
 
 /// The most rows one list call returns, whatever limit it was given.

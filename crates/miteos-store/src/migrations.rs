@@ -15,6 +15,7 @@ const SET_VERSION: &str = "INSERT INTO schema_version (id, version) VALUES (1, $
 /// Step n leads from schema n to schema n + 1.
 const STEPS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_webhooks.sql"),
     include_str!("migrations/0003_keys_and_usage.sql"),
     include_str!("migrations/0004_approval_policies.sql"),
 ];

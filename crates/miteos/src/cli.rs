@@ -93,6 +93,9 @@ pub enum Command {
     Key(Key),
     /// What was used: tokens, cost, tasks
     Usage(Usage),
+    /// Addresses that events are sent to
+    #[command(subcommand)]
+    Webhook(Webhook),
     /// Language models: what is configured, does it answer, get a local one
     #[command(subcommand)]
     Model(Model),
@@ -315,6 +318,68 @@ pub struct Usage {
     /// day, task or model
     #[arg(long, default_value = "day", value_name = "WHAT")]
     pub by: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Webhook {
+    /// List webhooks
+    List,
+    /// Make one; prints the secret, which is shown this once
+    Create {
+        url: String,
+        /// Which events, such as task.complete (repeatable, or with commas) [default: all]
+        #[arg(long = "event", short, value_name = "TYPE", value_delimiter = ',')]
+        events: Vec<String>,
+        #[arg(long)]
+        description: Option<String>,
+        /// Sign with this one, as whsec_… [default: a new one]
+        #[arg(long, value_name = "SECRET")]
+        secret: Option<String>,
+    },
+    /// Show one
+    Get { id: String },
+    /// Change one
+    Update {
+        id: String,
+        /// Send to another address
+        #[arg(long = "to", value_name = "URL")]
+        to: Option<String>,
+        /// Which events from now on (repeatable, or with commas; `*` is all)
+        #[arg(long = "event", short, value_name = "TYPE", value_delimiter = ',')]
+        events: Vec<String>,
+        /// An empty one takes it away
+        #[arg(long)]
+        description: Option<String>,
+        /// Send again, beginning with what was missed
+        #[arg(long, conflicts_with = "disable")]
+        enable: bool,
+        /// Send nothing until it is enabled again
+        #[arg(long)]
+        disable: bool,
+    },
+    /// Delete one with the list of its deliveries
+    Delete { id: String },
+    /// Send a test event and say what came of it
+    Test { id: String },
+    /// List what became of events
+    Deliveries {
+        id: String,
+        /// 1 to 100
+        #[arg(long, default_value_t = 20)]
+        limit: i64,
+        /// How many to leave out at the start
+        #[arg(long, default_value_t = 0)]
+        offset: i64,
+    },
+    /// Send an event again
+    Redeliver { id: String, delivery: String },
+    /// Give it a new secret; the old one signs, too, for another day
+    RotateSecret {
+        id: String,
+        /// Use this one, as whsec_… [default: a new one]
+        #[arg(long, value_name = "SECRET")]
+        secret: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ mod model;
 mod run;
 mod serve;
 mod task;
+mod webhook;
 mod workspace;
 
 use clap::CommandFactory;
@@ -29,6 +30,7 @@ pub async fn dispatch(context: &Context<'_>, command: Command) -> Result<Exit, F
         Command::Workspace(workspace) => workspace::workspace(context, workspace).await,
         Command::Key(command) => key::key(context, command).await,
         Command::Usage(asked) => key::usage(context, asked).await,
+        Command::Webhook(webhook) => webhook::webhook(context, webhook).await,
         Command::Model(model) => model::model(context, model).await,
         Command::Doctor(doctor) => doctor::doctor(context, doctor).await,
         Command::Completions { shell } => Ok(completions(context, shell)),

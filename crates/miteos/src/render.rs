@@ -16,6 +16,7 @@ pub mod table;
 pub mod text;
 pub mod tree;
 pub mod units;
+pub mod webhooks;
 
 #[cfg(test)]
 mod tests;

@@ -7,3 +7,4 @@ mod downloads;
 mod standin;
 mod streams;
 mod uploads;
+mod webhooks;

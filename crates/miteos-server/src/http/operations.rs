@@ -11,7 +11,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::guard;
 use super::{
-    App, agents, api_keys, approvals, deliverables, events, health, tasks, uploads, usage, workspaces, ws,
+    App, agents, api_keys, approvals, deliverables, events, health, tasks, uploads, usage, webhooks,
+    workspaces, ws,
 };
 
 /// Who may call an operation. It is checked before the operation sees the request.
@@ -62,6 +63,9 @@ const KEYS_READ: Access = Access::Scope("keys.read");
 const KEYS_WRITE: Access = Access::Scope("keys.write");
 const USAGE_READ: Access = Access::Scope("usage.read");
 
+const WEBHOOKS_READ: Access = Access::Scope("webhooks.read");
+const WEBHOOKS_WRITE: Access = Access::Scope("webhooks.write");
+
 const NOTHING: Takes = Takes::Nothing;
 const QUERY: Takes = Takes::Query;
 const JSON: Takes = Takes::Json;
@@ -109,6 +113,15 @@ pub fn table() -> Vec<Row> {
         on_get("/api-keys", KEYS_READ, NOTHING, api_keys::list),
         on_delete("/api-keys/{id}", KEYS_WRITE, NOTHING, api_keys::revoke),
         on_get("/usage", USAGE_READ, QUERY, usage::usage),
+        on_post("/webhooks", WEBHOOKS_WRITE, JSON, webhooks::create),
+        on_get("/webhooks", WEBHOOKS_READ, NOTHING, webhooks::list),
+        on_get("/webhooks/{id}", WEBHOOKS_READ, NOTHING, webhooks::get),
+        on_patch("/webhooks/{id}", WEBHOOKS_WRITE, JSON, webhooks::update),
+        on_delete("/webhooks/{id}", WEBHOOKS_WRITE, NOTHING, webhooks::remove),
+        on_post("/webhooks/{id}/test", WEBHOOKS_WRITE, NOTHING, webhooks::test),
+        on_get("/webhooks/{id}/deliveries", WEBHOOKS_READ, QUERY, webhooks::deliveries),
+        on_post("/webhooks/{id}/deliveries/{delivery}/redeliver", WEBHOOKS_WRITE, NOTHING, webhooks::redeliver),
+        on_post("/webhooks/{id}/rotate-secret", WEBHOOKS_WRITE, NOTHING, webhooks::rotate_secret),
     ]
 }
 

@@ -24,6 +24,7 @@ use super::App;
 use super::auth::{Caller, unauthorised};
 use super::error::ApiError;
 use super::extract::{from_json, read_body};
+use crate::secrets::Sealed;
 
 /// Longest key (bytes).
 const MAX_NAME_BYTES: usize = 255;
@@ -150,6 +151,20 @@ impl Repeatable {
         self.row(StatusCode::OK, &to_json(&Success::YES), at)
     }
 
+    /// As [`Self::row`], for an answer that shows a secret: only the master key can read what is stored.
+    pub fn sealed_row(
+        &self,
+        app: &App,
+        status: StatusCode,
+        body: &[u8],
+        at: Timestamp,
+    ) -> Result<Option<IdempotencyRow>, ApiError> {
+        let Some(row) = self.row(status, &[], at) else { return Ok(None) };
+        let sealed = app.master.seal(Sealed::Answer, &owner(&row), body);
+        let body = sealed.map_err(|error| ApiError::internal(&error))?;
+        Ok(Some(IdempotencyRow { body, ..row }))
+    }
+
     /// Whether the request carries a key.
     pub fn is_named(&self) -> bool {
         self.turn.is_some()
@@ -211,6 +226,18 @@ fn name(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 pub fn again(row: &IdempotencyRow) -> Response {
     let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::OK);
     replayed(json_answer(status, row.body.clone()))
+}
+
+/// As [`again`], for an answer that was stored with [`Repeatable::sealed_row`].
+pub fn again_sealed(app: &App, row: IdempotencyRow) -> Result<Response, ApiError> {
+    let opened = app.master.open(Sealed::Answer, &owner(&row), &row.body);
+    let body = opened.map_err(|error| ApiError::internal(&error))?;
+    Ok(again(&IdempotencyRow { body, ..row }))
+}
+
+/// What a sealed answer is bound to: its request.
+fn owner(row: &IdempotencyRow) -> String {
+    format!("{} {} {} {}", row.key, row.method, row.path, row.name)
 }
 
 /// Marks an answer as one that was given before.

@@ -15,7 +15,7 @@ use miteos_store::KeyRow;
 use tokio::time::Duration;
 
 use super::App;
-use super::auth::Caller;
+use super::auth::{Caller, unauthorised};
 use super::error::ApiError;
 use super::events::{connect, too_many};
 use crate::connections::{Connection, Stranger};
@@ -45,6 +45,9 @@ pub async fn open(State(app): State<Arc<App>>, request: Request) -> Result<Respo
         None
     };
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app).await.map_err(|rejection| {
+        if known.is_none() {
+            return unauthorised(&parts.headers);
+        }
         let why = rejection.body_text();
         ApiError::malformed(format!("a WebSocket handshake is expected here: {why}"))
     })?;

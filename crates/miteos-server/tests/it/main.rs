@@ -4,6 +4,7 @@
 
 mod bank;
 mod harness;
+mod receiver;
 mod relay;
 mod socket;
 mod sse;
@@ -34,3 +35,4 @@ mod streams;
 mod tiers;
 mod uploads;
 mod usage;
+mod webhooks;

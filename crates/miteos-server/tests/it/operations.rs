@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use miteos_server::{Access, Operation, Takes, operations};
+use miteos_server::{Access, EgressPolicy, Operation, Takes, operations};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use crate::harness::TestServer;
 use crate::standin::{Script, call, text};
+
+/// An address where nobody listens.
+const NOBODY: &str = "http://127.0.0.1:1/";
 
 /// Objects of the live world, by the word that stands for them in a path.
 struct Objects(BTreeMap<&'static str, String>);
@@ -21,6 +24,11 @@ impl Objects {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let (_, key) = server.make_key("live", "free", &["tasks.read"]).await;
         let missing = "01jd3k7x8m9p2q4r6s8t0v2w4y";
+        let hook = json!({"url": NOBODY, "events": ["task.failed"]});
+        let made = server.call("POST", "/webhooks", Some(hook)).await.1;
+        let webhook = text(&made["id"]);
+        let tested = server.call("POST", &format!("/webhooks/{webhook}/test"), None).await.1;
+        let delivery = text(&tested["delivery_id"]);
         Self(BTreeMap::from([
             ("tasks/{id}", task),
             ("agents/{id}", text(&shown["agents"][0]["id"])),
@@ -29,6 +37,8 @@ impl Objects {
             ("deliverables/{file}", format!("dlvr_{missing}")),
             ("files/{*path}", "a.txt/download".into()),
             ("api-keys/{id}", key),
+            ("webhooks/{id}", webhook),
+            ("deliveries/{delivery}", delivery),
         ]))
     }
 
@@ -62,6 +72,8 @@ fn body(operation: &Operation) -> Value {
         path if path.ends_with("/approve/{approval}") => json!({"approved": true}),
         "/workspaces" => json!({"name": "walked"}),
         "/approval-policy" => json!({"medium": 60}),
+        "/webhooks" => json!({"url": NOBODY, "events": ["*"]}),
+        "/webhooks/{id}" => json!({"description": "walked"}),
         "/api-keys" => {
             json!({"name": "x", "environment": "test", "scopes": ["tasks.read"], "tier": "free"})
         }
@@ -104,7 +116,8 @@ async fn server() -> TestServer {
     let script = Script::default()
         .plan(&[("1", "do alpha", &[])])
         .agent("alpha", vec![call("write_file", json!({"path": "a.txt", "content": "a"})), text("done")]);
-    TestServer::start(script).await
+    TestServer::start_with(script, |config| config.egress = EgressPolicy::parse("127.0.0.1/32").unwrap())
+        .await
 }
 
 #[test]
@@ -171,12 +184,14 @@ async fn what_belongs_to_others_or_does_not_exist_is_not_found() {
         assert_eq!(status, 404, "{operation:?} of another: {detail}");
         for wrong in ["nonsense", "task_01", "%00", "..%2f..", "🦀"] {
             let path = operation.path.replace("{id}", wrong).replace("{file}", wrong);
-            let path = path.replace("{approval}", wrong).replace("{*path}", "a.txt/download");
+            let path = path.replace("{approval}", wrong).replace("{delivery}", wrong);
+            let path = path.replace("{*path}", "a.txt/download");
             let (status, detail) = answer(sent(&server, operation, &path, Some(&server.key))).await;
             assert_eq!(status, 404, "{operation:?} {wrong}: {detail}");
         }
         let path = operation.path.replace("{id}", "%ff").replace("{file}", "%ff");
-        let path = path.replace("{approval}", "%ff").replace("{*path}", "a.txt/download");
+        let path = path.replace("{approval}", "%ff").replace("{delivery}", "%ff");
+        let path = path.replace("{*path}", "a.txt/download");
         let (status, detail) = answer(sent(&server, operation, &path, Some(&server.key))).await;
         assert_eq!(status, 400, "{operation:?} with an address that is no text: {detail}");
     }

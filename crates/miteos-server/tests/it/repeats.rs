@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use miteos_server::{CrashHook, operations};
+use miteos_server::{Config, CrashHook, EgressPolicy, operations};
 use serde_json::{Value, json};
 
 use crate::crash::Gate;
@@ -61,7 +61,8 @@ async fn open_approval(server: &TestServer, task: &str, file: &str) -> (String, 
 
 #[tokio::test]
 async fn every_post_gives_its_first_answer_again() {
-    let server = TestServer::start(script()).await;
+    let here = |config: &mut Config| config.egress = EgressPolicy::parse("127.0.0.1/32").unwrap();
+    let server = TestServer::start_with(script(), here).await;
     let prompt = "{\"prompt\": \"x\", \"config\": {\"autonomy_level\": 30}}";
     let task = twice(&server, "/tasks", "one", prompt).await["id"].as_str().unwrap().to_owned();
     assert_eq!(server.get("/tasks").await["total"], 1);
@@ -91,6 +92,16 @@ async fn every_post_gives_its_first_answer_again() {
     let made = twice(&server, "/api-keys", "one", key).await;
     assert_eq!(server.call_as(made["key"].as_str().unwrap(), "GET", "/tasks", None).await.0, 200);
 
+    let hook = "{\"url\": \"http://127.0.0.1:1/\", \"events\": [\"task.failed\"]}";
+    let made = twice(&server, "/webhooks", "one", hook).await;
+    let hook = format!("/webhooks/{}", made["id"].as_str().unwrap());
+    let tested = twice(&server, &format!("{hook}/test"), "one", "").await;
+    let delivery = format!("{hook}/deliveries/{}", tested["delivery_id"].as_str().unwrap());
+    twice(&server, &format!("{delivery}/redeliver"), "one", "").await;
+    let rotated = twice(&server, &format!("{hook}/rotate-secret"), "one", "").await;
+    assert_ne!(rotated["secret"], made["secret"]);
+    assert_eq!(server.get(&format!("{hook}/deliveries")).await["total"], 2, "each once");
+
     let here = [
         "/tasks",
         "/tasks/{id}/cancel",
@@ -104,6 +115,10 @@ async fn every_post_gives_its_first_answer_again() {
         "/agents/{id}/approve/{approval}",
         "/workspaces",
         "/api-keys",
+        "/webhooks",
+        "/webhooks/{id}/test",
+        "/webhooks/{id}/deliveries/{delivery}/redeliver",
+        "/webhooks/{id}/rotate-secret",
         // In uploads.rs, with bodies that are read as they come.
         "/workspaces/{id}/files",
     ];

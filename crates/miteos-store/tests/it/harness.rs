@@ -1,6 +1,8 @@
 //! A store to test, and short ways to write rows.
 
-use miteos_core::ids::{AccountId, AgentId, ApprovalId, DeliverableId, KeyId, TaskId, WorkspaceId};
+use miteos_core::ids::{
+    AccountId, AgentId, ApprovalId, DeliverableId, DeliveryId, EventId, KeyId, TaskId, WebhookId, WorkspaceId,
+};
 use miteos_core::money::MicroUsd;
 use miteos_core::time::Timestamp;
 use miteos_store::{Append, NewRecord, Store, StoreConfig, TaskRow, WorkspaceRow};
@@ -58,6 +60,15 @@ pub fn approval_id(n: u64) -> ApprovalId {
 }
 pub fn deliverable_id(n: u64) -> DeliverableId {
     DeliverableId(ulid(n))
+}
+pub fn webhook_id(n: u64) -> WebhookId {
+    WebhookId(ulid(n))
+}
+pub fn delivery_id(n: u64) -> DeliveryId {
+    DeliveryId(ulid(n))
+}
+pub fn event_id(n: u64) -> EventId {
+    EventId(ulid(n))
 }
 pub fn at(n: u64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + n)

@@ -11,6 +11,7 @@ mod harness;
 mod journal;
 mod nouns;
 mod tasks;
+mod webhooks;
 
 /// Makes a test for every function of a suite.
 macro_rules! conformance {
@@ -64,6 +65,18 @@ mod sqlite {
         deliverables_are_listed,
         answers_are_stored_once_and_forgotten_by_age,
         a_closed_store_says_so,
+    );
+    conformance!(crate::harness::Sqlite, webhooks:
+        a_webhook_begins_with_the_present,
+        webhooks_are_listed_by_world_and_counted,
+        a_webhook_changes_where_it_is_told_to,
+        a_rotation_keeps_the_secret_before,
+        events_are_taken_once,
+        a_disabled_webhook_takes_nothing,
+        attempts_are_recorded_once_and_move_the_webhook,
+        days_of_failures_disable_a_webhook,
+        settled_deliveries_are_forgotten_and_waiting_ones_kept,
+        a_waiting_delivery_can_be_hurried,
     );
     conformance!(crate::harness::Sqlite, blobs:
         small_values_come_back_and_are_stored_once,

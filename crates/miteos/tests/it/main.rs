@@ -7,3 +7,4 @@ mod reading;
 mod run;
 mod standin;
 mod usage;
+mod webhooks;

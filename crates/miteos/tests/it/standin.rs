@@ -12,6 +12,8 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+mod webhooks;
+
 pub const KEY: &str = "mt_test_standin";
 pub const FILE: &[u8] = b"name,price\nnotion,10\n";
 
@@ -258,6 +260,7 @@ async fn answer(
         ("GET", "/v1/approvals") => {
             json!({"approvals": [approval("high")], "total": 1, "limit": 100, "offset": 0})
         }
+        (_, path) if path.starts_with("/v1/webhooks") => return webhooks::answer(&method, path, &body),
         ("POST", "/v1/workspaces") => {
             json!({"id": "ws_1", "name": body["name"], "description": null, "status": "active", "file_count": 0, "created_at": "2026-11-22T10:00:00Z"})
         }
