@@ -326,7 +326,9 @@ pub enum Webhook {
     List,
     /// Make one; prints the secret, which is shown this once
     Create {
-        url: String,
+        /// Where events are sent to
+        #[arg(value_name = "URL")]
+        address: String,
         /// Which events, such as task.complete (repeatable, or with commas) [default: all]
         #[arg(long = "event", short, value_name = "TYPE", value_delimiter = ',')]
         events: Vec<String>,

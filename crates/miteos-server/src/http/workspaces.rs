@@ -1,6 +1,5 @@
 //! Workspaces and the files in them. Every name goes through the one door that keeps it inside.
 
-use std::io;
 use std::sync::Arc;
 
 use axum::Json;

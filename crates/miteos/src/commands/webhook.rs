@@ -15,7 +15,7 @@ pub async fn webhook(context: &Context<'_>, command: Webhook) -> Result<Exit, Fa
             let list = client.list_webhooks().await?;
             context.show(&list, || show::webhooks(&list, theme))
         }
-        Webhook::Create { url, events, description, secret } => {
+        Webhook::Create { address: url, events, description, secret } => {
             let events = if events.is_empty() { vec!["*".to_owned()] } else { events };
             let made = client.create_webhook(&CreateWebhook { url, events, secret, description }).await?;
             context.show(&made, || show::created(&made, theme))
