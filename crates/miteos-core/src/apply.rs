@@ -112,11 +112,11 @@ impl Task {
             Event::MessageSent { from, to, text } => self.deliver(*from, *to, text),
             Event::ApprovalRequired { approval } => self.require(approval),
             Event::ApprovalResolved { approval } => self.settle_approval(approval),
-            Event::AgentThought { agent, text, calls, opaque, model_call, heard, progress: _ } => {
+            Event::AgentThought { agent, text, calls, opaque, model_call, heard, progress: _, cut } => {
                 self.model_calls += 1;
                 self.release(Some(*agent));
                 if let Some(agent) = self.agent_mut(*agent) {
-                    agent.think(text, calls, opaque.as_ref(), *heard, model_call);
+                    agent.think(text, calls, opaque.as_ref(), *heard, *cut, model_call);
                 }
             }
             Event::HistorySummarised { agent, turns, summary, model_call } => {
@@ -336,6 +336,7 @@ impl Agent {
         calls: &[CallFacts],
         opaque: Option<&serde_json::Value>,
         heard: usize,
+        cut: bool,
         model_call: &crate::chat::ModelCall,
     ) {
         self.account(model_call);
@@ -349,7 +350,8 @@ impl Agent {
             .map(|c| CallRecord { call: c.call, tool: c.tool.clone(), input: c.input.clone() })
             .collect();
         let empty = calls.is_empty() && text.is_empty();
-        self.empty_answers = if empty { self.empty_answers + 1 } else { 0 };
+        let unusable = empty || (cut && calls.is_empty());
+        self.empty_answers = if unusable { self.empty_answers + 1 } else { 0 };
         if !empty {
             self.push(Turn::Assistant { text: text.clone(), calls: records, opaque: opaque.cloned() });
         }

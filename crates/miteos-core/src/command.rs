@@ -89,6 +89,8 @@ pub enum Command {
         text: Content,
         calls: Vec<ProposedCall>,
         opaque: Option<Value>,
+        /// The answer ran into its limit and is not whole.
+        cut: bool,
         model_call: ModelCall,
     },
     SummaryAnswered {

@@ -86,8 +86,9 @@ impl Decision<'_> {
             Command::QuestionErred { question, failure } => self.question_erred(question, &failure),
             Command::Published { deliverables } => self.published(deliverables),
             Command::AgentReady { agent, brief } => self.agent_ready(agent, brief),
-            Command::ModelAnswered { agent, step, heard, text, calls, opaque, model_call } => {
-                self.model_answered(agent, step, heard, agents::Answer { text, calls, opaque, model_call })
+            Command::ModelAnswered { agent, step, heard, text, calls, opaque, cut, model_call } => {
+                let answer = agents::Answer { text, calls, opaque, cut, model_call };
+                self.model_answered(agent, step, heard, answer)
             }
             Command::SummaryAnswered { agent, step, turns, summary, model_call } => {
                 self.summary_answered(agent, step, turns, summary, model_call)

@@ -106,22 +106,13 @@ fn agent_payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
             kind: agent_type(*kind),
             title: Some(title.clone()),
         }),
-        Event::AgentThought { text: said, model_call, progress, .. } => {
-            let usage = &model_call.usage;
-            raw(&data::Thinking {
-                text: text(said),
-                usage: data::Usage {
-                    input: usage.input,
-                    output: usage.output,
-                    cache_read: usage.cache_read,
-                    cache_write: usage.cache_write,
-                    reasoning: usage.reasoning,
-                },
-                model: Some(model_call.model.clone()),
-                cost: model_call.cost.map(miteos_core::money::MicroUsd::dollars),
-                progress: Some(*progress),
-            })
-        }
+        Event::AgentThought { text: said, model_call, progress, .. } => raw(&data::Thinking {
+            text: text(said),
+            usage: used(model_call.usage),
+            model: Some(model_call.model.clone()),
+            cost: model_call.cost.map(miteos_core::money::MicroUsd::dollars),
+            progress: Some(*progress),
+        }),
         Event::CallAuthorised { call, tool, input: arguments, risk: level, .. } => raw(&data::Action {
             call_id: call.to_string(),
             tool: tool.clone(),
@@ -170,6 +161,16 @@ fn agent_payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
         Event::AgentSkipped { reason, spent, .. } => raw(&reasoned(spent, reason, true)),
         // Pauses say all by their type; the rest is not public.
         _ => raw(&json!({})),
+    }
+}
+
+fn used(usage: miteos_core::money::Usage) -> data::Usage {
+    data::Usage {
+        input: usage.input,
+        output: usage.output,
+        cache_read: usage.cache_read,
+        cache_write: usage.cache_write,
+        reasoning: usage.reasoning,
     }
 }
 

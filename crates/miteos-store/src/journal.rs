@@ -99,17 +99,6 @@ pub struct AccountRecord {
     pub record: Record,
 }
 
-/// What a public record is, without what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventHead {
-    /// See [`AccountRecord`].
-    pub cursor: i64,
-    pub task: TaskId,
-    pub seq: u64,
-    pub kind: String,
-    pub at: Timestamp,
-}
-
 /// A folded state up to a version; the body is the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -147,10 +136,6 @@ const AFTER_VERSION: &str = "SELECT version, seq, kind, agent, at, body FROM jou
 const AFTER_SEQ: &str = "SELECT version, seq, kind, agent, at, body FROM journal
     WHERE task = (SELECT no FROM tasks WHERE id = $1) AND version > $2 AND seq > $2 ORDER BY version LIMIT $3";
 const AFTER_CURSOR: &str = "SELECT j.version, j.seq, j.kind, j.agent, j.at, j.body, j.cursor, t.id
-    FROM journal j JOIN tasks t ON t.no = j.task
-    WHERE j.feed = (SELECT no FROM feeds WHERE account = $1 AND live = $2)
-    AND j.cursor IS NOT NULL AND j.cursor > $3 ORDER BY j.cursor LIMIT $4";
-const HEADS_AFTER_CURSOR: &str = "SELECT j.cursor, t.id, j.seq, j.kind, j.at
     FROM journal j JOIN tasks t ON t.no = j.task
     WHERE j.feed = (SELECT no FROM feeds WHERE account = $1 AND live = $2)
     AND j.cursor IS NOT NULL AND j.cursor > $3 ORDER BY j.cursor LIMIT $4";
@@ -267,29 +252,6 @@ impl Store {
         self.read("read the events of an account", move |db| {
             let params = params![account.to_string(), live, cursor, records(limit)];
             rows_within(db, AFTER_CURSOR, params, max_bytes, read, |found| found.record.body.len())
-        })
-        .await
-    }
-
-    /// As [`Self::account_events_after`], without the bodies.
-    pub async fn account_heads_after(
-        &self,
-        account: AccountId,
-        live: bool,
-        cursor: i64,
-        limit: usize,
-    ) -> Result<Vec<EventHead>, StoreError> {
-        self.read("read the events of an account", move |db| {
-            let asked = params![account.to_string(), live, cursor, records(limit)];
-            rows(db, HEADS_AFTER_CURSOR, asked, |row| {
-                Ok(EventHead {
-                    cursor: row.get(0)?,
-                    task: id(row, 1)?,
-                    seq: count(row, 2)?,
-                    kind: row.get(3)?,
-                    at: time(row, 4)?,
-                })
-            })
         })
         .await
     }
@@ -469,7 +431,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     })
 }
 
-fn records(limit: usize) -> i64 {
+pub(crate) fn records(limit: usize) -> i64 {
     int(limit.min(MAX_RECORDS_PER_READ) as u64)
 }
 

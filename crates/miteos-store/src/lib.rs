@@ -12,6 +12,7 @@ mod columns;
 mod deliverables;
 mod deliveries;
 mod error;
+mod heads;
 mod idempotency;
 mod journal;
 mod keys;
@@ -36,10 +37,11 @@ pub use deliveries::{
     Taken, Tried,
 };
 pub use error::{AppendError, StoreError};
+pub use heads::EventHead;
 pub use idempotency::{ANSWERS_KEPT_MS, IdempotencyRow};
 pub use journal::{
-    AccountRecord, Append, Committed, EventHead, Loaded, MAX_RECORD_BYTES, MAX_RECORDS_PER_READ,
-    MAX_SNAPSHOT_BYTES, NewRecord, Record, Snapshot,
+    AccountRecord, Append, Committed, Loaded, MAX_RECORD_BYTES, MAX_RECORDS_PER_READ, MAX_SNAPSHOT_BYTES,
+    NewRecord, Record, Snapshot,
 };
 pub use keys::{KeyMark, KeyRow, RevokedKey};
 pub use memory::{MAX_NOTE_BYTES, MAX_NOTE_KEY_BYTES, MAX_NOTES_PER_WORKSPACE, NoteRow};

@@ -226,6 +226,11 @@ impl ToolContext {
         if self.cancel.is_cancelled() {
             return Err(ToolError::Cancelled);
         }
-        self.background.spawn_blocking(work).await.map_err(ToolError::internal(doing))?
+        match self.background.spawn_blocking(work).await {
+            Ok(done) => done,
+            // The process is going down and took the work back: nothing came of it, and nothing is told of it.
+            Err(gone) if gone.is_cancelled() => std::future::pending().await,
+            Err(panic) => Err(ToolError::internal(doing)(panic)),
+        }
     }
 }

@@ -172,7 +172,7 @@ impl Watcher<'_> {
                             self.count_interrupts_afresh();
                         }
                         Next::Done(done) => {
-                            self.questions.done(done)?;
+                            self.questions.done(*done)?;
                             // After a moment, in which the log may tell what was decided.
                             self.ask_soon();
                         }

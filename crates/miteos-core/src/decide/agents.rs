@@ -17,6 +17,7 @@ pub(super) struct Answer {
     pub text: Content,
     pub calls: Vec<ProposedCall>,
     pub opaque: Option<Value>,
+    pub cut: bool,
     pub model_call: ModelCall,
 }
 
@@ -74,20 +75,22 @@ impl Decision<'_> {
         let last = agent.model_calls + 1 >= self.task.settings.max_model_calls;
         let progress = Agent::progress_after(agent.model_calls + 1);
         let more_to_hear = agent.inbox.len() > heard;
-        let Answer { text, calls, opaque, model_call } = answer;
+        let Answer { text, calls, opaque, cut, model_call } = answer;
         let calls = if last { Vec::new() } else { self.name_calls(calls) };
         let acts = !calls.is_empty();
         let empty = is_blank(&text);
         let text_for_result = text.clone();
         let text = if empty { Content::empty() } else { text };
-        self.emit(Event::AgentThought { agent: id, text, calls, opaque, model_call, heard, progress });
+        self.emit(Event::AgentThought { agent: id, text, calls, opaque, model_call, heard, progress, cut });
         if acts {
             self.open_calls(id);
         } else if last && empty {
             let most = self.task.settings.max_model_calls;
             self.fail_agent(id, format!("no answer within {most} model calls"));
-        } else if empty {
-            self.empty_answer(id);
+        } else if last && cut {
+            self.fail_agent(id, "the last answer was cut at the limit of one answer".to_owned());
+        } else if empty || cut {
+            self.no_answer(id, cut);
         } else if last || !more_to_hear {
             let spent = self.spent(id);
             self.emit(Event::AgentComplete { agent: id, result: text_for_result, spent });
@@ -97,15 +100,22 @@ impl Decision<'_> {
         Ok(())
     }
 
-    fn empty_answer(&mut self, id: AgentId) {
+    /// The model said nothing, or more than one answer holds: half a result is none.
+    fn no_answer(&mut self, id: AgentId, cut: bool) {
         let empties = self.task.agent(id).map_or(0, |a| a.empty_answers);
         if empties >= EMPTY_ANSWERS_END {
-            let error = format!("the model answered nothing {empties} times in a row");
-            self.fail_agent(id, error);
+            let what = if cut { "an answer that was cut at its limit" } else { "nothing" };
+            self.fail_agent(
+                id,
+                format!("the model answered {what}, {empties} times in a row without a usable answer"),
+            );
         } else {
-            let hint =
-                "Your last answer was empty. Call a tool, or give your final answer as text.".to_owned();
-            self.emit(Event::AgentHinted { agent: id, hint });
+            let hint = if cut {
+                "Your last answer was longer than one answer may be and was cut. Write long results to a file in parts and hand it over with publish, then answer shortly."
+            } else {
+                "Your last answer was empty. Call a tool, or give your final answer as text."
+            };
+            self.emit(Event::AgentHinted { agent: id, hint: hint.to_owned() });
             self.remind_of_last_call(id);
         }
     }

@@ -196,6 +196,29 @@ fn the_same_calls_with_other_results_are_no_circle() {
 }
 
 #[test]
+fn half_an_answer_is_no_result() {
+    let mut world = World::planned(&[("1", &[])]);
+    world.start(0);
+    let agent = world.task.agents[0].id;
+    let mut ends = Vec::new();
+    for step in 0..3 {
+        let events = world.must(Command::ModelAnswered {
+            agent,
+            step,
+            heard: world.task.agents[0].inbox.len(),
+            text: "half of a long".into(),
+            calls: vec![],
+            opaque: None,
+            cut: true,
+            model_call: model_call(),
+        });
+        ends.push(kinds(&events).last().copied().unwrap_or_default().to_owned());
+    }
+    assert_eq!(ends[..2], ["internal.agent_hinted", "internal.agent_hinted"]);
+    assert!(matches!(world.task.agents[0].phase, miteos_core::agent::Phase::Error { .. }), "{ends:?}");
+}
+
+#[test]
 fn the_last_model_call_must_answer() {
     let mut world = World::new(TaskConfig::default(), Settings { max_model_calls: 2, ..Settings::default() });
     world.must(Command::Admit);
@@ -375,6 +398,7 @@ fn guidance_during_the_last_answer_is_heard() {
         text: "done".into(),
         calls: vec![],
         opaque: None,
+        cut: false,
         model_call: model_call(),
     };
     let events = world.must(command);

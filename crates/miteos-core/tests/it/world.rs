@@ -136,6 +136,7 @@ impl World {
             text: text.into(),
             calls,
             opaque: None,
+            cut: false,
             model_call: model_call(),
         })
     }
@@ -313,6 +314,7 @@ impl World {
                 text: if n == 8 { "".into() } else { "answer".into() },
                 calls,
                 opaque: None,
+                cut: n == 9,
                 model_call: model_call(),
             },
         };

@@ -255,15 +255,18 @@ pub async fn next(deps: Arc<Deps>, mut owed: Call, cancel: CancellationToken) ->
     match call(&deps, prepared, &owed.purse, &cancel).await {
         Called::Dropped(billed) => unanswered(&owed.purse, billed, None),
         Called::Failed(failure, billed) => unanswered(&owed.purse, billed, erred(failure)),
-        Called::Answered(answer, model_call) => match take(&deps, &offered, *answer).await {
-            Ok((text, calls, opaque)) => {
-                vec![Command::ModelAnswered { agent, step, heard, text, calls, opaque, model_call }]
+        Called::Answered(answer, model_call) => {
+            let cut = answer.finish == Finish::Length;
+            match take(&deps, &offered, *answer).await {
+                Ok((text, calls, opaque)) => {
+                    vec![Command::ModelAnswered { agent, step, heard, text, calls, opaque, cut, model_call }]
+                }
+                Err(error) => {
+                    let then = erred(storage_failure(&error));
+                    unanswered(&owed.purse, Billed::Reported(model_call), then)
+                }
             }
-            Err(error) => {
-                let then = erred(storage_failure(&error));
-                unanswered(&owed.purse, Billed::Reported(model_call), then)
-            }
-        },
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl Socket {
     }
 
     /// Events up to the end of the subscription.
-    pub async fn to_the_end(&mut self) -> Vec<Value> {
+    pub async fn until_end(&mut self) -> Vec<Value> {
         let mut events = Vec::new();
         loop {
             let said = self.hear().await.said();

@@ -89,7 +89,7 @@ async fn a_task_is_followed_to_its_end_and_the_connection_stays() {
     let mut socket = Socket::of(&server).await;
     let said = socket.subscribe(json!({"task_id": task})).await;
     assert_eq!(said, json!({"type": "subscribed", "task_id": task, "after": 0, "types": null}));
-    let seen = socket.to_the_end().await;
+    let seen = socket.until_end().await;
     let log = server.events(&task).await;
     assert_eq!(seen, log, "the same envelopes as everywhere");
     // It has ended, so it may be asked for again; there is nothing left behind its end.
@@ -98,7 +98,7 @@ async fn a_task_is_followed_to_its_end_and_the_connection_stays() {
     assert_eq!(said["after"], last);
     assert_eq!(socket.hear().await.said(), json!({"type": "ended", "task_id": task, "after": last}));
     assert_eq!(socket.subscribe(json!({"task_id": task, "after": last - 2})).await["type"], "subscribed");
-    assert_eq!(socket.to_the_end().await, log[last - 2..]);
+    assert_eq!(socket.until_end().await, log[last - 2..]);
     socket.say(json!({"type": "ping"})).await;
     assert_eq!(socket.hear().await.said()["type"], "pong");
 }
@@ -113,7 +113,7 @@ async fn several_logs_on_one_connection_each_with_its_own_cursor() {
     let said = socket.subscribe(json!({})).await;
     assert_eq!(said, json!({"type": "subscribed", "task_id": null, "after": before.len(), "types": null}));
     assert_eq!(socket.subscribe(json!({"task_id": first, "after": 3})).await["after"], 3);
-    assert_eq!(socket.to_the_end().await, before[3..]);
+    assert_eq!(socket.until_end().await, before[3..]);
     let second = server.create("second", json!({})).await;
     let said = |event: &Value| event["type"] == "subscribed";
     socket.say(json!({"type": "subscribe", "task_id": second})).await;
@@ -181,7 +181,7 @@ async fn refusals_say_what_would_be_right_and_keep_the_connection() {
     let mut other = Socket::open(&server.url, Some(&server.test_key)).await.unwrap();
     assert_eq!(detail(&other.subscribe(json!({"task_id": task})).await), "there is no such task");
     assert_eq!(socket.subscribe(json!({"task_id": task})).await["type"], "subscribed");
-    assert_eq!(socket.to_the_end().await.len(), last);
+    assert_eq!(socket.until_end().await.len(), last);
 }
 
 #[tokio::test]

@@ -263,8 +263,9 @@ fn changes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
 fn report(outcome: &CodeOutcome, changed: &[String]) -> String {
     let seconds = outcome.duration.as_secs_f64();
     let mut text = match &outcome.end {
-        CodeEnd::Exited(code) => format!("exit code {code} after {seconds:.1} s\n"),
-        CodeEnd::Signal(signal) => format!("ended by signal {signal} after {seconds:.1} s\n"),
+        // No time here: the same run has to read the same, so that going in circles is noticed.
+        CodeEnd::Exited(code) => format!("exit code {code}\n"),
+        CodeEnd::Signal(signal) => format!("ended by signal {signal}\n"),
         CodeEnd::TimedOut => {
             format!("stopped: it ran longer than its {seconds:.0} s; set timeout_s or do less at once\n")
         }

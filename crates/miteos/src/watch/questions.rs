@@ -45,7 +45,7 @@ enum Paused {
 #[derive(Debug)]
 pub enum Next {
     Typed(Option<String>),
-    Done(Done),
+    Done(Box<Done>),
 }
 
 pub struct Questions<'a> {
@@ -92,7 +92,7 @@ impl<'a> Questions<'a> {
     pub async fn next(&mut self) -> Next {
         let is_open = self.is_open();
         tokio::select! {
-            done = self.steering.next(), if self.steering.is_busy() => Next::Done(done),
+            done = self.steering.next(), if self.steering.is_busy() => Next::Done(Box::new(done)),
             line = self.typed.next(), if is_open => Next::Typed(line),
             else => std::future::pending().await,
         }

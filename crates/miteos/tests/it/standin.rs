@@ -261,10 +261,24 @@ async fn answer(
             json!({"approvals": [approval("high")], "total": 1, "limit": 100, "offset": 0})
         }
         (_, path) if path.starts_with("/v1/webhooks") => return webhooks::answer(&method, path, &body),
+        ("POST", _) if path.ends_with("/pause") || path.ends_with("/resume") || path.ends_with("/guide") => {
+            json!({"success": true})
+        }
+        _ => match of_account(&method, &path, &body) {
+            Some(answer) => answer,
+            None => return reply(404, &json!({"detail": format!("there is nothing at {path}")})),
+        },
+    };
+    reply(200, &answer)
+}
+
+/// What belongs to no task: workspaces, keys, usage.
+fn of_account(method: &Method, path: &str, body: &Value) -> Option<Value> {
+    Some(match (method.as_str(), path) {
         ("POST", "/v1/workspaces") => {
             json!({"id": "ws_1", "name": body["name"], "description": null, "status": "active", "file_count": 0, "created_at": "2026-11-22T10:00:00Z"})
         }
-        ("GET", "/v1/workspaces") => json!([]),
+        ("GET", "/v1/workspaces") | ("POST", "/v1/workspaces/ws_1/files") => json!([]),
         ("POST", "/v1/api-keys") => {
             let mut made = api_key();
             made["key"] = json!("mt_test_0123456789abcdef0123456789abcdef01234567");
@@ -273,13 +287,8 @@ async fn answer(
         ("GET", "/v1/api-keys") => json!([api_key()]),
         ("DELETE", "/v1/api-keys/key_1") => json!({"success": true}),
         ("GET", "/v1/usage") => usage(),
-        ("POST", "/v1/workspaces/ws_1/files") => json!([]),
-        ("POST", _) if path.ends_with("/pause") || path.ends_with("/resume") || path.ends_with("/guide") => {
-            json!({"success": true})
-        }
-        _ => return reply(404, &json!({"detail": format!("there is nothing at {path}")})),
-    };
-    reply(200, &answer)
+        _ => return None,
+    })
 }
 
 fn steers(path: &str) -> bool {
