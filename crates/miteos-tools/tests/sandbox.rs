@@ -164,7 +164,7 @@ async fn modules_are_found(calls: &mut Calls) {
         let ran = calls.run("python", "import helper, os\nprint(helper.f(), os.listdir('d'))").await;
         assert!(ran.contains("from helper") && ran.contains("a.txt"), "{ran}");
         let ran = calls.run("python", "raise SystemExit(input())").await;
-        assert!(ran.starts_with("exit code 1 ") && ran.contains("EOFError"), "{ran}");
+        assert!(ran.starts_with("exit code 1\n") && ran.contains("EOFError"), "{ran}");
     }
     if Path::new("/usr/bin/node").exists() {
         calls
