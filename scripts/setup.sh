@@ -133,7 +133,6 @@ packages() {
       apk:pip) echo python3 py3-pip ;;
       brew:cc | brew:c++ | brew:make | brew:libclang) ;; # Apple's command line tools, below.
       brew:pip) echo python ;;
-      pacman:venv | brew:venv) echo python ;;
       *:venv) echo python3 ;;
       *:bwrap) echo bubblewrap ;;
       *:unshare) echo util-linux ;;
