@@ -36,6 +36,11 @@ const MAX_NAMED: usize = 50;
 const INTERRUPTED: &str = "the program was started, and the server stopped before it ended. All its processes are \
     dead. It may have done a part of its work: look at the files before you run it again";
 
+/// What Python and Node say of a library that is not there.
+const MISSING_MODULE: [&str; 2] = ["ModuleNotFoundError: ", "Cannot find module "];
+const NO_MODULES: &str = "note: that library is not here and cannot be installed; write the program with the standard \
+    library alone (in Python csv, json, math, statistics, datetime, re and the like)\n";
+
 #[derive(Deserialize)]
 struct Input {
     language: Language,
@@ -273,6 +278,9 @@ fn report(outcome: &CodeOutcome, changed: &[String]) -> String {
     };
     for note in &outcome.notes {
         text.push_str(&format!("note: {note}\n"));
+    }
+    if MISSING_MODULE.iter().any(|words| outcome.stderr.contains(words)) {
+        text.push_str(NO_MODULES);
     }
     for (title, stream) in [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)] {
         if !stream.trim().is_empty() {

@@ -70,6 +70,20 @@ async fn a_program_that_never_ran_may_be_tried_again() {
 }
 
 #[tokio::test]
+async fn a_library_that_is_not_there_is_told_with_what_is() {
+    let code = ScriptedCode::new(|_| {
+        let stderr = "ModuleNotFoundError: No module named 'pandas'\n".to_owned();
+        Ok(crate::services::CodeOutcome { stderr, ..exited(1, "") })
+    });
+    let house = House::with(code, SearchConfig::keyless());
+    let told = said(&house.ctx, "code_exec", json!({"language": "python", "code": "import pandas"})).await;
+    assert!(
+        told.starts_with("exit code 1\nnote: that library is not here") && told.contains("csv"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn programs_that_cannot_run_say_why() {
     let none = ScriptedCode::new(|job| {
         let cause = "it is in none of the folders of PATH".to_owned();
