@@ -97,7 +97,7 @@ impl Engine {
             shape,
             name: name.clone(),
             max_output_tokens: request.max_output_tokens,
-            temperature: request.temperature.unwrap_or(0.0),
+            temperature: request.temperature.unwrap_or_else(|| super::prompt::temperature(&request.messages)),
             call_id: request.call_id.clone(),
             cancelled,
             events,

@@ -88,6 +88,21 @@ fn stuck_tool(messages: &[Message]) -> Option<&str> {
     (rounds.next().flatten() == Some(last)).then_some(last.0)
 }
 
+/// After a failed result the model has to be free to write something else: at 0 it reads the error and writes the same
+/// again, byte by byte.
+const AFTER_FAILURE: f32 = 0.5;
+
+/// How freely the next answer is drawn, unless the request says.
+pub fn temperature(messages: &[Message]) -> f32 {
+    let failed = match messages.last() {
+        Some(Message::ToolResult { text, is_error, .. }) => {
+            *is_error || (text.starts_with("exit code ") && !text.starts_with("exit code 0"))
+        }
+        _ => false,
+    };
+    if failed { AFTER_FAILURE } else { 0.0 }
+}
+
 fn finish_name(tools: &[ToolSpec]) -> Option<String> {
     FINISH_NAMES.into_iter().find(|name| !tools.iter().any(|tool| tool.name == *name)).map(str::to_owned)
 }

@@ -199,3 +199,16 @@ fn a_call_that_brought_the_same_twice_is_not_offered_a_third_time() {
     assert!(allows([vec![user("x")], round("none").to_vec()].concat()));
     assert!(allows([twice, vec![user("look again")]].concat()));
 }
+
+#[test]
+fn after_a_failure_the_next_answer_may_be_another_one() {
+    let result = |text: &str, is_error| {
+        let (call_id, tool) = ("c".to_owned(), "code_exec".to_owned());
+        vec![user("x"), Message::ToolResult { call_id, tool, text: text.into(), is_error }]
+    };
+    assert!(temperature(&result("exit code 1\n--- stderr\nSyntaxError", false)) > 0.0);
+    assert!(temperature(&result("there is no such file", true)) > 0.0);
+    assert_eq!(temperature(&result("exit code 0\n", false)), 0.0);
+    assert_eq!(temperature(&result("wrote a.txt", false)), 0.0);
+    assert_eq!(temperature(&[user("exit code 1")]), 0.0);
+}
