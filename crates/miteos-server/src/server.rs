@@ -31,8 +31,9 @@ use crate::services::{StoreBlobs, StoreMemory};
 use crate::tasks::Tasks;
 use crate::webhooks::{self, Webhooks};
 
-/// How long running calls may record their outcome after a stop was asked for.
-const STOP_PATIENCE: Duration = Duration::from_secs(8);
+/// How long running calls may record their outcome after a stop was asked for. With [`GOODBYE`] and the last writes a
+/// stop takes less than ten seconds.
+const STOP_PATIENCE: Duration = Duration::from_secs(6);
 /// How long open connections may take to end after that.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Connections to the store that read.
@@ -175,8 +176,8 @@ impl Server {
         tokio::join!(self.engine.stop(STOP_PATIENCE), self.webhooks.stop(STOP_PATIENCE));
         self.app.sockets.close();
         // Who does not answer the goodbye is left behind.
-        let _ = tokio::time::timeout(GOODBYE, self.app.sockets.wait()).await;
-        let served = tokio::time::timeout(GOODBYE, serve).await;
+        let sockets = tokio::time::timeout(GOODBYE, self.app.sockets.wait());
+        let (_, served) = tokio::join!(sockets, tokio::time::timeout(GOODBYE, serve));
         if kept.await.is_err() {
             tracing::error!("the housekeeping panicked");
         }
