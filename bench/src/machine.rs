@@ -38,6 +38,24 @@ pub fn memory(process: u32) -> Option<Memory> {
     Some(Memory { resident: bytes("VmRSS:")?, anonymous: bytes("RssAnon:")? })
 }
 
+/// The processes that were started with this word among their arguments. Empty where the system does not tell.
+pub fn processes_called_with(word: &str) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let called = |process: &u32| {
+        let words = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        words.split(|byte| *byte == 0).any(|other| other == word.as_bytes())
+    };
+    numbers.filter(called).collect()
+}
+
+/// Whether a process runs. One that has ended and was not yet asked how does not.
+pub fn runs(process: u32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return false };
+    // The state stands behind the name, which stands in brackets.
+    status.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
 /// An address of this machine that nobody listens on at the moment.
 pub fn free_address() -> Result<SocketAddr, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -76,6 +76,8 @@ enum Measurement {
     Requests,
     Feed,
     Disconnects,
+    Cancel,
+    Waiting,
 }
 
 impl Measurement {
@@ -89,6 +91,8 @@ impl Measurement {
             Self::Requests => "Requests beside running tasks",
             Self::Feed => "Events to a thousand subscribers",
             Self::Disconnects => "Streams that are cut after every event",
+            Self::Cancel => "Cancelling programs at work",
+            Self::Waiting => "Tasks that wait for an approval",
         }
     }
 }
@@ -165,6 +169,8 @@ async fn figures(setting: Setting<'_>, measurement: Measurement) -> Result<Vec<F
         Measurement::Requests => measure::requests::figures(setting).await,
         Measurement::Feed => measure::feed::figures(setting).await,
         Measurement::Disconnects => measure::disconnects::figures(setting).await,
+        Measurement::Cancel => measure::cancel::figures(setting).await,
+        Measurement::Waiting => measure::waiting::figures(setting).await,
     }
 }
 

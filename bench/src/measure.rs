@@ -1,5 +1,6 @@
 //! What is measured, a file each. Every measurement starts its own servers in folders of its own, and ends by itself.
 
+pub mod cancel;
 pub mod disconnects;
 pub mod endurance;
 pub mod feed;
@@ -10,6 +11,7 @@ pub mod reference;
 pub mod requests;
 pub mod startup;
 pub mod throughput;
+pub mod waiting;
 
 use std::path::Path;
 

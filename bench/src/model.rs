@@ -34,7 +34,12 @@ pub enum Work {
     Recall,
     /// Writes a small file.
     Write,
+    /// Runs a program of three processes that sleep.
+    Sleep,
 }
+
+/// What the processes of [`Work::Sleep`] are called with: their seconds, which nothing else of this machine sleeps.
+pub const SLEEP: &str = "86399.125";
 
 /// Which calls are not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +88,7 @@ impl Script {
         let work = match self.work {
             Work::Recall => "recall",
             Work::Write => "write",
+            Work::Sleep => "sleep",
         };
         let hold = match self.hold {
             Hold::Nothing => "nothing".to_owned(),
@@ -112,6 +118,7 @@ impl FromStr for Script {
             work: match *work {
                 "recall" => Work::Recall,
                 "write" => Work::Write,
+                "sleep" => Work::Sleep,
                 _ => return Err(wrong()),
             },
             hold: match *hold {
@@ -211,6 +218,10 @@ impl Scripted {
             Work::Write => {
                 ("write_file".to_owned(), json!({"path": "notes.txt", "content": format!("step {step}\n")}))
             }
+            Work::Sleep => {
+                let code = format!("sleep {SLEEP} & sleep {SLEEP} & sleep {SLEEP}; wait\n");
+                ("code_exec".to_owned(), json!({"language": "bash", "code": code, "timeout_s": 600}))
+            }
         };
         (THOUGHT.to_owned(), vec![call])
     }
@@ -219,9 +230,14 @@ impl Scripted {
         if function == "submit_result" {
             return json!({"summary": "All parts are done.", "deliverables": []});
         }
+        // Who may do this work.
+        let agent = match self.script.work {
+            Work::Recall | Work::Write => "researcher",
+            Work::Sleep => "builder",
+        };
         let node = |nth: usize| {
             json!({
-                "id": nth.to_string(), "agent_type": "researcher", "title": format!("Part {nth}"),
+                "id": nth.to_string(), "agent_type": agent, "title": format!("Part {nth}"),
                 "prompt": format!("Do part {nth}."), "depends_on": [], "acceptance": [],
             })
         };
@@ -302,6 +318,7 @@ mod tests {
         let scripts = [
             Script::default(),
             Script { hold: Hold::From(3), work: Work::Write, window_tokens: Some(4096), ..Script::default() },
+            Script { work: Work::Sleep, ..Script::default() },
             Script { hold: Hold::AfterOne, nodes: 3, latency_ms: 2000, marks: true, ..Script::default() },
         ];
         for script in scripts {

@@ -10,13 +10,13 @@ use super::{Setting, load};
 use crate::Failure;
 use crate::http::Connection;
 use crate::machine;
-use crate::model::Script;
+use crate::model::{Hold, Script};
 use crate::process::{PATIENCE, Served};
 use crate::report::{Figure, percentile};
 use crate::stream::{Came, Kind, Stream};
 
-/// The model answers long after the measurement is over (ms): what happens is what this program makes happen.
-const LATENCY_MS: u64 = 600_000;
+/// No agent gets an answer of its model: what happens is what this program makes happen.
+const HELD: Hold = Hold::From(0);
 const CONNECTIONS: usize = 16;
 /// How long the server comes to rest before its memory is looked at.
 const REST: Duration = Duration::from_millis(1_000);
@@ -35,7 +35,7 @@ pub async fn figures(setting: Setting<'_>) -> Result<Vec<Figure>, Failure> {
             Kind::Socket => "WebSocket",
         };
         let folder = setting.data_folder()?;
-        let script = Script { latency_ms: LATENCY_MS, ..Script::default() };
+        let script = Script { hold: HELD, ..Script::default() };
         let mut server = Served::start_and_rest(folder.path(), script).await?;
         load::create(&server, subscribers, CONNECTIONS).await?;
         let tasks = working(&server, subscribers).await?;

@@ -11,16 +11,28 @@ use crate::process::{PATIENCE, Served};
 /// How often is looked whether tasks are complete.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Everything is allowed, so that nothing waits for a person.
+const FREE: u8 = 100;
+
 /// Makes tasks over some connections at once; gives how long each request took (ms).
 pub async fn create(server: &Served, tasks: usize, connections: usize) -> Result<Vec<f64>, Failure> {
+    create_at(server, tasks, connections, FREE).await
+}
+
+/// As [`create`], with this autonomy level.
+pub async fn create_at(
+    server: &Served,
+    tasks: usize,
+    connections: usize,
+    autonomy: u8,
+) -> Result<Vec<f64>, Failure> {
     let mut set = JoinSet::new();
     for nth in 0..connections {
         let mut connection = server.connect().await?;
         let share = tasks / connections + usize::from(nth < tasks % connections);
         set.spawn(async move {
             let mut took = Vec::with_capacity(share);
-            // Everything is allowed, so that nothing waits for a person.
-            let body = json!({"prompt": "Look at the parts of the work.", "config": {"autonomy_level": 100, "max_agents": 20}});
+            let body = json!({"prompt": "Look at the parts of the work.", "config": {"autonomy_level": autonomy, "max_agents": 20}});
             let body = body.to_string();
             for _ in 0..share {
                 let begun = Instant::now();

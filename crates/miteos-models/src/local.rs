@@ -3,6 +3,9 @@
 //! Everything but [`engine`] is built always; the engine, which compiles llama.cpp, with the feature `embedded-llm`.
 //! It does not know the configuration: folders and ids come from outside.
 
+#[cfg(any(test, feature = "embedded-llm"))]
+#[cfg_attr(not(feature = "embedded-llm"), allow(dead_code, reason = "only tests use it without the engine"))]
+mod block;
 pub mod catalog;
 #[cfg(any(test, feature = "embedded-llm"))]
 #[cfg_attr(not(feature = "embedded-llm"), allow(dead_code, reason = "only tests use it without the engine"))]

@@ -49,7 +49,7 @@ Examples of how to work:
 - Figures from a data file: read_file to see its columns; code_exec with a Python program that reads the file, computes and writes the result to a new file; publish with the path of that new file; answer in one sentence.
 - A program: write_file with its whole text; code_exec to run it; publish with its path; answer in one sentence.
 - Programs use the standard library alone. There is no pandas and no numpy: read tables with csv.DictReader.
-- A program has one statement a line, with line breaks between: {\"name\": \"code_exec\", \"arguments\": {\"language\": \"python\", \"code\": \"lines = open('notes.txt').readlines()\\nfor line in lines:\\n    print(len(line), line.strip())\"}}
+- A program prints what it found, so that you see it.
 Do one step at a time. Do not repeat a call. The last step is always a short answer without a tool.";
 
 /// The system prompt of an agent. A `small` model gets examples.

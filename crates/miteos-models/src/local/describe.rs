@@ -4,6 +4,7 @@
 use miteos_core::tool::ToolSpec;
 use serde_json::Value;
 
+use super::block;
 use super::schema::{COLON, COMMA, ordered_properties, resolve};
 
 /// Schemas inside one another that are written out.
@@ -21,8 +22,12 @@ pub fn tool(spec: &ToolSpec) -> String {
         text.push_str(description);
         text.push('\n');
     }
+    let in_json = block::in_json(&spec.schema);
     text.push_str("arguments: ");
-    text.push_str(&shape(&spec.schema, &spec.schema, 0));
+    text.push_str(&shape(&in_json, &in_json, 0));
+    if let Some(name) = block::field(&spec.schema) {
+        text.push_str(&format!(", and behind them the {name} as a block"));
+    }
     let notes = notes(&spec.schema);
     if !notes.is_empty() {
         text.push('\n');

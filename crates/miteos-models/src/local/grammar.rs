@@ -209,6 +209,11 @@ impl<'g> Matcher<'g> {
         self.may_end && self.threads.is_empty()
     }
 
+    /// Whether the text so far may be the whole text.
+    pub fn may_end(&self) -> bool {
+        self.may_end
+    }
+
     /// Which bytes may come next.
     pub fn next_bytes(&self) -> [bool; 256] {
         let mut allowed = [false; 256];

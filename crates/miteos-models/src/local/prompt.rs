@@ -6,7 +6,7 @@
 use miteos_core::tool::ToolSpec;
 use serde_json::{Value, json};
 
-use super::{describe, schema, stream};
+use super::{block, describe, schema, stream};
 use crate::call::{CallRef, Message, Request, ToolChoice};
 
 /// A piece of a prompt.
@@ -26,6 +26,8 @@ pub struct Shape {
     pub grammar: Option<super::grammar::Grammar>,
     /// The function whose argument is the answer's text, where it is offered.
     pub finish_tool: Option<String>,
+    /// Of each offered tool that has one: the argument that is written as a block.
+    pub blocks: Vec<(String, String)>,
 }
 
 /// What the request forces is not among its tools.
@@ -43,6 +45,10 @@ const FINISH_NAMES: [&str; 3] = ["final_answer", "finish_with_answer", "answer_a
 const CALLING: &str = "# Tools\n\nEvery reply is one JSON object that calls one tool: \
     {\"name\": \"<tool>\", \"arguments\": {...}}. The next message holds its result. When a call failed, correct it or take \
     another way; do not repeat a call with the same arguments.";
+
+const BLOCKS: &str = "A long text, such as a program or the content of a file, stands behind the call between two lines of \
+    three backticks, as it is, with its line breaks:\n{\"name\": \"<tool>\", \"arguments\": {...}}\n```\nfirst line\nsecond \
+    line\n```";
 
 /// Makes the prompt and the grammar of a request.
 pub fn shape(request: &Request) -> Result<Shape, UnknownTool> {
@@ -68,8 +74,12 @@ pub fn shape(request: &Request) -> Result<Shape, UnknownTool> {
         (ToolChoice::Auto, Some(name)) => functions.push(schema::Function { name, schema: &answer_schema }),
         _ => {}
     }
+    let blocks = functions
+        .iter()
+        .filter_map(|function| Some((function.name.to_owned(), block::field(function.schema)?.to_owned())))
+        .collect();
     let grammar = (!functions.is_empty()).then(|| schema::call_grammar(&functions));
-    Ok(Shape { pieces: pieces(request, finish_tool.as_deref()), grammar, finish_tool })
+    Ok(Shape { pieces: pieces(request, finish_tool.as_deref()), grammar, finish_tool, blocks })
 }
 
 /// The tool that was called twice in a row with the same arguments and the same result. A small model would go on so
@@ -164,6 +174,10 @@ fn system(request: &Request, finish_tool: Option<&str>) -> String {
     }
     text.push_str("\n\n");
     text.push_str(CALLING);
+    if request.tools.iter().any(|tool| block::field(&tool.schema).is_some()) {
+        text.push(' ');
+        text.push_str(BLOCKS);
+    }
     for tool in request.tools.iter() {
         text.push_str("\n\n");
         text.push_str(&describe::tool(tool));
@@ -193,11 +207,15 @@ fn assistant(text: &str, calls: &[CallRef], tools: &[ToolSpec], finish_tool: Opt
     }
     for made in calls {
         let spec = tools.iter().find(|tool| tool.name == made.tool);
-        let arguments = match serde_json::from_str::<Value>(&made.arguments) {
-            Ok(value) => describe::arguments(&value, spec.map_or(&Value::Null, |spec| &spec.schema)),
-            Err(_) => made.arguments.as_ref().to_owned(),
-        };
-        lines.push(call(&made.tool, &arguments));
+        let schema = spec.map_or(&Value::Null, |spec| &spec.schema);
+        lines.push(match serde_json::from_str::<Value>(&made.arguments) {
+            Ok(mut value) => {
+                let text = block::take(schema, &mut value);
+                let block = text.map_or_else(String::new, |text| block::written(&text));
+                format!("{}{block}", call(&made.tool, &describe::arguments(&value, schema)))
+            }
+            Err(_) => call(&made.tool, &made.arguments),
+        });
     }
     lines.join("\n")
 }

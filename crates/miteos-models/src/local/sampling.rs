@@ -56,6 +56,7 @@ impl Rules<'_> {
         }
         let piece = self.vocabulary.piece(token);
         match self.matcher {
+            Some(matcher) if self.vocabulary.ends_turn(token) => matcher.may_end(),
             Some(matcher) => matcher.allows(piece),
             None => !piece.is_empty() || self.vocabulary.ends_turn(token),
         }
@@ -80,7 +81,8 @@ impl Rules<'_> {
             }
             let starts_well = match (&first_bytes, self.vocabulary.piece(token).first()) {
                 (Some(allowed), Some(byte)) => allowed[usize::from(*byte)],
-                (Some(_), None) => false,
+                // A token without text may still end the turn.
+                (Some(_), None) => true,
                 (None, _) => true,
             };
             if starts_well && self.allow(token) {
@@ -191,6 +193,24 @@ mod tests {
         assert_eq!(rules.likeliest(&logits), Some(500));
         assert_eq!(rules.drawn(&logits, 1.0, 0.5), Some(500));
         assert_eq!(Rules { banned: Some(500), ..rules }.likeliest(&logits), None);
+    }
+
+    #[test]
+    fn the_turn_may_end_where_the_grammar_may() {
+        let vocabulary = vocabulary(&["a", "b"]);
+        let mut builder = Builder::default();
+        let (first, more) = (builder.literal("a"), builder.literal("b"));
+        let more = builder.optional(more);
+        let whole = builder.sequence(&[first, more]);
+        let grammar = builder.finish(whole);
+        let (before, logits) = (Matcher::new(&grammar), [1.0, 2.0, 3.0]);
+        let mut behind = before.clone();
+        assert!(behind.accept(b"a") && behind.may_end());
+        for (matcher, chosen) in [(&before, 0), (&behind, 2)] {
+            let rules = Rules { vocabulary: &vocabulary, matcher: Some(matcher), banned: None };
+            assert_eq!(rules.likeliest(&logits), Some(chosen));
+            assert_eq!(rules.likeliest_of_all(&logits), Some(chosen));
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! From JSON Schemas to a grammar: what a model may write as arguments of a tool.
+//! From JSON Schemas to a grammar: what a model may write as arguments of a tool. A long text stands behind its call as
+//! a block (see [`super::block`]).
 //!
 //! The JSON is compact and its properties stand in a fixed order (the required ones as listed, then the others), so
 //! that a later prompt repeats it byte by byte. `pattern`, `format` and numeric bounds are not enforced here; whoever
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::block;
 use super::grammar::{Builder, Grammar, MAX_THREADS, Part, StateId};
 
 /// What stands between values and behind names: with a space, as in the JSON that the models were trained on. Without
@@ -32,16 +34,21 @@ pub struct Function<'a> {
     pub schema: &'a Value,
 }
 
-/// The grammar of `{"name":…,"arguments":…}` over these functions.
+/// The grammar of `{"name":…,"arguments":…}` over these functions, each with its block behind it where it has one.
 pub fn call_grammar(functions: &[Function<'_>]) -> Grammar {
+    let in_json: Vec<Value> = functions.iter().map(|function| block::in_json(function.schema)).collect();
     let mut compiler = Compiler::default();
     let mut alternatives = Vec::with_capacity(functions.len());
-    for function in functions {
+    for (function, in_json) in functions.iter().zip(&in_json) {
         let head = format!("{}{}{}", super::stream::NAME_HEAD, function.name, super::stream::ARGUMENTS_HEAD);
         let head = compiler.builder.literal(&head);
-        let arguments = compiler.arguments(function.schema);
+        let arguments = compiler.arguments(in_json);
         let tail = compiler.builder.literal("}");
-        alternatives.push(compiler.builder.sequence(&[head, arguments, tail]));
+        let mut parts = vec![head, arguments, tail];
+        if block::field(function.schema).is_some() {
+            parts.push(compiler.block());
+        }
+        alternatives.push(compiler.builder.sequence(&parts));
     }
     let whole = compiler.builder.choice(&alternatives);
     compiler.builder.finish(whole)
@@ -330,6 +337,59 @@ impl<'v> Compiler<'v> {
             }
         };
         self.builder.call(rule)
+    }
+
+    /// A block: lines between two fences. A fence with a word behind it opens a block inside, which ends at the next.
+    fn block(&mut self) -> Part {
+        let open = self.builder.literal(block::OPEN);
+        let inner = self.plain_line();
+        let inner = self.builder.repeat(inner);
+        let (fence, word, rest, end) = (
+            self.builder.literal(block::FENCE),
+            self.character(&[b'`']),
+            self.rest_of_line(),
+            self.builder.literal(block::INNER_CLOSE),
+        );
+        let nested = self.builder.sequence(&[fence, word, rest, inner, end]);
+        let line = self.plain_line();
+        let line = self.builder.choice(&[line, nested]);
+        let lines = self.builder.repeat(line);
+        let close = self.builder.literal(block::FENCE);
+        self.builder.sequence(&[open, lines, close])
+    }
+
+    /// A line that begins with no fence.
+    fn plain_line(&mut self) -> Part {
+        let mut starts = Vec::with_capacity(block::FENCE.len());
+        for ticks in 0..block::FENCE.len() {
+            let ticks = self.builder.literal(&block::FENCE[..ticks]);
+            let other = self.character(&[b'`']);
+            let rest = self.rest_of_line();
+            let more = self.builder.sequence(&[other, rest]);
+            let end = self.builder.literal("\n");
+            let tail = self.builder.choice(&[more, end]);
+            starts.push(self.builder.sequence(&[ticks, tail]));
+        }
+        self.builder.choice(&starts)
+    }
+
+    fn rest_of_line(&mut self) -> Part {
+        let character = self.character(&[]);
+        let characters = self.builder.repeat(character);
+        let end = self.builder.literal("\n");
+        self.builder.sequence(&[characters, end])
+    }
+
+    /// A character of a text, as it stands, but for these and for the end of the line.
+    fn character(&mut self, without: &[u8]) -> Part {
+        let plain: Vec<(u8, u8)> = std::iter::once(b'\t')
+            .chain(0x20..=0x7e)
+            .filter(|byte| !without.contains(byte))
+            .map(|byte| (byte, byte))
+            .collect();
+        let plain = self.builder.bytes(&plain);
+        let wide = self.wide_characters();
+        self.builder.choice(&[plain, wide])
     }
 
     /// The characters above U+007F as UTF-8 writes them (RFC 3629, section 4).

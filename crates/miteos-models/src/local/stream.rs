@@ -4,6 +4,7 @@
 
 use miteos_core::money::Usage;
 
+use super::block;
 use crate::call::{Answer, Delta, Finish, RequestedCall};
 
 /// How every call begins.
@@ -48,22 +49,25 @@ pub struct Reader {
     /// Bytes of `raw` that are dealt with.
     read: usize,
     tool: Option<String>,
+    /// Of each tool that has one: the argument that stands behind the call as a block.
+    blocks: Vec<(String, String)>,
     text: String,
 }
 
 impl Reader {
     /// For free text.
     pub fn of_text() -> Self {
-        Self::at(Place::Text, None)
+        Self::at(Place::Text, None, Vec::new())
     }
 
-    /// For a call of a function. `finish_tool` is the one whose argument is the answer's text.
-    pub fn of_call(finish_tool: Option<String>) -> Self {
-        Self::at(Place::Name, finish_tool)
+    /// For a call of a function. `finish_tool` is the one whose argument is the answer's text; `blocks` are the
+    /// arguments, by tool, that stand behind the call.
+    pub fn of_call(finish_tool: Option<String>, blocks: Vec<(String, String)>) -> Self {
+        Self::at(Place::Name, finish_tool, blocks)
     }
 
-    fn at(place: Place, finish_tool: Option<String>) -> Self {
-        Self { finish_tool, place, raw: Vec::new(), read: 0, tool: None, text: String::new() }
+    fn at(place: Place, finish_tool: Option<String>, blocks: Vec<(String, String)>) -> Self {
+        Self { finish_tool, place, raw: Vec::new(), read: 0, tool: None, blocks, text: String::new() }
     }
 
     /// Takes the next bytes, which may end within a character, and returns what can be told.
@@ -158,7 +162,12 @@ impl Reader {
             Answer { text: self.text, calls: Vec::new(), opaque: None, usage, model, finish: Finish::Stop };
         if let Some(tool) = self.tool {
             let mut arguments = String::from_utf8_lossy(&self.raw[self.read..]).into_owned();
-            if ended == Ended::Whole && arguments.ends_with('}') {
+            let block = self.blocks.iter().find(|(name, _)| *name == tool);
+            if let Some((_, field)) = block.filter(|_| ended == Ended::Whole)
+                && let Some(whole) = block::merged(field, &arguments)
+            {
+                arguments = whole;
+            } else if ended == Ended::Whole && arguments.ends_with('}') {
                 // The brace that closes the call.
                 arguments.pop();
             }
@@ -236,7 +245,8 @@ mod tests {
     fn a_call_is_announced_by_name_and_parsed_at_the_end() {
         let text =
             r#"{"name": "write_file", "arguments": {"path": "a.txt", "content": "line\nüber \"x\"}"}}"#;
-        let (deltas, answer) = read(Reader::of_call(Some("final_answer".into())), text, Ended::Whole);
+        let (deltas, answer) =
+            read(Reader::of_call(Some("final_answer".into()), Vec::new()), text, Ended::Whole);
         assert_eq!(deltas, [Delta::ToolName("write_file".into())]);
         let arguments = serde_json::json!({"path": "a.txt", "content": "line\nüber \"x\"}"});
         assert_eq!(answer.calls, [RequestedCall { tool: "write_file".into(), arguments: Ok(arguments) }]);
@@ -244,14 +254,29 @@ mod tests {
     }
 
     #[test]
+    fn a_block_behind_the_call_is_one_of_its_arguments() {
+        let text =
+            "{\"name\": \"code_exec\", \"arguments\": {\"language\": \"python\"}}\n```\nprint(\"x\")\n```";
+        let reader = || Reader::of_call(None, vec![("code_exec".into(), "code".into())]);
+        let (deltas, answer) = read(reader(), text, Ended::Whole);
+        assert_eq!(deltas, [Delta::ToolName("code_exec".into())]);
+        let arguments = serde_json::json!({"language": "python", "code": "print(\"x\")\n"});
+        assert_eq!(answer.calls[0].arguments, Ok(arguments));
+        let (_, answer) = read(reader(), text.strip_suffix("```").unwrap(), Ended::Cut);
+        assert!(answer.calls[0].arguments.is_err(), "half a program is none");
+        assert_eq!(answer.finish, Finish::Length);
+    }
+
+    #[test]
     fn a_final_answer_is_streamed_as_text() {
         let text = r#"{"name": "final_answer", "arguments": {"answer": "Grüße,\n\"all\" done \\o/ 🎉"}}"#;
-        let (deltas, answer) = read(Reader::of_call(Some("final_answer".into())), text, Ended::Whole);
+        let (deltas, answer) =
+            read(Reader::of_call(Some("final_answer".into()), Vec::new()), text, Ended::Whole);
         assert_eq!(answer.text, "Grüße,\n\"all\" done \\o/ 🎉");
         assert_eq!(texts(&deltas), answer.text);
         assert!(deltas.len() > 10, "streamed, not given at once");
         assert_eq!((answer.calls.len(), answer.finish), (0, Finish::Stop));
-        let mut whole = Reader::of_call(Some("final_answer".into()));
+        let mut whole = Reader::of_call(Some("final_answer".into()), Vec::new());
         assert_eq!(texts(&whole.push(text.as_bytes())), answer.text);
     }
 
@@ -267,7 +292,7 @@ mod tests {
         let answer = reader.finish(Ended::Whole, Usage::default(), "local/m".into());
         assert_eq!((texts(&deltas).as_str(), answer.finish), (answer.text.as_str(), Finish::Stop));
         assert_eq!(answer.text, "a\u{fffd}b\u{fffd}\u{fc}\u{20ac}.");
-        let mut reader = Reader::of_call(Some("final_answer".into()));
+        let mut reader = Reader::of_call(Some("final_answer".into()), Vec::new());
         let head = b"{\"name\": \"final_answer\", \"arguments\": {\"answer\": \"";
         for byte in head.iter().chain(b"a\xff\xe2\x82\\n\xc3\"}}") {
             reader.push(&[*byte]);
@@ -278,13 +303,16 @@ mod tests {
 
     #[test]
     fn what_was_cut_says_so() {
-        let (_, answer) =
-            read(Reader::of_call(None), r#"{"name": "write_file", "arguments": {"path": "a"#, Ended::Cut);
+        let (_, answer) = read(
+            Reader::of_call(None, Vec::new()),
+            r#"{"name": "write_file", "arguments": {"path": "a"#,
+            Ended::Cut,
+        );
         assert_eq!(answer.calls[0].arguments, Err(r#"{"path": "a"#.to_owned()));
         assert_eq!(answer.finish, Finish::Length);
         let finish = Some("final_answer".to_owned());
         let (_, answer) = read(
-            Reader::of_call(finish),
+            Reader::of_call(finish, Vec::new()),
             r#"{"name": "final_answer", "arguments": {"answer": "so far"#,
             Ended::Cut,
         );

@@ -298,7 +298,7 @@ impl<'m> Session<'m> {
                 rules.likeliest(logits)
             };
             let Some(token) = chosen else { return Ok(Ended::Cut) };
-            if writing.matcher.is_none() && self.vocabulary.ends_turn(token) {
+            if self.vocabulary.ends_turn(token) {
                 return Ok(Ended::Whole);
             }
             let token = LlamaToken::new(token);
@@ -319,7 +319,7 @@ impl<'m> Session<'m> {
 impl<'j> Writing<'j> {
     fn new(job: &'j Job, limit: usize) -> Self {
         let reader = match &job.shape.grammar {
-            Some(_) => Reader::of_call(job.shape.finish_tool.clone()),
+            Some(_) => Reader::of_call(job.shape.finish_tool.clone(), job.shape.blocks.clone()),
             None => Reader::of_text(),
         };
         Self {
