@@ -2,6 +2,7 @@
 //! one still opens anything. It does not know what is streamed, nor over what.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -120,9 +121,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Returns when the stream has to end.
-    pub async fn over(&self) {
-        self.over.cancelled().await;
+    /// Returns when the stream has to end. Whoever waits often keeps it: each beginning of a wait takes a lock that
+    /// all streams of the key share.
+    pub fn over(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.over.clone().cancelled_owned()
     }
 
     /// Whether the stream ends because the server does, and not because of its key.

@@ -14,6 +14,7 @@ use miteos_tools::{Registry, Services};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::make::Shared;
 
 use crate::config::Config;
 use crate::connections::Connections;
@@ -157,7 +158,8 @@ impl Server {
     /// Answers requests until `shutdown` ends; then stops taking new ones, lets running calls record, and closes the
     /// store.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
-        let router = http::router(Arc::clone(&self.app));
+        // Shared: a router that is handed over as it is copies its table of routes for each connection (40 KiB).
+        let router = Shared::new(http::router(Arc::clone(&self.app)));
         let stop = self.stop.clone();
         let drained = stop.clone();
         let times = self.app.streams;

@@ -1,12 +1,14 @@
 //! A reader's place in a log: gives it the next events once they are durable, a page at a time. It does not know how
 //! they are sent, and holds no event itself.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use miteos_api::EventType;
 use miteos_core::ids::TaskId;
 use miteos_store::{Store, StoreError};
+use tokio::time::{Instant, Sleep};
 
 use super::{Feed, Frame, Log, Types, Watch};
 use crate::project::{self, Unreadable};
@@ -45,12 +47,17 @@ pub struct Subscription {
     types: Option<Arc<Types>>,
     /// Whether the journal may hold more than the feed has told of.
     unread: bool,
+    /// When the log was last read, and a timer for the next look at the journal. The timer is set anew only when it
+    /// runs out: a thousand readers of one event would set two thousand otherwise.
+    read_at: Instant,
+    look: Pin<Box<Sleep>>,
 }
 
 impl Subscription {
     /// A reader of the log who has seen everything up to `after`.
     pub fn new(feed: &Arc<Feed>, store: Store, log: Log, after: u64, types: Option<Arc<Types>>) -> Self {
-        Self { store, watch: feed.watch(log), after, types, unread: true }
+        let (watch, look) = (feed.watch(log), Box::pin(tokio::time::sleep(LOOK_ANYWAY)));
+        Self { store, watch, after, types, unread: true, read_at: Instant::now(), look }
     }
 
     pub fn log(&self) -> Log {
@@ -68,6 +75,7 @@ impl Subscription {
             let level = self.watch.level();
             if self.unread || level > self.after {
                 let page = self.read().await?;
+                self.read_at = Instant::now();
                 if page.after > self.after {
                     self.after = page.after;
                     return Ok(page);
@@ -76,7 +84,11 @@ impl Subscription {
             }
             tokio::select! {
                 () = self.watch.changed() => {}
-                () = tokio::time::sleep(LOOK_ANYWAY) => self.unread = true,
+                () = &mut self.look => {
+                    let due = self.read_at + LOOK_ANYWAY;
+                    self.unread = due <= Instant::now();
+                    self.look.as_mut().reset(if self.unread { Instant::now() + LOOK_ANYWAY } else { due });
+                }
             }
         }
     }

@@ -68,7 +68,8 @@ impl Work for Publish {
                 Ok((file, source, is_text))
             })
             .await?;
-        let name = file_name(name.as_deref().unwrap_or(source.last()));
+        let name = name.map_or_else(|| source.last().to_owned(), |name| with_ending(name, source.last()));
+        let name = file_name(&name);
         // Small models write "text" or "csv" here: what is no media type is guessed like a missing one.
         let media_type = r#type
             .filter(|text| is_media_type(text))
@@ -112,6 +113,18 @@ fn guess(name: &str, path: &str, is_text: bool) -> String {
     by_name.unwrap_or(otherwise).to_owned()
 }
 
+/// A name without an ending gets that of its file: nobody could open it otherwise.
+fn with_ending(name: String, file: &str) -> String {
+    match file.rsplit_once('.') {
+        Some((stem, ending))
+            if !stem.is_empty() && !name.contains('.') && ending.len() < MAX_ENDING_BYTES =>
+        {
+            format!("{}.{ending}", name.trim_end())
+        }
+        _ => name,
+    }
+}
+
 /// A name that is one file's on every system: no folder, no control character, nothing that turns the text round,
 /// not too long.
 fn file_name(wanted: &str) -> String {
@@ -138,6 +151,20 @@ fn file_name(wanted: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_without_an_ending_gets_that_of_its_file() {
+        for (name, file, is) in [
+            ("totals", "totals.csv", "totals.csv"),
+            ("Totals per region", "out.csv", "Totals per region.csv"),
+            ("a.txt", "b.csv", "a.txt"),
+            ("Makefile", "Makefile", "Makefile"),
+            ("notes", ".env", "notes"),
+            ("notes", "a.a-very-long-ending", "notes"),
+        ] {
+            assert_eq!(with_ending(name.to_owned(), file), is);
+        }
+    }
 
     #[test]
     fn names_are_one_files_everywhere() {

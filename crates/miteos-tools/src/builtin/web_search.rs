@@ -56,6 +56,9 @@ impl Work for WebSearch {
         if query.is_empty() {
             return Err(ToolError::failed("query is empty; give a few words to search for"));
         }
+        if is_address(&query) {
+            return Err(ToolError::failed("query is an address, not words; read it with web_fetch"));
+        }
         if !ctx.live {
             return Ok(format!("test mode: nothing was searched; recorded the query \"{query}\"").into());
         }
@@ -73,6 +76,11 @@ impl Work for WebSearch {
             }
         }
     }
+}
+
+/// Small models search for the address that they were told to read.
+fn is_address(query: &str) -> bool {
+    !query.contains(' ') && (query.starts_with("http://") || query.starts_with("https://"))
 }
 
 fn numbered(hits: &[Hit]) -> String {

@@ -1,11 +1,14 @@
 //! A log as server-sent events. The stream holds one page at the most, and what it sends is durable.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 
 use axum::body::{Body, Bytes};
 use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::ReusableBoxFuture;
 
 use crate::config::StreamTimes;
@@ -27,7 +30,10 @@ pub fn stream(subscription: Subscription, connection: Connection, times: StreamT
         ended: false,
         after,
         told: after,
-        connection,
+        over: Box::pin(connection.over()),
+        _connection: connection,
+        sent_at: Instant::now(),
+        quiet: Box::pin(tokio::time::sleep(times.keep_alive)),
         times,
     };
     let frames = futures::stream::unfold(reader, |mut reader| async move {
@@ -59,13 +65,24 @@ struct Reader {
     /// How far the log has been read, and how far the client knows.
     after: u64,
     told: u64,
-    connection: Connection,
+    over: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Holds the place of this stream.
+    _connection: Connection,
+    /// When something was last sent, and a timer that is set anew only when it runs out.
+    sent_at: Instant,
+    quiet: Pin<Box<Sleep>>,
     times: StreamTimes,
 }
 
 impl Reader {
     /// What goes out next; `None` ends the stream.
     async fn next(&mut self) -> Option<Bytes> {
+        let bytes = self.due().await?;
+        self.sent_at = Instant::now();
+        Some(bytes)
+    }
+
+    async fn due(&mut self) -> Option<Bytes> {
         if !std::mem::replace(&mut self.begun, true) {
             return Some(format!("retry: {}\n\n", self.times.retry.as_millis()).into());
         }
@@ -79,13 +96,17 @@ impl Reader {
             }
             tokio::select! {
                 biased;
-                () = self.connection.over() => return None,
+                () = &mut self.over => return None,
                 (subscription, page) = &mut self.reading => {
                     self.reading.set(read(subscription));
                     self.take(page)?;
                 }
-                () = tokio::time::sleep(self.times.keep_alive) => {
-                    return Some(self.position().unwrap_or(Bytes::from_static(KEEP_ALIVE)));
+                () = &mut self.quiet => {
+                    let (now, due) = (Instant::now(), self.sent_at + self.times.keep_alive);
+                    self.quiet.as_mut().reset(if due <= now { now + self.times.keep_alive } else { due });
+                    if due <= now {
+                        return Some(self.position().unwrap_or(Bytes::from_static(KEEP_ALIVE)));
+                    }
                 }
             }
         }

@@ -71,9 +71,10 @@ impl Session {
         let every = self.app.streams.keep_alive;
         let mut ping = interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut over = Box::pin(self.connection.over());
         loop {
             let done = tokio::select! {
-                () = self.connection.over() => Err(self.over()),
+                () = &mut over => Err(self.over()),
                 message = self.socket.recv() => match message {
                     Some(message) => self.hear(message).await,
                     None => Err(End::Gone),

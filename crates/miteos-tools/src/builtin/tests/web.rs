@@ -107,6 +107,9 @@ async fn the_web_is_searched() {
     assert!(server.last().contains("q=a+b&"));
     assert!(said(&house.ctx, "web_search", json!({"query": "nothing"})).await.contains("nothing was found"));
     assert!(failure(&house.ctx, "web_search", json!({"query": " "})).await.contains("query is empty"));
+    assert!(
+        failure(&house.ctx, "web_search", json!({"query": "https://x.test/a"})).await.contains("web_fetch")
+    );
 }
 
 #[tokio::test]
