@@ -276,7 +276,8 @@ async fn bwrap_features(program: &Path) -> Result<BwrapFeatures, String> {
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     let knows = |option: &str| text.split_whitespace().any(|word| word == option);
-    for needed in ["--as-pid-1", "--cap-drop", "--new-session"] {
+    // Without a size, a program could fill half of the memory with files.
+    for needed in ["--as-pid-1", "--cap-drop", "--new-session", "--size"] {
         if !knows(needed) {
             return Err(format!("{} is too old: it does not know {needed}", program.display()));
         }

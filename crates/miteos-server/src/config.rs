@@ -13,6 +13,7 @@ use miteos_tools::http::{EgressPolicy, Names, SystemNames};
 use miteos_tools::search::SearchConfig;
 
 use crate::clock::{Clock, Ids, SystemClock};
+use crate::serve::HEAD_PATIENCE;
 use crate::webhooks;
 
 pub use miteos_models::Secret;
@@ -38,6 +39,8 @@ pub struct StreamTimes {
     pub auth: Duration,
     /// A connection is cut that has taken nothing of what waits for it for this long.
     pub unread: Duration,
+    /// How long the head of a request may take, and how long a connection stays open between two requests.
+    pub head: Duration,
     /// Keys with open streams are looked at this often: whether they still open anything.
     pub key_check: Duration,
 }
@@ -49,6 +52,7 @@ impl Default for StreamTimes {
             retry: Duration::from_secs(1),
             auth: Duration::from_secs(10),
             unread: Duration::from_secs(30),
+            head: HEAD_PATIENCE,
             key_check: Duration::from_secs(5),
         }
     }

@@ -41,6 +41,7 @@ use crate::secrets::MasterKey;
 use crate::tasks::Live;
 use crate::webhooks::Webhooks;
 
+pub use health::Readiness;
 pub use router::router;
 pub use usage::Measured;
 
@@ -64,6 +65,7 @@ pub struct App {
     pub limits: Arc<Limiter>,
     pub in_flight: Arc<InFlight>,
     pub measured: Measured,
+    pub readiness: Readiness,
     pub streams: StreamTimes,
     pub connections: Arc<Connections>,
     /// Open WebSockets, which the HTTP server does not know of any more.

@@ -70,10 +70,10 @@ pub enum BootstrapError {
     Store(#[from] StoreError),
 }
 
-/// On an empty store: one account with a live and a test key, all scopes, no limits. Later: nothing.
+/// On an empty store: one account with a live and a test key, all scopes, no limits. Later: nothing, whatever became of
+/// the keys, since a key that comes back would open what its revocation closed.
 ///
-/// The file is written before the rows, and the live key is the last row: a crash in between makes new keys at the
-/// next start.
+/// The file is written before the rows, which come all at once: a crash in between makes new keys at the next start.
 pub async fn bootstrap(
     store: &Store,
     folder: &Path,
@@ -81,13 +81,8 @@ pub async fn bootstrap(
     clock: &dyn Clock,
     ids: &Ids,
 ) -> Result<Option<BootstrapKeys>, BootstrapError> {
-    let owner = store.accounts(None, 1).await?.into_iter().next();
-    if let Some(owner) = &owner {
-        let both =
-            !store.keys(owner.id, true).await?.is_empty() && !store.keys(owner.id, false).await?.is_empty();
-        if both {
-            return Ok(None);
-        }
+    if !store.accounts(None, 1).await?.is_empty() {
+        return Ok(None);
     }
     if live.is_some_and(|key| !key.starts_with("mt_live_") || key.len() < 20 || key.len() > MAX_KEY_BYTES) {
         return Err(BootstrapError::BadKey);
@@ -98,7 +93,7 @@ pub async fn bootstrap(
     let text = serde_json::to_vec_pretty(&file).map_err(|e| BootstrapError::Write(e.into()))?;
     write_private(&folder.join(KEYS_FILE), &text).map_err(BootstrapError::Write)?;
     let now = clock.now();
-    let account = owner.as_ref().map_or_else(|| AccountId(ids.ulid(now)), |owner| owner.id);
+    let account = AccountId(ids.ulid(now));
     let row = |secret: &str, live: bool| KeyRow {
         id: KeyId(ids.ulid(now)),
         account,
@@ -113,12 +108,8 @@ pub async fn bootstrap(
         revoked_at: None,
         requests_per_minute: None,
     };
-    let rows = [row(&keys.test, false), row(&keys.live, true)];
-    if owner.is_none() {
-        store.insert_account(AccountRow { id: account, name: "owner".to_owned(), created_at: now }).await?;
-    }
-    for key in rows {
-        store.insert_key(key, None).await?;
-    }
+    let rows = vec![row(&keys.test, false), row(&keys.live, true)];
+    let owner = AccountRow { id: account, name: "owner".to_owned(), created_at: now };
+    store.insert_account_with(owner, rows).await?;
     Ok(Some(keys))
 }

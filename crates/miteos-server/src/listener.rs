@@ -2,14 +2,15 @@
 //! off after a while. So no slow or vanished reader holds memory or a place for ever; it resumes by its cursor.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 /// Hands out connections that are cut when they are not read.
@@ -19,22 +20,19 @@ pub struct Attentive {
     pub unread: Duration,
 }
 
-impl Listener for Attentive {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.listener).await;
+impl Attentive {
+    /// The next connection, once there is a place for it.
+    pub async fn accept(&mut self, places: &Arc<Semaphore>) -> Connection {
+        // The semaphore is never closed, so there always is a place in the end.
+        let place = Arc::clone(places).acquire_owned().await.ok();
+        // It waits a second where the system has no file left, and passes over connections that are gone again.
+        let (stream, _) = Listener::accept(&mut self.listener).await;
         if let Err(error) = stream.set_nodelay(true) {
             // It works without, some milliseconds later.
             tracing::debug!(%error, "a connection cannot be told not to wait");
         }
         give_up_unanswered(&stream);
-        (Connection { stream, waiting: None, unread: self.unread }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        Connection { stream, waiting: None, unread: self.unread, _place: place }
     }
 }
 
@@ -54,20 +52,38 @@ fn give_up_unanswered(stream: &TcpStream) {
 #[cfg(not(target_os = "linux"))]
 fn give_up_unanswered(_: &TcpStream) {}
 
+/// Open files where the system does not say how many there may be.
+const USUAL_FILES: u64 = 1_024;
+/// Connections are at most half of all open files, and at most this many.
+const MAX_CONNECTIONS: u64 = 200_000;
+
 /// Lets this process have as many open files as the system grants it: each connection is one, and many systems begin
-/// with a thousand.
+/// with a thousand. Returns how many connections may be open at once.
+pub fn allow_many_files() -> usize {
+    let files = files_allowed().unwrap_or(USUAL_FILES);
+    usize::try_from((files / 2).clamp(1, MAX_CONNECTIONS)).unwrap_or(1)
+}
+
 #[cfg(target_os = "linux")]
-pub fn allow_many_files() {
+fn files_allowed() -> Option<u64> {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
+    let before = getrlimit(Resource::Nofile);
+    let mut limit = before;
     limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::debug!(%error, "the limit of open files stays as it is");
+    match setrlimit(Resource::Nofile, limit) {
+        // Without a limit.
+        Ok(()) => Some(limit.current.unwrap_or(u64::MAX)),
+        Err(error) => {
+            tracing::debug!(%error, "the limit of open files stays as it is");
+            before.current
+        }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub fn allow_many_files() {}
+fn files_allowed() -> Option<u64> {
+    None
+}
 
 /// A connection whose writes fail when the peer takes nothing for too long.
 pub struct Connection {
@@ -75,6 +91,8 @@ pub struct Connection {
     /// Runs while something waits to be taken.
     waiting: Option<Pin<Box<Sleep>>>,
     unread: Duration,
+    /// Its place among all connections, also after it has become a WebSocket.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,12 +13,12 @@ use miteos_tools::{Registry, Services};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::make::Shared;
 
 use crate::config::Config;
 use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::feed::Feed;
+use crate::folder::{self, FolderError};
 use crate::housekeeping::Housekeeping;
 use crate::http::{self, App};
 use crate::keys::{self, BootstrapError, BootstrapKeys, Keyring};
@@ -28,6 +27,7 @@ use crate::listener::{Attentive, allow_many_files};
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
+use crate::serve::serve;
 use crate::services::{StoreBlobs, StoreMemory};
 use crate::tasks::Tasks;
 use crate::webhooks::{self, Webhooks};
@@ -42,8 +42,8 @@ const READ_CONNECTIONS: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot make the data folder {path}")]
-    Folder { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("cannot read or make the master key secret.key in the data folder")]
@@ -64,6 +64,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     keys: Option<BootstrapKeys>,
+    /// How many may be open at once.
+    connections: usize,
     stop: CancellationToken,
 }
 
@@ -72,9 +74,8 @@ impl Server {
     /// runs.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let folder = config.data_dir.clone();
-        let made = make_folders(&folder).await;
-        made.map_err(|source| StartError::Folder { path: folder.clone(), source })?;
-        allow_many_files();
+        folder::make(&folder).await?;
+        let most_connections = allow_many_files();
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
@@ -126,11 +127,13 @@ impl Server {
             limits,
             in_flight: Arc::default(),
             measured: http::Measured::default(),
+            readiness: http::Readiness::default(),
             streams: config.streams,
             connections,
             sockets: TaskTracker::new(),
         });
-        Ok(Self { app, engine, webhooks, store, listener, address, keys, stop })
+        let connections = most_connections;
+        Ok(Self { app, engine, webhooks, store, listener, address, keys, connections, stop })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -158,18 +161,15 @@ impl Server {
     /// Answers requests until `shutdown` ends; then stops taking new ones, lets running calls record, and closes the
     /// store.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
-        // Shared: a router that is handed over as it is copies its table of routes for each connection (40 KiB).
-        let router = Shared::new(http::router(Arc::clone(&self.app)));
+        let router = http::router(Arc::clone(&self.app));
         let stop = self.stop.clone();
-        let drained = stop.clone();
         let times = self.app.streams;
         let connections = Arc::clone(&self.app.connections);
         let clock = Arc::clone(&self.app.deps.clock);
         tokio::spawn(connections.watch_keys(self.store.clone(), clock, times.key_check));
         let listener = Attentive { listener: self.listener, unread: times.unread };
-        let serve =
-            axum::serve(listener, router).with_graceful_shutdown(async move { drained.cancelled().await });
-        let serve = tokio::spawn(serve.into_future());
+        let serve = serve(listener, router, self.connections, times.head, stop.clone());
+        let serve = tokio::spawn(serve);
         let (limits, clock) = (Arc::clone(&self.app.limits), Arc::clone(&self.app.deps.clock));
         let housekeeping = Housekeeping { store: self.store.clone(), limits, clock };
         let kept = tokio::spawn(housekeeping.clone().run(stop.clone()));
@@ -185,24 +185,12 @@ impl Server {
         }
         housekeeping.finish().await;
         self.store.close().await;
-        match served {
-            Ok(Ok(outcome)) => outcome,
-            // A client that holds its connection does not hold the server.
-            Ok(Err(_)) | Err(_) => Ok(()),
+        // A client that holds its connection does not hold the server.
+        if let Ok(Err(error)) = served {
+            tracing::error!(%error, "the HTTP server panicked");
         }
+        Ok(())
     }
-}
-
-async fn make_folders(folder: &std::path::Path) -> io::Result<()> {
-    tokio::fs::create_dir_all(folder.join("workspaces")).await?;
-    tokio::fs::create_dir_all(folder.join("calls")).await?;
-    #[cfg(unix)]
-    {
-        // Other users of the machine have no business in here.
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        tokio::fs::set_permissions(folder, mode).await?;
-    }
-    Ok(())
 }
 
 fn deps(config: &Config, store: &Store, sandbox: &Arc<LateSandbox>, registry: Registry) -> Arc<Deps> {

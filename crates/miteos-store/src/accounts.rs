@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::columns::{id, int, page, rows, time};
 use crate::error::StoreError;
+use crate::keys::{self, KeyRow};
 use crate::store::Store;
 
 const INSERT: &str = "INSERT INTO accounts (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
@@ -22,11 +23,19 @@ pub struct AccountRow {
 impl Store {
     /// Fails with [`StoreError::Exists`] if the id is taken.
     pub async fn insert_account(&self, row: AccountRow) -> Result<(), StoreError> {
+        self.insert_account_with(row, Vec::new()).await
+    }
+
+    /// An account and its first keys, all or nothing.
+    pub async fn insert_account_with(&self, row: AccountRow, keys: Vec<KeyRow>) -> Result<(), StoreError> {
         self.write("insert an account", move |db| {
             let key = row.id.to_string();
             let inserted =
                 db.prepare_cached(INSERT)?.execute(params![key, row.name, int(row.created_at.millis())])?;
-            if inserted == 0 { Err(StoreError::Exists { what: "the account", name: key }) } else { Ok(()) }
+            if inserted == 0 {
+                return Err(StoreError::Exists { what: "the account", name: key });
+            }
+            keys.iter().try_for_each(|key| keys::insert(db, key))
         })
         .await
     }

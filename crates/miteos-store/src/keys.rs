@@ -48,7 +48,7 @@ pub enum RevokedKey {
     Revoked,
     /// There is no such key, or it was revoked before; the first time stands.
     Missing,
-    /// No other open live key of the account could make keys afterwards; nothing was changed.
+    /// No other open live key of the account could make such keys afterwards; nothing was changed.
     Last,
 }
 
@@ -56,6 +56,17 @@ impl KeyRow {
     /// Whether the key is neither revoked nor expired.
     pub fn opens_at(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|at| at > now)
+    }
+
+    /// Whether this maker of keys can make what the other one can, for as long.
+    fn stands_in_for(&self, other: &Self) -> bool {
+        let has = |scope: &String| self.scopes.iter().any(|held| held == scope || held == "*");
+        let lasts = match (self.expires_at, other.expires_at) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(other)) => own >= other,
+        };
+        lasts && other.scopes.iter().all(has)
     }
 }
 
@@ -79,9 +90,11 @@ const REVOKE: &str = "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND revo
 const OPEN: &str = "SELECT COUNT(*) FROM api_keys WHERE account = $1 AND live = $2 AND revoked_at IS NULL
     AND (expires_at IS NULL OR expires_at > $3)";
 // Scopes are a JSON array of words without quotation marks in them.
-const MAKERS: &str = "SELECT id FROM api_keys WHERE account = $1 AND live = $2 AND id <> $3
+const MAKERS: &str = key_rows!(
+    "WHERE account = $1 AND live = $2 AND id <> $3
     AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $4)
-    AND (scopes LIKE '%\"*\"%' OR scopes LIKE '%\"keys.write\"%') LIMIT 1";
+    AND (scopes LIKE '%\"*\"%' OR scopes LIKE '%\"keys.write\"%')"
+);
 const PURGE: &str = "DELETE FROM api_keys WHERE revoked_at < $1 OR expires_at < $1";
 const PURGE_MARKS: &str = "DELETE FROM key_marks WHERE api_key NOT IN (SELECT id FROM api_keys)";
 const MARK: &str = "INSERT INTO key_marks (api_key, requests, at, last_used_at) VALUES ($1, $2, $3, $4)
@@ -158,7 +171,8 @@ impl Store {
         .await
     }
 
-    /// Revokes a key, unless nobody could make keys for the account's live world after it.
+    /// Revokes a key, unless nobody could make keys of its scopes, for as long as it can, for the account's live world
+    /// after it.
     pub async fn revoke_key(&self, key: KeyId, at: Timestamp) -> Result<RevokedKey, StoreError> {
         self.write("revoke a key", move |db| {
             let name = key.to_string();
@@ -169,7 +183,8 @@ impl Store {
             let makes_keys = row.scopes.iter().any(|scope| scope == "*" || scope == "keys.write");
             if row.live && makes_keys {
                 let asked = params![row.account.to_string(), true, name, int(at.millis())];
-                if !db.prepare_cached(MAKERS)?.exists(asked)? {
+                let others = rows(db, MAKERS, asked, from_row)?;
+                if !others.iter().any(|other| other.stands_in_for(&row)) {
                     return Ok(RevokedKey::Last);
                 }
             }
@@ -226,7 +241,8 @@ fn mark(row: &Row<'_>) -> rusqlite::Result<KeyMark> {
     Ok(KeyMark { key: id(row, 0)?, requests: count(row, 1)?, at: time(row, 2)?, last_used_at: time(row, 3)? })
 }
 
-fn insert(db: &Connection, row: &KeyRow) -> Result<(), StoreError> {
+/// Within a transaction of the caller.
+pub(crate) fn insert(db: &Connection, row: &KeyRow) -> Result<(), StoreError> {
     let inserted = db.prepare_cached(INSERT)?.execute(params![
         row.id.to_string(),
         row.account.to_string(),

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
-use super::namespaces::{ETC_ENTRIES, ETC_FILES, HOST_NAME, INNER_ID, SYSTEM_FOLDERS};
+use super::namespaces::{ETC_ENTRIES, ETC_FILES, HOST_NAME, INNER_ID, PRIVATE_KEYS, SYSTEM_FOLDERS};
 use super::outer::{Started, pipe};
 use super::stage::Sources;
 use super::{Failed, Step, inner};
@@ -154,8 +154,11 @@ impl Arguments {
                 self.bind("--ro-bind", &path, &path);
             }
         }
-        if Path::new("/etc/ssl/private").is_dir() {
-            self.add(["--tmpfs", "/etc/ssl/private", "--remount-ro", "/etc/ssl/private"]);
+        for keys in PRIVATE_KEYS {
+            let keys = format!("/etc/{keys}");
+            if Path::new(&keys).is_dir() {
+                self.add(["--tmpfs", &keys, "--remount-ro", &keys]);
+            }
         }
         let mut files = Vec::new();
         for (name, text) in ETC_FILES {

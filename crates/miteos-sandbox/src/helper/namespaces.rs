@@ -33,6 +33,9 @@ pub(crate) const SYSTEM_FOLDERS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "
 /// What covers a folder of the server's: nothing can be put there.
 const COVER_OPTIONS: &str = "size=4k,nr_inodes=1,mode=555";
 
+/// Folders of [`ETC_ENTRIES`] with keys of the machine's services; programs find them empty.
+pub(super) const PRIVATE_KEYS: [&str; 2] = ["ssl/private", "pki/tls/private"];
+
 /// What programs need from `/etc`; nothing else of it is visible.
 pub(super) const ETC_ENTRIES: [&str; 15] = [
     "ssl",
@@ -177,9 +180,11 @@ fn etc(root: &Path) -> Result<(), Failed> {
     for (name, text) in ETC_FILES {
         std::fs::write(etc.join(name), text).step("write /etc")?;
     }
-    let keys = etc.join("ssl/private");
-    if keys.is_dir() {
-        mount::fresh("tmpfs", &keys, COVER_OPTIONS).step("cover /etc/ssl/private")?;
+    for keys in PRIVATE_KEYS {
+        let keys = etc.join(keys);
+        if keys.is_dir() {
+            mount::fresh("tmpfs", &keys, COVER_OPTIONS).step("cover the machine's private keys")?;
+        }
     }
     Ok(())
 }

@@ -105,6 +105,13 @@ fn checked(caller: &Caller, asked: CreateApiKey, id: KeyId, now: Timestamp) -> R
         None => None,
         Some(text) => Some(expiry(&text, now)?),
     };
+    if let Some(own) = caller.key.expires_at
+        && expires_at.is_none_or(|at| at > own)
+    {
+        return Err(forbidden(format!(
+            "this key expires at {own}, so it cannot make one that lasts longer: give that expires_at or an earlier one"
+        )));
+    }
     Ok(KeyRow {
         id,
         account: caller.key.account,
@@ -162,12 +169,11 @@ fn requests_per_minute(caller: &Caller, level: Tier, asked: Option<i64>) -> Resu
             Some(in_range("requests_per_minute", number, 1, MAX_REQUESTS_PER_MINUTE)?.unsigned_abs())
         }
     };
-    if level == Tier::Enterprise
-        && let Some(own) = caller.key.requests_per_minute
-        && number.unwrap_or(tier::UNLIMITED) > own
+    if let Some(own) = caller.key.requests_per_minute
+        && number.unwrap_or_else(|| tier::requests_per_minute(level.as_str())) > own
     {
         return Err(forbidden(format!(
-            "this key may make {own} requests a minute, so it cannot make one with more"
+            "this key may make {own} requests a minute, so it cannot make one with more: ask for the tier enterprise with a requests_per_minute of at most that"
         )));
     }
     Ok(number)
@@ -227,6 +233,11 @@ pub async fn revoke(
     if row.account != caller.key.account || (row.live && !caller.key.live) {
         return Err(missing());
     }
+    if let Some(more) = row.scopes.iter().find(|scope| !caller.has(scope)) {
+        return Err(forbidden(format!(
+            "this key lacks the scope {more}, so it cannot revoke one that has it"
+        )));
+    }
     match app.keys.revoke(id, app.deps.clock.now()).await? {
         RevokedKey::Revoked => {
             app.connections.ended(id);
@@ -234,7 +245,7 @@ pub async fn revoke(
         }
         RevokedKey::Missing => Err(missing()),
         RevokedKey::Last => Err(ApiError::refused(
-            "this is the last live key with keys.write: without it nobody could make another; make one first",
+            "no other live key could make keys with these scopes for as long: make one first, or nobody could any more",
         )),
     }
 }

@@ -1,12 +1,14 @@
 //! API keys through HTTP: made, shown once, never stronger than their maker, and gone at once when they are revoked.
 
 use futures::StreamExt;
+use miteos_server::config::Secret;
 use serde_json::{Value, json};
 
 use crate::harness::{HandClock, PATIENCE, TestServer};
-use crate::standin::Script;
+use crate::standin::{Script, StandIn};
 
 const START_MS: u64 = 1_800_000_000_000;
+const LEAKED: &str = "mt_live_leaked_leaked_leaked";
 
 fn asked(changes: Value) -> Value {
     let mut body = json!({"name": "n", "environment": "live", "scopes": ["tasks.read"], "tier": "pro"});
@@ -121,9 +123,80 @@ async fn the_last_key_that_makes_keys_stays() {
     let path = format!("/api-keys/{}", own.as_str().unwrap());
     let (status, body) = server.call("DELETE", &path, None).await;
     assert_eq!(status, 422, "{body}");
-    let (next, _) = server.make_key("live", "free", &["keys.write"]).await;
+    // One that can make less, or not for as long, does not stand in for it, and cannot take it away.
+    let (weak, _) = server.make_key("live", "free", &["keys.write"]).await;
+    let (status, body) = server.call_as(&weak, "DELETE", &path, None).await;
+    assert_eq!(status, 403, "{body}");
+    assert!(body["detail"].as_str().unwrap().contains("lacks the scope *"), "{body}");
+    let short = json!({"scopes": ["*"], "tier": "enterprise", "expires_at": "2099-01-01T00:00:00Z"});
+    let (status, short) = make(&server, &server.key, short).await;
+    assert_eq!(status, 201, "{short}");
+    assert_eq!(server.call("DELETE", &path, None).await.0, 422);
+    let (next, _) = server.make_key("live", "free", &["*"]).await;
     assert_eq!(server.call_as(&next, "DELETE", &path, None).await.0, 200);
     assert_eq!(server.call("GET", "/tasks", None).await.0, 401);
+    let short = format!("/api-keys/{}", short["id"].as_str().unwrap());
+    assert_eq!(server.call_as(&next, "DELETE", &short, None).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_key_makes_none_that_outlives_it_or_asks_more() {
+    let server = TestServer::start(Script::default()).await;
+    let scopes = json!(["keys.write", "tasks.read"]);
+    let end = "2099-01-01T00:00:00Z";
+    let (_, made) = make(&server, &server.key, json!({"scopes": scopes, "expires_at": end})).await;
+    let key = made["key"].as_str().unwrap();
+    for (expires_at, status) in [
+        (json!(null), 403),
+        (json!("2099-01-01T00:00:01Z"), 403),
+        (json!(end), 201),
+        (json!("2098-01-01T00:00:00Z"), 201),
+    ] {
+        let (got, body) = make(&server, key, json!({"expires_at": expires_at})).await;
+        assert_eq!(got, status, "{expires_at}: {body}");
+    }
+    let few = json!({"scopes": scopes, "tier": "enterprise", "requests_per_minute": 100});
+    let (_, made) = make(&server, &server.key, few).await;
+    let key = made["key"].as_str().unwrap();
+    for (changes, status) in [
+        (json!({"tier": "business"}), 403),
+        (json!({"tier": "enterprise"}), 403),
+        (json!({"tier": "enterprise", "requests_per_minute": 101}), 403),
+        (json!({"tier": "enterprise", "requests_per_minute": 100}), 201),
+        (json!({"tier": "free"}), 201),
+    ] {
+        let (got, body) = make(&server, key, changes.clone()).await;
+        assert_eq!(got, status, "{changes}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn no_start_brings_back_keys_of_an_account_that_is_there() {
+    let clock = HandClock::at(START_MS);
+    let folder = tempfile::tempdir().unwrap();
+    let start = async |standin| {
+        let change = |config: &mut miteos_server::Config| {
+            config.clock = clock.clone();
+            config.bootstrap_key = Some(Secret::new(LEAKED.to_owned()));
+        };
+        TestServer::over(folder.path(), standin, change).await
+    };
+    let mut server = start(StandIn::start(Script::default()).await).await;
+    let all = server.get("/api-keys").await;
+    let (next, _) = server.make_key("live", "enterprise", &["*"]).await;
+    for key in all.as_array().unwrap() {
+        let path = format!("/api-keys/{}", key["id"].as_str().unwrap());
+        assert_eq!(server.call_as(&next, "DELETE", &path, None).await.0, 200);
+    }
+    server.stop().await;
+    // Long enough for both rows to be forgotten.
+    clock.pass(40 * 24 * 3600 * 1000);
+    for _ in 0..2 {
+        server = start(server.standin.clone()).await;
+        assert_eq!(server.call_as(LEAKED, "GET", "/tasks", None).await.0, 401);
+        assert_eq!(server.call_as(&next, "GET", "/tasks", None).await.0, 200);
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

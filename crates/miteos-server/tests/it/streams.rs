@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use miteos_core::time::Timestamp;
-use miteos_server::{Clock, SystemClock};
+use miteos_server::{Clock, Config, SystemClock};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -24,6 +24,29 @@ fn busy(calls: usize) -> Script {
         (0..calls).map(|n| call("write_file", json!({"path": format!("{n}.txt"), "content": "x"}))).collect();
     replies.push(text("done"));
     Script::default().plan(&[("1", "do alpha", &[])]).agent("alpha", replies)
+}
+
+/// Reads until the server closes the connection; what came.
+async fn until_closed(mut stream: TcpStream) -> String {
+    let mut came = String::new();
+    let closed = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut came)).await;
+    closed.expect("the server closes it").unwrap();
+    came
+}
+
+#[tokio::test]
+async fn who_never_ends_a_head_or_asks_no_more_is_let_go() {
+    let change = |config: &mut Config| config.streams.head = Duration::from_millis(300);
+    let server = TestServer::start_with(Script::default(), change).await;
+    let address = server.url.strip_prefix("http://").unwrap();
+    let (mut slow, silent) =
+        (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+    slow.write_all(b"GET /v1/healthz HTTP/1.1\r\nHost: x\r\nX-").await.unwrap();
+    let mut asked = TcpStream::connect(address).await.unwrap();
+    asked.write_all(b"GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let (_, _, asked) = tokio::join!(until_closed(slow), until_closed(silent), until_closed(asked));
+    assert!(asked.starts_with("HTTP/1.1 200"), "{asked}");
+    assert_eq!(server.call("GET", "/tasks", None).await.0, 200);
 }
 
 /// One connection that is left after each event: the worst client there is.

@@ -65,6 +65,75 @@ fn held(pieces: usize, go: Arc<Notify>) -> Form {
     Form::new().part("file", Part::stream(reqwest::Body::wrap_stream(body)).file_name("big.bin"))
 }
 
+/// Sends an upload by hand, piece by piece until the server answers; gives how much it took and the answer.
+async fn sent_by_hand(
+    server: &TestServer,
+    id: &str,
+    head: &str,
+    piece: &str,
+    pieces: usize,
+) -> (usize, String) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let address = server.url.strip_prefix("http://").unwrap();
+    let (mut read, mut write) = tokio::net::TcpStream::connect(address).await.unwrap().into_split();
+    let request = format!(
+        "POST /v1/workspaces/{id}/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: \
+         multipart/form-data; boundary=B\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+        server.key
+    );
+    write.write_all(request.as_bytes()).await.unwrap();
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let mut answer = String::new();
+    let sending = async {
+        if !head.is_empty() {
+            write.write_all(chunk(head).as_bytes()).await?;
+        }
+        for sent in 0..pieces {
+            if let Err(error) = write.write_all(chunk(piece).as_bytes()).await {
+                return if sent > 0 { Ok(sent) } else { Err(error) };
+            }
+            // The server reads before the next piece is sent.
+            tokio::task::yield_now().await;
+        }
+        Ok(pieces)
+    };
+    let (sent, _) = tokio::join!(sending, async { read.read_to_string(&mut answer).await });
+    (sent.unwrap(), answer)
+}
+
+#[tokio::test]
+async fn what_belongs_to_no_file_has_an_end() {
+    let server = TestServer::start(Script::default()).await;
+    let id = workspace(&server).await;
+    let piece = "a".repeat(64 * 1024);
+    for head in ["", "--B\r\nContent-Disposition: form-data; name=\"x\"; filename=\"x\"\r\nX: "] {
+        let (_, answer) = sent_by_hand(&server, &id, head, &piece, 4_096).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert!(answer.contains("cannot be read"), "{answer}");
+    }
+    // Files between them are as long as they like.
+    let long = vec![b'x'; 3 * MIB];
+    let form = file("a", long.clone()).part("file", Part::bytes(long).file_name("b"));
+    let (status, body) = upload(&server, &id, form).await;
+    assert_eq!(status, 201, "{body}");
+}
+
+#[tokio::test]
+async fn what_comes_after_a_workspace_was_deleted_leaves_nothing() {
+    let server = TestServer::start(Script::default()).await;
+    let id = workspace(&server).await;
+    let go = Arc::new(Notify::new());
+    let folder = server.folder.join("workspaces").join(&id);
+    let during = async {
+        wait_until("the upload has begun", || largest(&folder) > 0).await;
+        assert_eq!(server.call("DELETE", &format!("/workspaces/{id}"), None).await.0, 200);
+        go.notify_one();
+    };
+    let (answer, ()) = tokio::join!(upload(&server, &id, held(16, Arc::clone(&go))), during);
+    assert_eq!(answer.0, 404, "{}", answer.1);
+    assert!(!folder.exists());
+}
+
 #[tokio::test]
 async fn an_upload_is_on_the_disk_before_it_has_ended_and_its_twin_waits() {
     let server = TestServer::start(Script::default()).await;

@@ -64,6 +64,7 @@ impl Work for Publish {
             .blocking("opened a file to publish", move || {
                 let source = Name::parse(&path)?;
                 let (file, _) = workspace.open_file(&source)?;
+                workspace.may_copy(&source, &file)?;
                 let is_text = starts_as_text(&file).map_err(ToolError::internal("read a file to publish"))?;
                 Ok((file, source, is_text))
             })

@@ -19,6 +19,12 @@ const MAX_TEMPORARY_TRIES: u32 = 1000;
 /// The piece in which [`Workspace::copy_in`] copies (bytes).
 const COPY_BYTES: usize = 64 * 1024;
 
+/// Nothing is written when less than this is free on the disk (bytes): what agents and clients store must leave room for
+/// the journal of all tasks.
+const LEAST_FREE_BYTES: u64 = 512 * 1024 * 1024;
+/// The free room is looked at anew after so many bytes.
+const LOOK_EVERY_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Makes temporary names differ within this process; the process id makes them differ between processes.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -47,7 +53,7 @@ impl Workspace {
         let mut out = tokio::fs::File::from_std(staged.file.try_clone().map_err(io)?);
         let mut reader = std::pin::pin!(reader.take(max_bytes.saturating_add(1)));
         let mut buffer = vec![0; COPY_BYTES];
-        let mut total = 0;
+        let (mut total, mut looked_at) = (0, 0);
         loop {
             let read = reader.read(&mut buffer).await.map_err(io)?;
             if read == 0 {
@@ -62,11 +68,21 @@ impl Workspace {
                 });
             }
             out.write_all(&buffer[..read]).await.map_err(io)?;
+            if total - looked_at >= LOOK_EVERY_BYTES {
+                looked_at = total;
+                room_for(&staged.file, 0, name)?;
+            }
         }
         out.flush().await.map_err(io)?;
         let (workspace, target) = (self.clone(), name.clone());
         blocking(name, move || staged.put(&workspace, &target)).await?;
         Ok(total)
+    }
+
+    /// Whether a copy of this file can be stored on the disk that it lies on.
+    pub fn may_copy(&self, name: &Name, file: &File) -> Result<(), WorkspaceError> {
+        let bytes = file.metadata().map_err(|e| WorkspaceError::io("read", name.as_str(), e))?.len();
+        room_for(file, bytes, name)
     }
 
     /// Removes a file, a link (not what it points to) or an empty folder.
@@ -120,6 +136,10 @@ impl Workspace {
                 Ok(file) => {
                     let file = file.into_std();
                     self.give_away(&file);
+                    if let Err(full) = room_for(&file, 0, name) {
+                        let _ = dir.remove_file(&temporary);
+                        return Err(full);
+                    }
                     return Ok(Staged { dir, temporary, file, placed: false });
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -129,6 +149,22 @@ impl Workspace {
         let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         Err(WorkspaceError::Unusable { doing: "find a temporary name in", source })
     }
+}
+
+/// Whether the disk that holds `file` has room for so many bytes more and stays usable for the server.
+#[cfg(unix)]
+fn room_for(file: &File, bytes: u64, name: &Name) -> Result<(), WorkspaceError> {
+    let Ok(disk) = rustix::fs::fstatvfs(file) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < bytes.saturating_add(LEAST_FREE_BYTES) {
+        return Err(WorkspaceError::NoRoom { name: shown(name.as_str()) });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn room_for(_file: &File, _bytes: u64, _name: &Name) -> Result<(), WorkspaceError> {
+    Ok(())
 }
 
 /// A file that is being written. Dropped before it was put in place, it is gone.

@@ -1,5 +1,6 @@
 //! Files in both directions: what is put into a workspace, and where deliverables are written.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use miteos_client::api::Deliverable;
@@ -57,8 +58,9 @@ pub async fn put(client: &Client, workspace: &str, uploads: &[Upload]) -> Result
     Ok(())
 }
 
-/// Writes a task's deliverables into a folder, each under a safe name. A
-/// file that is not whole never stands under its name.
+/// Writes a task's deliverables into a folder, each under a safe name. A file that is not whole never stands under its
+/// name, and none takes the place of another one that is there: agents choose the names, and the folder may be a
+/// project whose `Makefile` the person runs next.
 pub async fn fetch(
     client: &Client,
     task_id: &str,
@@ -68,41 +70,110 @@ pub async fn fetch(
 ) -> Result<(), Failure> {
     let mut taken = Taken::default();
     for deliverable in deliverables {
-        let path = folder.join(taken.claim(safe_path(&deliverable.name)));
-        let bytes = fetch_one(client, task_id, deliverable, &path).await?;
-        written.push(Written { path, bytes });
+        written.push(fetch_one(client, task_id, deliverable, folder, &mut taken).await?);
     }
     Ok(())
 }
 
-async fn fetch_one(client: &Client, task_id: &str, file: &Deliverable, path: &Path) -> Result<u64, Failure> {
-    let writing = |error: std::io::Error| Failure::io(format!("write {}", path.display()), &error);
-    let parent = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent).map_err(writing)?;
-    let part = tempfile::NamedTempFile::new_in(parent).map_err(writing)?;
+async fn fetch_one(
+    client: &Client,
+    task_id: &str,
+    file: &Deliverable,
+    folder: &Path,
+    taken: &mut Taken,
+) -> Result<Written, Failure> {
+    let name = safe_path(&file.name);
+    let mut path = folder.join(taken.claim(name.clone()));
+    let writing =
+        |error: std::io::Error| Failure::io(format!("write {}", folder.join(&name).display()), &error);
+    let parent = path.parent().unwrap_or(Path::new(".")).to_owned();
+    std::fs::create_dir_all(&parent).map_err(writing)?;
+    let mut part = ordinary().tempfile_in(&parent).map_err(writing)?;
     let mut writer = tokio::fs::File::from_std(part.reopen().map_err(writing)?);
     let bytes = client.download(task_id, file, &mut writer).await?;
     writer.sync_all().await.map_err(writing)?;
-    readable_by_others(part.as_file()).map_err(writing)?;
-    part.persist(path).map_err(|error| writing(error.error))?;
-    Ok(bytes)
+    loop {
+        match part.persist_noclobber(&path) {
+            Ok(_) => return Ok(Written { path, bytes }),
+            Err(refused) if refused.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                // Fetched before.
+                if same(refused.file.path(), &path) {
+                    return Ok(Written { path, bytes });
+                }
+                part = refused.file;
+                path = folder.join(taken.claim(name.clone()));
+            }
+            Err(refused) => return Err(writing(refused.error)),
+        }
+    }
 }
 
-/// A temporary file is its owner's alone; a result is an ordinary file.
-#[cfg(unix)]
-fn readable_by_others(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+/// Temporary files with the rights that the person's other new files have: they become results.
+fn ordinary() -> tempfile::Builder<'static, 'static> {
+    #[allow(unused_mut, reason = "only systems with such rights change it")]
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // What the person's umask leaves of it.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder
 }
 
-#[cfg(not(unix))]
-fn readable_by_others(_file: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
+/// Whether two files have the same content. What cannot be read is another one.
+fn same(one: &Path, other: &Path) -> bool {
+    let compared = || -> std::io::Result<bool> {
+        if !std::fs::symlink_metadata(other)?.is_file() {
+            return Ok(false);
+        }
+        let (one, other) = (std::fs::File::open(one)?, std::fs::File::open(other)?);
+        if one.metadata()?.len() != other.metadata()?.len() {
+            return Ok(false);
+        }
+        let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+        loop {
+            let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+            let read = left.len().min(right.len());
+            if left[..read] != right[..read] {
+                return Ok(false);
+            }
+            if read == 0 {
+                return Ok(true);
+            }
+            one.consume(read);
+            other.consume(read);
+        }
+    };
+    compared().unwrap_or(false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_same_content_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        };
+        let long = vec![7_u8; 100_000];
+        let one = file("one", &long);
+        assert!(same(&one, &file("two", &long)));
+        let mut other = long.clone();
+        other[99_999] = 8;
+        assert!(!same(&one, &file("three", &other)));
+        assert!(!same(&one, &file("four", &long[1..])));
+        assert!(!same(&one, folder.path()) && !same(&one, &folder.path().join("none")));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&one, folder.path().join("link")).unwrap();
+            assert!(!same(&one, &folder.path().join("link")), "a link is another's file");
+        }
+    }
 
     #[test]
     fn folders_are_taken_whole_and_links_left_out() {

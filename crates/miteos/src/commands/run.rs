@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use miteos_client::Client;
 use miteos_client::api::{CreateTask, CreateTaskConfig, CreateWorkspace, Task};
+use miteos_client::{Client, ClientError};
 use serde::Serialize;
 
 use super::files;
@@ -39,9 +39,13 @@ pub async fn run(context: &Context<'_>, run: cli::Run) -> Result<Exit, Failure> 
     };
     let creating = async {
         let workspace_id = workspace(&client, run.workspace.as_deref(), &uploads).await?;
-        Ok::<_, Failure>(
-            client.create_task(&CreateTask { prompt, workspace_id, config: Some(config) }).await?,
-        )
+        let ours = workspace_id.clone().filter(|_| run.workspace.is_none());
+        let created = client.create_task(&CreateTask { prompt, workspace_id, config: Some(config) }).await;
+        if let (Err(ClientError::Api { .. }), Some(ours)) = (&created, ours) {
+            // Nobody needs what was put there for a task that will never be. The refusal is what the person has to see.
+            let _ = client.delete_workspace(&ours).await;
+        }
+        Ok::<_, Failure>(created?)
     };
     let outcome = match Box::pin(signals.unless(creating)).await {
         None => Ok(Exit::Interrupted),
