@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use miteos_core::ids::KeyId;
 use miteos_store::{KeyRow, Scope, Store};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -26,6 +27,8 @@ pub struct Full {
 /// The open streams of this process.
 pub struct Connections {
     state: Mutex<State>,
+    /// How many streams are open, of all accounts.
+    number: watch::Sender<usize>,
     stop: CancellationToken,
 }
 
@@ -45,7 +48,7 @@ struct Opened {
 
 impl Connections {
     pub fn new(stop: CancellationToken) -> Self {
-        Self { state: Mutex::default(), stop }
+        Self { state: Mutex::default(), number: watch::Sender::new(0), stop }
     }
 
     /// A place for one more stream. Live and test streams of an account are counted apart, like all they see.
@@ -63,6 +66,7 @@ impl Connections {
             state.keys.entry(key.id).or_insert_with(|| Opened { streams: 0, over: self.stop.child_token() });
         opened.streams += 1;
         let over = opened.over.clone();
+        self.number.send_modify(|number| *number += 1);
         Ok(Connection { connections: Arc::clone(self), scope, key: key.id, over })
     }
 
@@ -74,6 +78,24 @@ impl Connections {
         }
         state.strangers += 1;
         Some(Stranger(Arc::clone(self)))
+    }
+
+    /// Returns when nobody has followed anything for this long.
+    pub async fn left(&self, quiet: Duration) {
+        let mut number = self.number.subscribe();
+        loop {
+            // The sender lives as long as `self`.
+            let _ = number.wait_for(|number| *number == 0).await;
+            tokio::select! {
+                () = tokio::time::sleep(quiet) => return,
+                _ = number.changed() => {}
+            }
+        }
+    }
+
+    /// Whether somebody follows something.
+    pub fn any(&self) -> bool {
+        *self.number.borrow() > 0
     }
 
     /// Returns when the server stops.
@@ -148,6 +170,8 @@ impl Drop for Connection {
                 state.keys.remove(&self.key);
             }
         }
+        drop(state);
+        self.connections.number.send_modify(|number| *number -= 1);
     }
 }
 
@@ -197,6 +221,27 @@ mod tests {
         drop((held, test, again));
         let state = connections.state();
         assert!(state.open.is_empty() && state.keys.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_have_left_when_nobody_came_back_for_a_while() {
+        let connections = Arc::new(Connections::new(CancellationToken::new()));
+        let quiet = Duration::from_secs(2);
+        connections.left(quiet).await;
+        let one = connections.open(&key(1, true, "pro")).ok().unwrap();
+        assert!(connections.any());
+        let begun = tokio::time::Instant::now();
+        let comings = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            drop(one);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let again = connections.open(&key(1, true, "pro")).ok().unwrap();
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            drop(again);
+        };
+        tokio::join!(connections.left(quiet), comings);
+        assert_eq!(begun.elapsed(), Duration::from_secs(12));
+        assert!(!connections.any());
     }
 
     #[tokio::test]

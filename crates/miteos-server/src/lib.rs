@@ -43,4 +43,4 @@ pub use miteos_tools::{
     http::{EgressPolicy, Names, SystemNames},
     search::SearchConfig,
 };
-pub use server::{Server, StartError};
+pub use server::{Followers, Server, StartError};

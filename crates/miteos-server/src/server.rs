@@ -69,6 +69,21 @@ pub struct Server {
     stop: CancellationToken,
 }
 
+/// The open event streams of a server.
+pub struct Followers(Arc<Connections>);
+
+impl Followers {
+    /// Whether there are any now.
+    pub fn any(&self) -> bool {
+        self.0.any()
+    }
+
+    /// Returns when there have been none for this long.
+    pub async fn gone(&self, quiet: Duration) {
+        self.0.left(quiet).await;
+    }
+}
+
 impl Server {
     /// Opens the data folder, takes up unfinished tasks and listens. Requests are answered once [`Server::run_until`]
     /// runs.
@@ -151,6 +166,11 @@ impl Server {
 
     pub fn models(&self) -> Arc<Models> {
         Arc::clone(&self.app.deps.models)
+    }
+
+    /// Who follows tasks through this server, to be asked while it runs.
+    pub fn followers(&self) -> Followers {
+        Followers(Arc::clone(&self.app.connections))
     }
 
     /// The sandbox's state, once it is probed.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use miteos_server::models::local::{self, InstalledModel};
 use miteos_server::models::{self, ModelName, Models, ModelsConfig, Provider, Secret};
 use miteos_server::sandbox::{self, BackendChoice, Sandbox, State};
-use miteos_server::{BootstrapKeys, Config, EgressPolicy, SearchConfig, Server, StartError};
+use miteos_server::{BootstrapKeys, Config, EgressPolicy, Followers, SearchConfig, Server, StartError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -45,6 +45,7 @@ pub struct Embedded {
     sandbox: (Tone, String),
     stop: oneshot::Sender<()>,
     running: JoinHandle<std::io::Result<()>>,
+    followers: Followers,
     _announcement: Announcement,
 }
 
@@ -62,6 +63,7 @@ impl Embedded {
         let announcement = Announcement::write(&data_dir, &server.url())?;
         let url = server.url();
         let keys = server.keys().cloned();
+        let followers = server.followers();
         let model = model_status(&server.models());
         let sandbox = sandbox_status(&server.sandbox_status().await.state);
         let (stop, stopped) = oneshot::channel::<()>();
@@ -69,7 +71,7 @@ impl Embedded {
             // Asked to, or whoever could ask is gone: the end either way.
             let _asked = stopped.await;
         }));
-        Ok(Self { url, keys, model, sandbox, stop, running, _announcement: announcement })
+        Ok(Self { url, keys, model, sandbox, stop, running, followers, _announcement: announcement })
     }
 
     pub fn url(&self) -> &str {
@@ -87,6 +89,11 @@ impl Embedded {
 
     pub fn sandbox(&self) -> &(Tone, String) {
         &self.sandbox
+    }
+
+    /// Those who follow tasks through this server.
+    pub fn followers(&self) -> &Followers {
+        &self.followers
     }
 
     /// Until `shutdown` ends, or the server fails.

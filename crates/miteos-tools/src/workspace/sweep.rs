@@ -27,11 +27,14 @@ impl Workspace {
     }
 }
 
+/// Folders of the private one whose files live no longer than a call: files half written, scripts that run.
+const SHORT_LIVED: [&str; 2] = ["tmp", "run"];
+
 fn sweep(dir: &Dir) -> io::Result<()> {
-    match remove_tree(dir, Path::new(&format!("{PRIVATE}/tmp"))) {
+    SHORT_LIVED.iter().try_for_each(|name| match remove_tree(dir, Path::new(&format!("{PRIVATE}/{name}"))) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
-    }
+    })
 }
 
 /// Sweeps before the first use by this process. No upload can be under way then: each begins with a use.

@@ -407,8 +407,10 @@ fn the_first_use_in_a_process_removes_what_a_crash_left() {
     let root = around.path().join("ws");
     std::fs::create_dir_all(root.join(".miteos/tmp")).unwrap();
     std::fs::write(root.join(".miteos/tmp/1-1"), "half").unwrap();
+    std::fs::create_dir_all(root.join(".miteos/run")).unwrap();
+    std::fs::write(root.join(".miteos/run/call.sh"), "echo").unwrap();
     let first = Workspace::open(root.clone()).unwrap();
-    assert!(!root.join(".miteos/tmp").exists());
+    assert!(!root.join(".miteos/tmp").exists() && !root.join(".miteos/run").exists());
     let staged = first.stage(&name("x")).unwrap();
     let _second = Workspace::open(root.clone()).unwrap();
     staged.put(&first, &name("x")).unwrap();

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use miteos_client::api::{CreateTask, CreateTaskConfig, CreateWorkspace, Task};
 use miteos_client::{Client, ClientError};
@@ -22,6 +23,10 @@ use crate::watch::{Consent, Manner, OnInterrupt, Style, Watched, watch};
 const MAX_PROMPT_BYTES: u64 = 400_000;
 /// Where files go when nothing else is said.
 const OUT: &str = "miteos-out";
+
+/// How long nobody else may follow anything before the server of this command ends: between the end of a task and the
+/// fetching of its files nobody does for a moment.
+const OTHERS_QUIET: Duration = Duration::from_secs(2);
 
 pub async fn run(context: &Context<'_>, run: cli::Run) -> Result<Exit, Failure> {
     let prompt = prompt(&run.prompt)?;
@@ -51,10 +56,29 @@ pub async fn run(context: &Context<'_>, run: cli::Run) -> Result<Exit, Failure> 
         None => Ok(Exit::Interrupted),
         Some(Err(failure)) => Err(failure),
         Some(Ok(task)) => {
-            Box::pin(follow(context, &client, &mut signals, &task, &run.consent, run.out.as_deref())).await
+            let followed =
+                Box::pin(follow(context, &client, &mut signals, &task, &run.consent, run.out.as_deref()))
+                    .await;
+            if own.is_some() && matches!(followed, Ok(Exit::Interrupted)) {
+                let id = text::line(&task.id);
+                context.terminal.note(&format!(
+                    "what is not finished goes on at the next `miteos run` or `miteos serve`; `miteos task get {id}` shows it then"
+                ));
+            }
+            followed
         }
     };
     let Some(own) = own else { return outcome };
+    if own.followers().any() {
+        // Another `run` on this data folder found this server and works through it.
+        context.terminal.note(
+            "another command works through this server, which goes on until that has ended; Ctrl-C stops it now",
+        );
+        if signals.unless(own.followers().gone(OTHERS_QUIET)).await.is_none() {
+            own.stop().await;
+            return outcome.map(|_| Exit::Interrupted);
+        }
+    }
     match signals.unless(own.stop()).await {
         Some(()) => outcome,
         None => outcome.map(|_| Exit::Interrupted),
