@@ -121,24 +121,8 @@ pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &Cance
     let worst =
         |price: Price| price.worst_case(prompt_tokens(deps, &request), u64::from(request.max_output_tokens));
     let worst = info.price.map(worst);
-    let leave = tokio::select! {
-        biased;
-        () = cancel.cancelled() => Leave::Refused,
-        leave = purse.reserve(worst) => leave,
-    };
-    match leave {
-        Leave::Granted => {}
-        Leave::Refused => return Called::Dropped(Billed::Nothing),
-        Leave::NoPrice => {
-            let failure = ModelFailure {
-                kind: FailureKind::Unusable,
-                message: format!(
-                    "{}: it has no known price, and the task has a budget; state one with MITEOS_PRICES",
-                    request.model
-                ),
-            };
-            return Called::Failed(failure, Billed::Nothing);
-        }
+    if let Some(instead) = not_paid_for(&request.model, worst, purse, cancel).await {
+        return instead;
     }
     let begun = deps.clock.now();
     let watch = ModelWatch::begin(deps, &request);
@@ -188,6 +172,33 @@ pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &Cance
                 None => Billed::Nothing,
             };
             Called::Failed(failure(&request.model, error), billed)
+        }
+    }
+}
+
+/// Waits until the call's worst case is reserved; or gives what comes instead of the call.
+async fn not_paid_for(
+    model: &ModelName,
+    worst: Option<MicroUsd>,
+    purse: &Purse,
+    cancel: &CancellationToken,
+) -> Option<Called> {
+    let leave = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Leave::Refused,
+        leave = purse.reserve(worst) => leave,
+    };
+    match leave {
+        Leave::Granted => None,
+        Leave::Refused => Some(Called::Dropped(Billed::Nothing)),
+        Leave::NoPrice => {
+            let failure = ModelFailure {
+                kind: FailureKind::Unusable,
+                message: format!(
+                    "{model}: it has no known price, and the task has a budget; state one with MITEOS_PRICES"
+                ),
+            };
+            Some(Called::Failed(failure, Billed::Nothing))
         }
     }
 }
