@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bare;
 mod child;
 mod http;
 mod machine;
@@ -64,6 +65,18 @@ enum Mode {
         #[arg(long)]
         script: Script,
     },
+    /// A server that does nothing, to compare with
+    #[command(hide = true)]
+    Bare {
+        #[arg(long)]
+        listen: SocketAddr,
+        /// Size of a task in its answers (bytes)
+        #[arg(long)]
+        task_bytes: usize,
+        /// Size of a list in its answers (bytes)
+        #[arg(long)]
+        list_bytes: usize,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,6 +91,8 @@ enum Measurement {
     Disconnects,
     Cancel,
     Waiting,
+    Api,
+    Transfer,
 }
 
 impl Measurement {
@@ -93,6 +108,8 @@ impl Measurement {
             Self::Disconnects => "Streams that are cut after every event",
             Self::Cancel => "Cancelling programs at work",
             Self::Waiting => "Tasks that wait for an approval",
+            Self::Api => "Making and reading tasks while 100 tasks run, beside a server that does nothing",
+            Self::Transfer => "Memory while a big file goes in and out",
         }
     }
 }
@@ -116,6 +133,9 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
     let result = match &arguments.mode {
         Some(Mode::Child { folder, listen, script }) => {
             runtime.block_on(Box::pin(child::run(folder, *listen, *script)))
+        }
+        Some(Mode::Bare { listen, task_bytes, list_bytes }) => {
+            runtime.block_on(bare::run(*listen, *task_bytes, *list_bytes))
         }
         None => runtime.block_on(Box::pin(measure_all(&arguments))),
     };
@@ -171,6 +191,8 @@ async fn figures(setting: Setting<'_>, measurement: Measurement) -> Result<Vec<F
         Measurement::Disconnects => measure::disconnects::figures(setting).await,
         Measurement::Cancel => measure::cancel::figures(setting).await,
         Measurement::Waiting => measure::waiting::figures(setting).await,
+        Measurement::Api => measure::api::figures(setting).await,
+        Measurement::Transfer => measure::transfer::figures(setting).await,
     }
 }
 

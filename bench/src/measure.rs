@@ -1,5 +1,6 @@
 //! What is measured, a file each. Every measurement starts its own servers in folders of its own, and ends by itself.
 
+pub mod api;
 pub mod cancel;
 pub mod disconnects;
 pub mod endurance;
@@ -11,6 +12,7 @@ pub mod reference;
 pub mod requests;
 pub mod startup;
 pub mod throughput;
+pub mod transfer;
 pub mod waiting;
 
 use std::path::Path;

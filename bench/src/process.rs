@@ -53,6 +53,18 @@ impl Served {
         Ok(server)
     }
 
+    /// Starts a server that does nothing but answer with so many bytes. It has no folder and no key.
+    pub async fn start_bare(folder: &Path, task_bytes: usize, list_bytes: usize) -> Result<Self, Failure> {
+        let address = machine::free_address()?;
+        let mut command = command(&std::env::current_exe()?);
+        command.arg("bare").arg("--listen").arg(address.to_string());
+        command.arg("--task-bytes").arg(task_bytes.to_string());
+        command.arg("--list-bytes").arg(list_bytes.to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        tokio::fs::write(folder.join(miteos_server::KEYS_FILE), b"{\"live\":\"none\"}").await?;
+        Self::spawn(command, address, folder).await
+    }
+
     /// Starts the released program over a folder, and waits until it answers.
     pub async fn start_released(program: &Path, folder: &Path) -> Result<Self, Failure> {
         let address = machine::free_address()?;

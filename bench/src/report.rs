@@ -12,15 +12,21 @@ pub struct Figure {
     pub unit: &'static str,
     /// Not to be passed.
     pub at_most: Option<f64>,
+    /// To be reached.
+    pub at_least: Option<f64>,
 }
 
 impl Figure {
     pub fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
-        Self { name: name.into(), value, unit, at_most: None }
+        Self { name: name.into(), value, unit, at_most: None, at_least: None }
     }
 
     pub fn at_most(self, aim: f64) -> Self {
         Self { at_most: Some(aim), ..self }
+    }
+
+    pub fn at_least(self, aim: f64) -> Self {
+        Self { at_least: Some(aim), ..self }
     }
 }
 
@@ -68,7 +74,7 @@ impl Section {
         let row = |row: &Row| {
             json!({
                 "name": row.figure.name, "unit": row.figure.unit, "median": row.median(), "runs": row.runs,
-                "at_most": row.figure.at_most,
+                "at_most": row.figure.at_most, "at_least": row.figure.at_least,
             })
         };
         json!({"section": self.title, "figures": self.rows.iter().map(row).collect::<Vec<_>>()})
@@ -84,12 +90,15 @@ impl Section {
                 _ => format!("{}–{}", number(low), number(high)),
             };
             let value = number(row.median());
-            let Figure { name, unit, at_most, .. } = &row.figure;
+            let Figure { name, unit, at_most, at_least, .. } = &row.figure;
             // Writing to a string cannot fail.
             let _ = write!(text, "  {name:<58} {value:>10} {unit:<10} {range:<19}");
+            let word = |met| if met { paint.good("met") } else { paint.bad("missed") };
             if let Some(aim) = at_most {
-                let word = if row.median() <= *aim { paint.good("met") } else { paint.bad("missed") };
-                let _ = write!(text, " at most {}: {word}", number(*aim));
+                let _ = write!(text, " at most {}: {}", number(*aim), word(row.median() <= *aim));
+            }
+            if let Some(aim) = at_least {
+                let _ = write!(text, " at least {}: {}", number(*aim), word(row.median() >= *aim));
             }
             text.truncate(text.trim_end().len());
             text.push('\n');
@@ -163,6 +172,8 @@ mod tests {
             "{text}"
         );
         assert_eq!(section.json()["figures"][0]["median"], 3.0);
+        section.add(vec![Figure::new("b", 9.0, "tasks/s").at_least(8.0)]);
+        assert!(section.text(Paint::Plain).ends_with("at least 8.00: met\n"));
         assert!(section.text(Paint::Terminal).contains("\x1b[31m"));
     }
 

@@ -16,6 +16,7 @@ use crate::clock::{Clock, Ids, SystemClock};
 use crate::serve::HEAD_PATIENCE;
 use crate::webhooks;
 
+pub use crate::traces::TraceConfig;
 pub use miteos_models::Secret;
 
 /// Where programs of agents run.
@@ -58,6 +59,15 @@ impl Default for StreamTimes {
     }
 }
 
+/// Who may read the server's own figures.
+#[derive(Debug, Clone, Default)]
+pub struct MetricsConfig {
+    /// An address of their own: whoever reaches it reads them.
+    pub listen: Option<SocketAddr>,
+    /// What a reader has to show; without it they are not at the API's address.
+    pub token: Option<Secret>,
+}
+
 pub struct Config {
     /// Port 0 takes any free one.
     pub listen: SocketAddr,
@@ -86,6 +96,9 @@ pub struct Config {
     /// Settled as rejected after this long without an answer (ms).
     pub approval_expires_ms: u64,
     pub streams: StreamTimes,
+    pub metrics: MetricsConfig,
+    /// Where spans are sent, if anywhere.
+    pub traces: Option<TraceConfig>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<Ids>,
     /// Called after every durable append, before anybody is told: where tests pull the plug.
@@ -119,6 +132,8 @@ impl Config {
             max_model_calls: DEFAULT_MAX_MODEL_CALLS,
             approval_expires_ms: DEFAULT_APPROVAL_EXPIRES_MS,
             streams: StreamTimes::default(),
+            metrics: MetricsConfig::default(),
+            traces: None,
             clock: Arc::new(SystemClock),
             ids: Arc::new(Ids::Random),
             crash: None,

@@ -24,6 +24,13 @@ pub struct Full {
     pub limit: u32,
 }
 
+/// Over what a stream goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Sse,
+    WebSocket,
+}
+
 /// The open streams of this process.
 pub struct Connections {
     state: Mutex<State>,
@@ -37,6 +44,17 @@ struct State {
     open: HashMap<Scope, u32>,
     keys: HashMap<KeyId, Opened>,
     strangers: u32,
+    sse: usize,
+    websockets: usize,
+}
+
+impl State {
+    fn over(&mut self, transport: Transport) -> &mut usize {
+        match transport {
+            Transport::Sse => &mut self.sse,
+            Transport::WebSocket => &mut self.websockets,
+        }
+    }
 }
 
 /// A key with open streams.
@@ -52,7 +70,7 @@ impl Connections {
     }
 
     /// A place for one more stream. Live and test streams of an account are counted apart, like all they see.
-    pub fn open(self: &Arc<Self>, key: &KeyRow) -> Result<Connection, Full> {
+    pub fn open(self: &Arc<Self>, key: &KeyRow, transport: Transport) -> Result<Connection, Full> {
         let scope = Scope { account: key.account, live: key.live };
         let mut state = self.state();
         let open = state.open.get(&scope).copied().unwrap_or(0);
@@ -66,8 +84,9 @@ impl Connections {
             state.keys.entry(key.id).or_insert_with(|| Opened { streams: 0, over: self.stop.child_token() });
         opened.streams += 1;
         let over = opened.over.clone();
+        *state.over(transport) += 1;
         self.number.send_modify(|number| *number += 1);
-        Ok(Connection { connections: Arc::clone(self), scope, key: key.id, over })
+        Ok(Connection { connections: Arc::clone(self), scope, key: key.id, over, transport })
     }
 
     /// A place for a WebSocket that has yet to show its key; `None` if there are too many.
@@ -96,6 +115,12 @@ impl Connections {
     /// Whether somebody follows something.
     pub fn any(&self) -> bool {
         *self.number.borrow() > 0
+    }
+
+    /// How many streams are open: over SSE, and over WebSocket, those without a key so far included.
+    pub fn open_now(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.sse, state.websockets + usize::try_from(state.strangers).unwrap_or(usize::MAX))
     }
 
     /// Returns when the server stops.
@@ -140,6 +165,7 @@ pub struct Connection {
     scope: Scope,
     key: KeyId,
     over: CancellationToken,
+    transport: Transport,
 }
 
 impl Connection {
@@ -158,6 +184,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let mut state = self.connections.state();
+        *state.over(self.transport) -= 1;
         if let Some(open) = state.open.get_mut(&self.scope) {
             *open -= 1;
             if *open == 0 {
@@ -211,14 +238,17 @@ mod tests {
     #[test]
     fn an_account_has_the_places_of_its_tier_whatever_key_it_uses() {
         let connections = Arc::new(Connections::new(CancellationToken::new()));
-        let mut held: Vec<_> = (0..5).map(|n| connections.open(&key(n, true, "pro")).ok().unwrap()).collect();
-        assert_eq!(connections.open(&key(9, true, "pro")).err(), Some(Full { limit: 5 }));
-        let test = connections.open(&key(10, false, "pro")).ok().unwrap();
-        assert!(connections.open(&key(9, true, "enterprise")).is_ok());
+        let mut held: Vec<_> =
+            (0..5).map(|n| connections.open(&key(n, true, "pro"), Transport::Sse).ok().unwrap()).collect();
+        assert_eq!(connections.open(&key(9, true, "pro"), Transport::Sse).err(), Some(Full { limit: 5 }));
+        let test = connections.open(&key(10, false, "pro"), Transport::Sse).ok().unwrap();
+        assert!(connections.open(&key(9, true, "enterprise"), Transport::Sse).is_ok());
         held.pop();
-        let again = connections.open(&key(9, true, "pro")).ok().unwrap();
-        assert!(connections.open(&key(9, true, "pro")).is_err());
+        let again = connections.open(&key(9, true, "pro"), Transport::Sse).ok().unwrap();
+        assert!(connections.open(&key(9, true, "pro"), Transport::Sse).is_err());
+        assert_eq!(connections.open_now(), (6, 0));
         drop((held, test, again));
+        assert_eq!(connections.open_now(), (0, 0));
         let state = connections.state();
         assert!(state.open.is_empty() && state.keys.is_empty());
     }
@@ -228,14 +258,14 @@ mod tests {
         let connections = Arc::new(Connections::new(CancellationToken::new()));
         let quiet = Duration::from_secs(2);
         connections.left(quiet).await;
-        let one = connections.open(&key(1, true, "pro")).ok().unwrap();
+        let one = connections.open(&key(1, true, "pro"), Transport::Sse).ok().unwrap();
         assert!(connections.any());
         let begun = tokio::time::Instant::now();
         let comings = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             drop(one);
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let again = connections.open(&key(1, true, "pro")).ok().unwrap();
+            let again = connections.open(&key(1, true, "pro"), Transport::Sse).ok().unwrap();
             tokio::time::sleep(Duration::from_secs(4)).await;
             drop(again);
         };
@@ -248,8 +278,8 @@ mod tests {
     async fn the_end_of_a_key_ends_its_streams_alone_and_the_servers_ends_all() {
         let stop = CancellationToken::new();
         let connections = Arc::new(Connections::new(stop.clone()));
-        let one = connections.open(&key(1, true, "pro")).ok().unwrap();
-        let two = connections.open(&key(2, true, "pro")).ok().unwrap();
+        let one = connections.open(&key(1, true, "pro"), Transport::Sse).ok().unwrap();
+        let two = connections.open(&key(2, true, "pro"), Transport::Sse).ok().unwrap();
         connections.ended(one.key);
         one.over().await;
         assert!(!one.server_stops() && !two.over.is_cancelled());
@@ -263,6 +293,7 @@ mod tests {
         let connections = Arc::new(Connections::new(CancellationToken::new()));
         let held: Vec<_> = (0..MAX_STRANGERS).map(|_| connections.stranger().unwrap()).collect();
         assert!(connections.stranger().is_none());
+        assert_eq!(connections.open_now().1, held.len());
         drop(held);
         assert!(connections.stranger().is_some());
     }

@@ -13,6 +13,7 @@ use miteos_store::{Scope, Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::runner::{self, Left, Slot};
@@ -119,7 +120,7 @@ impl Engine {
             let work =
                 runner::run(Arc::clone(&self.inner.deps), id, Arc::clone(&slot), self.inner.shutdown.clone());
             // A runner of its own task, so that a panic ends it alone and is seen.
-            let left = match tokio::spawn(work).await {
+            let left = match tokio::spawn(work.instrument(tracing::error_span!("task", task = %id))).await {
                 Ok(Ok(left)) => left,
                 Ok(Err(error)) => {
                     tracing::error!(task = %id, error = %crate::errors::chain(&error), "the runner failed; the task is taken up again");

@@ -4,6 +4,7 @@ mod agents;
 mod api_keys;
 mod approvals;
 mod auth;
+mod counts;
 mod deliverables;
 mod error;
 mod events;
@@ -11,6 +12,7 @@ mod extract;
 mod guard;
 mod health;
 mod layers;
+mod metrics;
 pub mod operations;
 mod ranges;
 mod repeat;
@@ -41,7 +43,9 @@ use crate::secrets::MasterKey;
 use crate::tasks::Live;
 use crate::webhooks::Webhooks;
 
+pub use counts::FileCounts;
 pub use health::Readiness;
+pub use metrics::{Reading, own_router};
 pub use router::router;
 pub use usage::Measured;
 
@@ -66,7 +70,9 @@ pub struct App {
     pub in_flight: Arc<InFlight>,
     pub measured: Measured,
     pub readiness: Readiness,
+    pub file_counts: FileCounts,
     pub streams: StreamTimes,
+    pub reading: Reading,
     pub connections: Arc<Connections>,
     /// Open WebSockets, which the HTTP server does not know of any more.
     pub sockets: TaskTracker,

@@ -18,6 +18,7 @@ mod http;
 mod keys;
 mod limits;
 mod listener;
+mod metrics;
 mod project;
 mod prompts;
 mod rows;
@@ -27,6 +28,7 @@ mod serve;
 mod services;
 mod tasks;
 mod tier;
+mod traces;
 mod views;
 mod webhooks;
 
@@ -34,9 +36,10 @@ mod webhooks;
 pub mod sandbox;
 
 pub use clock::{Clock, Ids, SystemClock};
-pub use config::{Config, StreamTimes};
+pub use config::{Config, MetricsConfig, StreamTimes, TraceConfig};
 pub use http::operations::{Access, Operation, Takes, operations};
 pub use keys::{BootstrapKeys, KEYS_FILE};
+pub use metrics::{Described, Kind, METRICS};
 pub use miteos_models as models;
 pub use miteos_store::{CrashHook, FaultHook};
 pub use miteos_tools::{

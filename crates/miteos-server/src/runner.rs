@@ -9,16 +9,18 @@ mod model;
 mod questions;
 mod slot;
 mod tools;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use miteos_core::agent::{Agent, AgentStatus};
 use miteos_core::command::{Command, Rejected};
 use miteos_core::content::Content;
 use miteos_core::event::{Billed, Event};
 use miteos_core::ids::{TaskId, WorkspaceId};
-use miteos_core::task::{Reserved, Stage};
+use miteos_core::task::{Reserved, Stage, Task};
 use miteos_core::time::Timestamp;
 use miteos_models::Models;
 use miteos_store::StoreError;
@@ -26,8 +28,10 @@ use miteos_tools::{Registry, Services, Workspace};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::metrics::Share;
 use crate::tasks::{Live, TaskError, Tasks, scope};
 use crate::tier;
+use crate::traces::Traces;
 use flight::Flight;
 pub use slot::{Left, Slot};
 
@@ -47,6 +51,7 @@ pub struct Deps {
     /// The folder that holds one folder for each workspace.
     pub workspaces: PathBuf,
     pub clock: Arc<dyn Clock>,
+    pub traces: Traces,
 }
 
 impl Deps {
@@ -76,10 +81,18 @@ impl Deps {
     }
 }
 
+/// How many agents think or act.
+fn running(task: &Task) -> usize {
+    let busy = |agent: &&Agent| matches!(agent.status(), AgentStatus::Thinking | AgentStatus::Acting);
+    task.agents.iter().filter(busy).count()
+}
+
 struct Runner {
     deps: Arc<Deps>,
     live: Live,
     flight: Flight,
+    /// Its part of the agents that think or act.
+    agents: Share,
 }
 
 /// Runs a task until it is parked, has ended, or the server stops.
@@ -93,9 +106,14 @@ pub async fn run(
     let Some(live) = deps.tasks.load(id).await? else {
         return Ok(Left::Parked { next_wake: None });
     };
-    let mut runner = Runner { flight: Flight::new(Arc::clone(&deps)), deps, live };
+    let agents = Share::of(&deps.tasks.metrics.agents);
+    let span = deps.traces.turn(&live.task);
+    let mut runner = Runner { flight: Flight::new(Arc::clone(&deps), span), deps, live, agents };
     let left = runner.turn(&slot, &shutdown).await;
     runner.flight.abandon().await;
+    if let Ok(Left::Finished { .. }) = &left {
+        runner.deps.traces.over(id);
+    }
     left
 }
 
@@ -134,6 +152,7 @@ impl Runner {
                     return Ok(Left::Parked { next_wake });
                 }
             }
+            self.agents.set(running(&self.live.task));
             self.wait(slot, next_wake, shutdown).await;
         }
     }

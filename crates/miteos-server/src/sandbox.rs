@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use miteos_tools::CodeRunner;
-use miteos_tools::services::{CodeError, CodeJob, CodeOutcome};
+use miteos_tools::services::{CodeEnd, CodeError, CodeJob, CodeOutcome};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::SandboxSettings;
+use crate::metrics::{Ended, Metrics};
 
 pub use miteos_sandbox::{
     Attempt, Backend, BackendChoice, Sandbox, SandboxConfig, State, Status, run_helper_if_asked,
@@ -24,12 +25,13 @@ const MAX_RUNS: usize = 8;
 pub struct LateSandbox {
     config: SandboxConfig,
     cell: OnceCell<Sandbox>,
+    metrics: Arc<Metrics>,
 }
 
 impl LateSandbox {
     /// Begins to probe in the background.
-    pub fn probe(settings: &SandboxSettings, data_dir: &Path) -> Arc<Self> {
-        let sandbox = Arc::new(Self { config: config(settings, data_dir), cell: OnceCell::new() });
+    pub fn probe(settings: &SandboxSettings, data_dir: &Path, metrics: Arc<Metrics>) -> Arc<Self> {
+        let sandbox = Arc::new(Self { config: config(settings, data_dir), cell: OnceCell::new(), metrics });
         let probing = Arc::clone(&sandbox);
         tokio::spawn(async move {
             probing.get().await;
@@ -68,6 +70,20 @@ impl CodeRunner for LateSandbox {
     }
 
     async fn run(&self, job: CodeJob, cancel: CancellationToken) -> Result<CodeOutcome, CodeError> {
-        CodeRunner::run(self.get().await, job, cancel).await
+        let begun = std::time::Instant::now();
+        let ran = CodeRunner::run(self.get().await, job, cancel).await;
+        let outcome = match &ran {
+            Ok(CodeOutcome { end: CodeEnd::Exited(_), .. }) => "exited",
+            Ok(CodeOutcome { end: CodeEnd::Signal(_), .. }) => "signal",
+            Ok(CodeOutcome { end: CodeEnd::TimedOut, .. }) => "timed_out",
+            Ok(CodeOutcome { end: CodeEnd::Limit(_), .. }) => "limit",
+            Err(CodeError::Cancelled) => "cancelled",
+            Err(CodeError::Unavailable(_) | CodeError::NoInterpreter { .. } | CodeError::NotRun(_)) => {
+                "not_run"
+            }
+            Err(CodeError::Internal(_)) => "error",
+        };
+        self.metrics.sandbox_ran(Ended { outcome, took: begun.elapsed() });
+        ran
     }
 }

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use miteos_models::Models;
-use miteos_store::{Store, StoreConfig, StoreError};
+use miteos_store::{CommitHook, Store, StoreConfig, StoreError};
 use miteos_tools::http::Guarded;
 use miteos_tools::{Registry, Services};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::config::{Config, MetricsConfig};
 use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::feed::Feed;
@@ -24,12 +24,14 @@ use crate::http::{self, App};
 use crate::keys::{self, BootstrapError, BootstrapKeys, Keyring};
 use crate::limits::Limiter;
 use crate::listener::{Attentive, allow_many_files};
+use crate::metrics::Metrics;
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
-use crate::serve::serve;
+use crate::serve;
 use crate::services::{StoreBlobs, StoreMemory};
 use crate::tasks::Tasks;
+use crate::traces::Traces;
 use crate::webhooks::{self, Webhooks};
 
 /// How long running calls may record their outcome after a stop was asked for. With [`GOODBYE`] and the last writes a
@@ -39,6 +41,12 @@ const STOP_PATIENCE: Duration = Duration::from_secs(6);
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Connections to the store that read.
 const READ_CONNECTIONS: usize = 4;
+/// How long the last spans may take to reach the collector.
+const FLUSH: Duration = Duration::from_secs(1);
+/// Connections that read the figures at once, at an address of their own.
+const MAX_SCRAPERS: usize = 16;
+/// Shorter tokens for the figures are refused (bytes): they could be guessed.
+const MIN_METRICS_TOKEN_BYTES: usize = 16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -54,6 +62,8 @@ pub enum StartError {
     Keys(#[from] BootstrapError),
     #[error("cannot listen on {address}; choose another one with --listen")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot listen on {address} for the figures; choose another one with --metrics-listen")]
+    ListenForMetrics { address: SocketAddr, source: io::Error },
 }
 
 pub struct Server {
@@ -63,6 +73,8 @@ pub struct Server {
     store: Store,
     listener: TcpListener,
     address: SocketAddr,
+    /// Where the figures are read, if they have an address of their own.
+    figures: Option<TcpListener>,
     keys: Option<BootstrapKeys>,
     /// How many may be open at once.
     connections: usize,
@@ -91,15 +103,14 @@ impl Server {
         let folder = config.data_dir.clone();
         folder::make(&folder).await?;
         let most_connections = allow_many_files();
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let address =
-            listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let (listener, address) = listen(config.listen).await?;
+        let figures = figures(&config.metrics).await?;
+        let metrics = Arc::new(Metrics::new(config.clock.now()));
         let store = Store::open(StoreConfig {
             read_connections: READ_CONNECTIONS,
             crash: config.crash.clone(),
             fault: config.fault.clone(),
+            watch: Some(watch(&metrics)),
             ..StoreConfig::in_folder(&folder)
         })
         .await?;
@@ -109,10 +120,12 @@ impl Server {
         };
         let live = config.bootstrap_key.as_ref().map(|key| key.expose());
         let keys = keys::bootstrap(&store, &folder, live, config.clock.as_ref(), &config.ids).await?;
-        let sandbox = LateSandbox::probe(&config.sandbox, &folder);
+        let found = store.gauges(config.clock.now()).await?;
+        metrics.recovered(found.tasks.iter().map(|(_, count)| *count).sum());
+        let sandbox = LateSandbox::probe(&config.sandbox, &folder, Arc::clone(&metrics));
         let registry =
             Registry::with(config.tools.clone()).map_err(|error| StartError::Setting(error.to_string()))?;
-        let deps = deps(&config, &store, &sandbox, registry);
+        let deps = deps(&config, &store, &sandbox, registry, metrics)?;
         let webhooks = Webhooks::start(webhooks::Parts {
             store: store.clone(),
             feed: Arc::clone(&deps.tasks.feed),
@@ -121,6 +134,8 @@ impl Server {
             http: deps.services.http.clone(),
             master: master.clone(),
             timeout: config.webhook_timeout,
+            metrics: Arc::clone(&deps.tasks.metrics),
+            traces: deps.traces.clone(),
             last: Mutex::default(),
         });
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
@@ -143,16 +158,23 @@ impl Server {
             in_flight: Arc::default(),
             measured: http::Measured::default(),
             readiness: http::Readiness::default(),
+            file_counts: http::FileCounts::default(),
             streams: config.streams,
+            reading: http::Reading::new(config.metrics.token.as_ref(), figures.is_some()),
             connections,
             sockets: TaskTracker::new(),
         });
         let connections = most_connections;
-        Ok(Self { app, engine, webhooks, store, listener, address, keys, connections, stop })
+        Ok(Self { app, engine, webhooks, store, listener, address, figures, keys, connections, stop })
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the figures are read, if they have an address of their own.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.figures.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     pub fn url(&self) -> String {
@@ -188,8 +210,13 @@ impl Server {
         let clock = Arc::clone(&self.app.deps.clock);
         tokio::spawn(connections.watch_keys(self.store.clone(), clock, times.key_check));
         let listener = Attentive { listener: self.listener, unread: times.unread };
-        let serve = serve(listener, router, self.connections, times.head, stop.clone());
+        let serve = serve::serve(listener, router, self.connections, times.head, stop.clone());
         let serve = tokio::spawn(serve);
+        if let Some(listener) = self.figures {
+            let listener = Attentive { listener, unread: times.unread };
+            let router = http::own_router(Arc::clone(&self.app));
+            tokio::spawn(serve::serve(listener, router, MAX_SCRAPERS, times.head, stop.clone()));
+        }
         let (limits, clock) = (Arc::clone(&self.app.limits), Arc::clone(&self.app.deps.clock));
         let housekeeping = Housekeeping { store: self.store.clone(), limits, clock };
         let kept = tokio::spawn(housekeeping.clone().run(stop.clone()));
@@ -204,7 +231,7 @@ impl Server {
             tracing::error!("the housekeeping panicked");
         }
         housekeeping.finish().await;
-        self.store.close().await;
+        tokio::join!(self.store.close(), self.app.deps.traces.stop(FLUSH));
         // A client that holds its connection does not hold the server.
         if let Ok(Err(error)) = served {
             tracing::error!(%error, "the HTTP server panicked");
@@ -213,7 +240,44 @@ impl Server {
     }
 }
 
-fn deps(config: &Config, store: &Store, sandbox: &Arc<LateSandbox>, registry: Registry) -> Arc<Deps> {
+async fn listen(asked: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address: asked, source };
+    let listener = TcpListener::bind(asked).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// Where the figures are read.
+async fn figures(config: &MetricsConfig) -> Result<Option<TcpListener>, StartError> {
+    if config.token.as_ref().is_some_and(|token| token.expose().len() < MIN_METRICS_TOKEN_BYTES) {
+        let least = MIN_METRICS_TOKEN_BYTES;
+        let text = format!("the token for the figures is too short; it must have at least {least} bytes");
+        return Err(StartError::Setting(text));
+    }
+    let Some(asked) = config.listen else { return Ok(None) };
+    let (listener, address) = listen(asked).await.map_err(|error| match error {
+        StartError::Listen { address, source } => StartError::ListenForMetrics { address, source },
+        other => other,
+    })?;
+    if !address.ip().is_loopback() && config.token.is_none() {
+        tracing::warn!(%address, "whoever reaches this address reads the server's figures; MITEOS_METRICS_TOKEN asks for a token");
+    }
+    Ok(Some(listener))
+}
+
+/// Counts what the store's writer does.
+fn watch(metrics: &Arc<Metrics>) -> CommitHook {
+    let metrics = Arc::clone(metrics);
+    Arc::new(move |commit| metrics.committed(commit))
+}
+
+fn deps(
+    config: &Config,
+    store: &Store,
+    sandbox: &Arc<LateSandbox>,
+    registry: Registry,
+    metrics: Arc<Metrics>,
+) -> Result<Arc<Deps>, StartError> {
     let mut models = Models::new(config.models.clone());
     for (name, provider) in &config.providers {
         models.register(name, Arc::clone(provider));
@@ -226,14 +290,24 @@ fn deps(config: &Config, store: &Store, sandbox: &Arc<LateSandbox>, registry: Re
         memory: Arc::new(StoreMemory::new(store.clone(), Arc::clone(&config.clock))),
         calls_dir: config.data_dir.join("calls"),
     };
-    let tasks =
-        Tasks { store: store.clone(), feed: Arc::new(Feed::default()), clock: Arc::clone(&config.clock) };
-    Arc::new(Deps {
+    let traces = match &config.traces {
+        None => Traces::default(),
+        Some(traces) => Traces::start(traces, &services.http, &metrics)
+            .map_err(|why| StartError::Setting(format!("no spans can be sent: {why}")))?,
+    };
+    let tasks = Tasks {
+        store: store.clone(),
+        feed: Arc::new(Feed::default()),
+        clock: Arc::clone(&config.clock),
+        metrics,
+    };
+    Ok(Arc::new(Deps {
         tasks,
         models: Arc::new(models),
         registry: Arc::new(registry),
         services: Arc::new(services),
         workspaces: config.data_dir.join("workspaces"),
         clock: Arc::clone(&config.clock),
-    })
+        traces,
+    }))
 }

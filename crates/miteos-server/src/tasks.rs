@@ -14,6 +14,7 @@ use miteos_store::{
 
 use crate::clock::Clock;
 use crate::feed::{Feed, News};
+use crate::metrics::Metrics;
 use crate::{project, rows};
 
 /// A snapshot is not worth its room before this much journal has come since the last (bytes).
@@ -70,6 +71,7 @@ pub struct Tasks {
     pub store: Store,
     pub feed: Arc<Feed>,
     pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
 }
 
 impl Tasks {
@@ -145,6 +147,7 @@ impl Tasks {
 
     /// Tells those who follow what is durable now.
     fn tell(&self, task: &Task, committed: Committed, events: &[(Event, Timestamp)]) {
+        self.metrics.appended(events.iter().map(|(event, _)| event));
         let cursor = committed.account_cursor.and_then(|cursor| u64::try_from(cursor).ok());
         self.feed.publish(&News { task: task.id, scope: scope(task), seq: task.seq, cursor, events });
     }

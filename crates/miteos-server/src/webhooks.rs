@@ -22,7 +22,9 @@ use ulid::Ulid;
 
 use crate::clock::{Clock, Ids};
 use crate::feed::Feed;
+use crate::metrics::Metrics;
 use crate::secrets::MasterKey;
+use crate::traces::Traces;
 
 /// How long a receiver has for its whole answer, unless configured otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -36,6 +38,8 @@ pub struct Parts {
     pub http: Guarded,
     pub master: MasterKey,
     pub timeout: Duration,
+    pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     /// The last id that a delivery was given.
     pub last: Mutex<Ulid>,
 }

@@ -12,6 +12,7 @@ mod columns;
 mod deliverables;
 mod deliveries;
 mod error;
+mod gauges;
 mod heads;
 mod idempotency;
 mod journal;
@@ -37,6 +38,7 @@ pub use deliveries::{
     Taken, Tried,
 };
 pub use error::{AppendError, StoreError};
+pub use gauges::Gauges;
 pub use heads::EventHead;
 pub use idempotency::{ANSWERS_KEPT_MS, IdempotencyRow};
 pub use journal::{
@@ -45,7 +47,7 @@ pub use journal::{
 };
 pub use keys::{KeyMark, KeyRow, RevokedKey};
 pub use memory::{MAX_NOTE_BYTES, MAX_NOTE_KEY_BYTES, MAX_NOTES_PER_WORKSPACE, NoteRow};
-pub use store::{CrashHook, Fault, FaultHook, Store, StoreConfig};
+pub use store::{CommitHook, CommitSeen, CrashHook, Fault, FaultHook, Store, StoreConfig};
 pub use tasks::{Scope, TaskHead, TaskRow};
 pub use usage::{Kept, UsageRange, UsageRow, UsageSum};
 pub use webhooks::{MAX_WEBHOOKS, OldSecret, WebhookChange, WebhookRow, WebhookState};

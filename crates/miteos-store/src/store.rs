@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -23,6 +24,19 @@ pub type CrashHook = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// Called in the writer with n for the n-th write; says what shall go wrong with it.
 pub type FaultHook = Arc<dyn Fn(u64) -> Option<Fault> + Send + Sync>;
+
+/// Called in the writer after each of its transactions, before any caller is told. It must be quick.
+pub type CommitHook = Arc<dyn Fn(&CommitSeen) + Send + Sync>;
+
+/// One transaction of the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitSeen {
+    /// How many writes shared it.
+    pub writes: usize,
+    /// From its begin to the moment at which it was durable or had failed.
+    pub took: Duration,
+    pub ok: bool,
+}
 
 /// What a test can make fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +60,8 @@ pub struct StoreConfig {
     pub crash: Option<CrashHook>,
     /// For fault tests.
     pub fault: Option<FaultHook>,
+    /// For figures about commits.
+    pub watch: Option<CommitHook>,
 }
 
 impl StoreConfig {
@@ -57,6 +73,7 @@ impl StoreConfig {
             read_connections: DEFAULT_READ_CONNECTIONS,
             crash: None,
             fault: None,
+            watch: None,
         }
     }
 }
@@ -91,7 +108,7 @@ impl Store {
         migrations::migrate(&connection)?;
         let blobs = Blobs::open(&config.blobs)?;
         let readers = Readers::start(&config.path, config.read_connections)?;
-        let writer = Writer::start(connection, lock, config.crash, config.fault)?;
+        let writer = Writer::start(connection, lock, config.crash, config.fault, config.watch)?;
         Ok(Self { inner: Arc::new(Inner { readers, writer, blobs }) })
     }
 

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::error::{Failure, StoreError};
 use crate::lock::FolderLock;
 use crate::sqlite::{self, BEGIN_WRITE, COMMIT, KEEP, ROLLBACK, SAVEPOINT, UNDO};
-use crate::store::{CrashHook, Fault, FaultHook};
+use crate::store::{CommitHook, CommitSeen, CrashHook, Fault, FaultHook};
 
 /// Writes that may wait; one more waits in its caller.
 const MAX_WAITING: usize = 4_096;
@@ -44,10 +45,12 @@ impl Writer {
         lock: FolderLock,
         crash: Option<CrashHook>,
         fault: Option<FaultHook>,
+        watch: Option<CommitHook>,
     ) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         let (ending, ended) = watch::channel(false);
-        let loop_ = WriteLoop { db: connection, waiting, crash, fault, writes: 0, commits: 0, _lock: lock };
+        let loop_ =
+            WriteLoop { db: connection, waiting, crash, fault, watch, writes: 0, commits: 0, _lock: lock };
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
@@ -165,6 +168,7 @@ struct WriteLoop {
     waiting: mpsc::Receiver<Message>,
     crash: Option<CrashHook>,
     fault: Option<FaultHook>,
+    watch: Option<CommitHook>,
     /// Writes taken so far.
     writes: u64,
     /// Commits so far that held appends.
@@ -210,7 +214,11 @@ impl WriteLoop {
     fn batch(&mut self, first: Box<dyn Work>) -> bool {
         let mut batch = Batch::default();
         let mut stop = false;
+        let begun = Instant::now();
         let outcome = self.commit(&mut batch, first, &mut stop);
+        if let Some(watch) = &self.watch {
+            watch(&CommitSeen { writes: batch.jobs.len(), took: begun.elapsed(), ok: outcome.is_ok() });
+        }
         if outcome.is_ok() && batch.holds_appends {
             self.commits += 1;
             if let Some(crash) = &self.crash {

@@ -7,6 +7,7 @@
 //! Code in the sandbox writes the same folder, as another user when the server is root. Nothing found here is
 //! therefore trusted: not a type, not a size, not a name. What the server writes is given to the folder's owner.
 
+mod count;
 mod error;
 mod name;
 mod private;
@@ -22,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder};
 
+pub use count::Counted;
 pub use error::WorkspaceError;
 pub use name::{MAX_NAME_BYTES, Name};
 pub use read::{FileInfo, FileKind};

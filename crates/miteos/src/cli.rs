@@ -155,6 +155,12 @@ pub struct Serve {
     /// The address that is put into links
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// An address for the server's own figures
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics_listen: Option<String>,
+    /// text or json [default: text on a terminal, else json]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

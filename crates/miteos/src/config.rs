@@ -43,6 +43,9 @@ variables! {
     SANDBOX = "MITEOS_SANDBOX": "auto (default), namespaces, bwrap, or none: no isolation.";
     SEARCH = "MITEOS_SEARCH": "brave, tavily, serper, searxng or duckduckgo; unset: the first with a key.";
     EGRESS_ALLOW = "MITEOS_EGRESS_ALLOW": "CIDRs that the server may reach although they are private, with commas between them.";
+    METRICS_LISTEN = "MITEOS_METRICS_LISTEN": "An address for the server's own figures; unset: none of their own.";
+    METRICS_TOKEN = "MITEOS_METRICS_TOKEN": "The token that opens /v1/metrics; unset: it is not there.";
+    LOG_FORMAT = "MITEOS_LOG_FORMAT": "text or json; unset: text on a terminal, else a line of JSON for each event.";
     LOG = "MITEOS_LOG": "What is logged: error, warn, info, debug or trace, also by module.";
 }
 

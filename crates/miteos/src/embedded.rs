@@ -9,7 +9,10 @@ use std::sync::Arc;
 use miteos_server::models::local::{self, InstalledModel};
 use miteos_server::models::{self, ModelName, Models, ModelsConfig, Provider, Secret};
 use miteos_server::sandbox::{self, BackendChoice, Sandbox, State};
-use miteos_server::{BootstrapKeys, Config, EgressPolicy, Followers, SearchConfig, Server, StartError};
+use miteos_server::{
+    BootstrapKeys, Config, EgressPolicy, Followers, MetricsConfig, SearchConfig, Server, StartError,
+    TraceConfig,
+};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -35,6 +38,7 @@ pub struct Flags {
     pub listen: Option<String>,
     pub database_url: Option<String>,
     pub public_url: Option<String>,
+    pub metrics_listen: Option<String>,
 }
 
 /// A server that answers.
@@ -140,9 +144,7 @@ fn not_started(error: StartError) -> Failure {
 async fn resolve(settings: &Settings, flags: &Flags) -> Result<Config, Failure> {
     let listen = flags.listen.clone().or_else(|| settings.get(config::LISTEN));
     let listen = listen.as_deref().unwrap_or(config::DEFAULT_LISTEN);
-    let listen: SocketAddr = listen.parse().map_err(|_| {
-        Failure::usage(format!("{listen} is no address to listen on")).hint("one looks like 127.0.0.1:7700")
-    })?;
+    let listen = address(listen)?;
     if let Some(url) = flags.database_url.clone().or_else(|| settings.get(config::DATABASE_URL)) {
         return Err(Failure::usage(format!(
             "this build keeps its data in SQLite in the data folder only, and cannot use {}",
@@ -164,7 +166,23 @@ async fn resolve(settings: &Settings, flags: &Flags) -> Result<Config, Failure> 
         config.egress = EgressPolicy::parse(&list)
             .map_err(|error| Failure::usage(format!("{}: {error}", config::EGRESS_ALLOW)))?;
     }
+    let figures = flags.metrics_listen.clone().or_else(|| settings.get(config::METRICS_LISTEN));
+    config.metrics = MetricsConfig {
+        listen: figures.as_deref().map(address).transpose()?,
+        token: settings.get(config::METRICS_TOKEN).map(Secret::new),
+    };
+    match TraceConfig::from_settings(&get) {
+        Ok(traces) => config.traces = traces,
+        // A variable that is set for all programs of a machine must not keep the server from starting.
+        Err(why) => tracing::warn!(why, "no spans are sent"),
+    }
     Ok(config)
+}
+
+fn address(text: &str) -> Result<SocketAddr, Failure> {
+    text.parse().map_err(|_| {
+        Failure::usage(format!("{text} is no address to listen on")).hint("one looks like 127.0.0.1:7700")
+    })
 }
 
 fn backend(settings: &Settings) -> Result<BackendChoice, Failure> {

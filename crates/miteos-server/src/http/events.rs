@@ -17,7 +17,7 @@ use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Path, Query, in_range};
-use crate::connections::{Connection, Full};
+use crate::connections::{Connection, Full, Transport};
 use crate::feed::{Log, Subscription, Types};
 use crate::project;
 
@@ -48,7 +48,7 @@ pub async fn of_task(
         // Nothing will ever follow: this status tells an EventSource not to connect again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let connection = connect(&app, &caller.key)?;
+    let connection = connect(&app, &caller.key, Transport::Sse)?;
     Ok(sse::stream(subscribe(&app, Log::Task(head.task), after, types), connection, app.streams))
 }
 
@@ -63,7 +63,7 @@ pub async fn of_account(
     let types = types(&query)?;
     let scope = Scope { account: caller.key.account, live: caller.key.live };
     let after = account_after(&app, scope, cursor(&parts.headers, &query)?).await?;
-    let connection = connect(&app, &caller.key)?;
+    let connection = connect(&app, &caller.key, Transport::Sse)?;
     Ok(sse::stream(subscribe(&app, Log::Account(scope), after, types), connection, app.streams))
 }
 
@@ -99,8 +99,8 @@ pub async fn account_after(app: &App, scope: Scope, after: Option<i64>) -> Resul
 }
 
 /// A place for one more stream, or 429.
-pub fn connect(app: &App, key: &KeyRow) -> Result<Connection, ApiError> {
-    app.connections.open(key).map_err(|full| ApiError::too_many(too_many(full), RETRY_AFTER_S))
+pub fn connect(app: &App, key: &KeyRow, transport: Transport) -> Result<Connection, ApiError> {
+    app.connections.open(key, transport).map_err(|full| ApiError::too_many(too_many(full), RETRY_AFTER_S))
 }
 
 pub fn too_many(full: Full) -> String {

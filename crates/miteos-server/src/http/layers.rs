@@ -3,8 +3,8 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -13,19 +13,45 @@ use tracing::Instrument;
 use super::App;
 use super::error::ApiError;
 
-/// Names the request in the answer and in the log.
+/// Longest id of a client's own that is noted (bytes).
+const MAX_CLIENT_ID_BYTES: usize = 128;
+
+/// Names the request in the answer, in the log, in the figures and in its span. The id is always the server's own: a
+/// client that could choose it could pass its request off as another.
 pub async fn identify(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = app.deps.clock.now();
     let id = format!("req_{}", app.ids.ulid(begun).to_string().to_ascii_lowercase());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let span = tracing::info_span!("request", id = %id);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    let counted = app.deps.tasks.metrics.http.begin(&method, route);
+    let open = app.deps.traces.request(request.headers(), &method, route, &id);
+    // At the level of errors, so that the id stands on every line, however little is logged.
+    let span = tracing::error_span!("request", request_id = %id, client_request_id = tracing::field::Empty);
+    if let Some(theirs) = client_id(request.headers()) {
+        span.record("client_request_id", theirs);
+        open.called_by_client(theirs);
+    }
+    let mut response = open.around(next.run(request).instrument(span.clone())).await;
+    let status = response.status();
+    counted.answered(status);
+    open.responded(status);
     let ms = app.deps.clock.now().since(begun);
-    tracing::debug!(parent: &span, %method, path, status = response.status().as_u16(), ms, "answered");
+    tracing::debug!(parent: &span, %method, path, status = status.as_u16(), ms, "answered");
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("request-id", value);
     }
     response
+}
+
+/// What the client or a proxy calls the request: noted beside the server's own id, if it is a plain short word.
+fn client_id(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get("x-request-id").or_else(|| headers.get("request-id"))?.to_str().ok()?;
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/' | b'=' | b'+')
+    };
+    let fits = !given.is_empty() && given.len() <= MAX_CLIENT_ID_BYTES && given.bytes().all(plain);
+    fits.then_some(given)
 }
 
 /// Turns a panic into a 500.

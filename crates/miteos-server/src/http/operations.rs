@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::guard;
 use super::{
-    App, agents, api_keys, approvals, deliverables, events, health, tasks, uploads, usage, webhooks,
+    App, agents, api_keys, approvals, deliverables, events, health, metrics, tasks, uploads, usage, webhooks,
     workspaces, ws,
 };
 
@@ -24,6 +24,9 @@ pub enum Access {
     Scope(&'static str),
     /// A key with this scope, or a proof that the operation checks by itself: a signed link, a first message.
     Proof(&'static str),
+    /// The token of the server's owner, which the operation checks by itself. No key opens it: it tells of all accounts
+    /// together.
+    Operator,
 }
 
 /// What an operation reads of a request beside its path.
@@ -76,6 +79,7 @@ pub fn table() -> Vec<Row> {
     vec![
         on_get("/healthz", PUBLIC, NOTHING, health::healthz),
         on_get("/readyz", PUBLIC, NOTHING, health::readyz),
+        on_get("/metrics", Access::Operator, NOTHING, metrics::scrape),
         on_post("/tasks", TASKS_WRITE, JSON, tasks::create),
         on_get("/tasks", TASKS_READ, QUERY, tasks::list),
         on_get("/tasks/completed", TASKS_READ, QUERY, tasks::completed),

@@ -24,6 +24,7 @@ use super::error::ApiError;
 use super::extract::{Path, Query};
 use super::ranges::attachment;
 use super::repeat::{Once, json_answer, to_json};
+use crate::clock::{Clock, SystemClock};
 
 /// Longest name and description of a workspace (characters).
 const MAX_NAME_CHARS: usize = 200;
@@ -45,27 +46,35 @@ pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<WorkspaceRow, 
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, miteos_tools::WorkspaceError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    match tokio::task::spawn_blocking(work).await {
+    // Its lines of the log are the request's.
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(done) => Ok(done?),
         Err(panic) => Err(ApiError::internal(&panic)),
     }
 }
 
 async fn shown(app: &App, row: WorkspaceRow) -> Result<miteos_api::Workspace, ApiError> {
-    let root = app.deps.workspaces.join(row.id.to_string());
-    // A workspace that nobody has used yet has no folder.
-    let count =
-        blocking(
-            move || if root.is_dir() { Workspace::open(root)?.size().map(|size| size.0) } else { Ok(0) },
-        );
-    Ok(miteos_api::Workspace {
-        id: row.id.to_string(),
-        name: row.name,
-        description: row.description,
-        status: WorkspaceStatus::Active,
-        file_count: count.await?,
-        created_at: row.created_at.to_string(),
-    })
+    let mut shown = all_shown(app, vec![row]).await?;
+    shown.pop().ok_or_else(|| ApiError::not_found("workspace"))
+}
+
+/// Workspaces with the number of their files, counted in one go off the async threads.
+async fn all_shown(app: &App, rows: Vec<WorkspaceRow>) -> Result<Vec<miteos_api::Workspace>, ApiError> {
+    let (counts, folder) = (app.file_counts.clone(), app.deps.workspaces.clone());
+    // The machine's own time, whatever the server's clock says: it is compared with that of the file system.
+    let now = SystemClock.now();
+    let one = move |row: WorkspaceRow| {
+        Ok(miteos_api::Workspace {
+            id: row.id.to_string(),
+            file_count: counts.of(row.id, folder.join(row.id.to_string()), now)?,
+            name: row.name,
+            description: row.description,
+            status: WorkspaceStatus::Active,
+            created_at: row.created_at.to_string(),
+        })
+    };
+    blocking(move || rows.into_iter().map(one).collect()).await
 }
 
 pub async fn create(
@@ -104,11 +113,7 @@ pub async fn list(
     caller: Caller,
 ) -> Result<Json<Vec<miteos_api::Workspace>>, ApiError> {
     let rows = app.deps.tasks.store.workspaces(caller.key.account, caller.key.live).await?;
-    let mut all = Vec::with_capacity(rows.len());
-    for row in rows {
-        all.push(shown(&app, row).await?);
-    }
-    Ok(Json(all))
+    Ok(Json(all_shown(&app, rows).await?))
 }
 
 pub async fn get(
@@ -135,6 +140,7 @@ pub async fn remove(
             ));
         }
     }
+    app.file_counts.forget(row.id);
     // The row is gone, so nobody can use the folder any more; what cannot be removed now is only room on the disk.
     let root = app.deps.workspaces.join(row.id.to_string());
     if let Err(error) = blocking(move || Workspace::remove(&root)).await {

@@ -18,7 +18,7 @@ use super::App;
 use super::auth::{Caller, unauthorised};
 use super::error::ApiError;
 use super::events::{connect, too_many};
-use crate::connections::{Connection, Stranger};
+use crate::connections::{Connection, Stranger, Transport};
 use session::Session;
 
 /// Largest message of a client that is read as one (bytes).
@@ -52,7 +52,9 @@ pub async fn open(State(app): State<Arc<App>>, request: Request) -> Result<Respo
         ApiError::malformed(format!("a WebSocket handshake is expected here: {why}"))
     })?;
     let entry = match known {
-        Some(caller) => Entry::Known { connection: connect(&app, &caller.key)?, key: caller.key },
+        Some(caller) => {
+            Entry::Known { connection: connect(&app, &caller.key, Transport::WebSocket)?, key: caller.key }
+        }
         None => Entry::Unknown(app.connections.stranger().ok_or_else(|| {
             ApiError::too_many("too many WebSockets wait for their first message", RETRY_AFTER_S)
         })?),
@@ -136,7 +138,7 @@ async fn introduced(app: &App, socket: &mut WebSocket) -> Result<(Arc<KeyRow>, C
     caller.may("agents.read").map_err(|error| Refused { code: close::FORBIDDEN, detail: error.detail })?;
     let connection = app
         .connections
-        .open(&caller.key)
+        .open(&caller.key, Transport::WebSocket)
         .map_err(|full| Refused { code: close::TOO_MANY, detail: too_many(full) })?;
     say(socket, &ServerMessage::Authenticated)
         .await

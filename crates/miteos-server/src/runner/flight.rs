@@ -14,11 +14,13 @@ use miteos_core::time::Timestamp;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::budget::Budget;
 use super::conversation::Conversations;
 use super::effects::Work;
 use super::{Deps, effects};
+use crate::traces::Open;
 
 /// How long a cancelled effect may take to clean up before it is dropped.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
@@ -35,10 +37,12 @@ pub struct Flight {
     /// `once` calls that this process has recorded as started: they run. Any other started call is settled first.
     started_here: HashSet<CallId>,
     conversations: Conversations,
+    /// What the spans of effects stand below.
+    span: Open,
 }
 
 impl Flight {
-    pub fn new(deps: Arc<Deps>) -> Self {
+    pub fn new(deps: Arc<Deps>, span: Open) -> Self {
         Self {
             deps,
             set: JoinSet::new(),
@@ -49,6 +53,7 @@ impl Flight {
             budget: Budget::new(),
             started_here: HashSet::new(),
             conversations: Conversations::default(),
+            span,
         }
     }
 
@@ -99,7 +104,8 @@ impl Flight {
         };
         let background = means.background.clone();
         let work = effects::perform(deps, task, &mut self.conversations, effect, means);
-        let id = self.set.spawn(to_the_end(work, cancel.clone(), background)).id();
+        let work = self.span.place(task, key.agent()).with(to_the_end(work, cancel.clone(), background));
+        let id = self.set.spawn(work.instrument(lines_of(task, key))).id();
         self.keys.insert(id, key);
         self.begun.insert(key, cancel);
         None
@@ -216,6 +222,14 @@ impl Flight {
         }
         self.begun.clear();
         self.keys.clear();
+    }
+}
+
+/// Whose work a line of the log is about.
+fn lines_of(task: &Task, key: EffectKey) -> tracing::Span {
+    match key.agent() {
+        Some(agent) => tracing::error_span!("effect", task = %task.id, %agent),
+        None => tracing::error_span!("effect", task = %task.id),
     }
 }
 

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::{Leave, Purse};
 use super::conversation::{self, Conversations, Draft};
+use super::watch::ModelWatch;
 use super::{Deps, effects};
 use crate::prompts;
 
@@ -120,33 +121,19 @@ pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &Cance
     let worst =
         |price: Price| price.worst_case(prompt_tokens(deps, &request), u64::from(request.max_output_tokens));
     let worst = info.price.map(worst);
-    let leave = tokio::select! {
-        biased;
-        () = cancel.cancelled() => Leave::Refused,
-        leave = purse.reserve(worst) => leave,
-    };
-    match leave {
-        Leave::Granted => {}
-        Leave::Refused => return Called::Dropped(Billed::Nothing),
-        Leave::NoPrice => {
-            let failure = ModelFailure {
-                kind: FailureKind::Unusable,
-                message: format!(
-                    "{}: it has no known price, and the task has a budget; state one with MITEOS_PRICES",
-                    request.model
-                ),
-            };
-            return Called::Failed(failure, Billed::Nothing);
-        }
+    if let Some(instead) = not_paid_for(&request.model, worst, purse, cancel).await {
+        return instead;
     }
     let begun = deps.clock.now();
+    let watch = ModelWatch::begin(deps, &request);
     let mut ignore = |_| {};
     let outcome = tokio::select! {
-        outcome = deps.models.call(&request, &mut ignore) => Some(outcome),
+        outcome = watch.span.around(deps.models.call(&request, &mut ignore)) => Some(outcome),
         () = cancel.cancelled() => None,
     };
     let at_most = || if worst == Some(MicroUsd::ZERO) { Billed::Nothing } else { Billed::AtMost(worst) };
     let Some(outcome) = outcome else {
+        watch.dropped();
         // The call is dropped. Its connection is closed by a task of its own: that goes first.
         for _ in 0..CLOSING_TURNS {
             tokio::task::yield_now().await;
@@ -156,13 +143,15 @@ pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &Cance
     let duration_ms = deps.clock.now().since(begun);
     match outcome {
         Ok(answer) => {
+            let refused = answer.finish == Finish::Refused && answer.calls.is_empty();
             let as_asked = answer.model.parse().is_ok_and(|name: ModelName| name == request.model);
             let price =
                 if as_asked { info.price } else { deps.models.price_of(&request.model, &answer.model) };
             let cost = price.map(|price| price.cost(&answer.usage));
+            watch.answered(&answer, cost, refused);
             let model_call =
                 ModelCall { model: answer.model.clone(), usage: answer.usage, cost, duration_ms };
-            if answer.finish == Finish::Refused && answer.calls.is_empty() {
+            if refused {
                 let said = shown(&answer.text);
                 let message = format!("{}: the provider refused to answer: {said}", request.model);
                 let failure = ModelFailure { kind: FailureKind::Refused, message };
@@ -172,15 +161,44 @@ pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &Cance
         }
         Err(error) => {
             tracing::warn!(model = %request.model, error = %crate::errors::chain(&error), "a model call failed");
+            watch.failed(error.kind);
             let billed = match error.usage.filter(|_| !error.usage_is_guess) {
                 Some(usage) => {
                     let cost = info.price.map(|price| price.cost(&usage));
+                    watch.used(&usage, cost);
                     Billed::Reported(ModelCall { model: request.model.to_string(), usage, cost, duration_ms })
                 }
                 None if error.may_be_billed => at_most(),
                 None => Billed::Nothing,
             };
             Called::Failed(failure(&request.model, error), billed)
+        }
+    }
+}
+
+/// Waits until the call's worst case is reserved; or gives what comes instead of the call.
+async fn not_paid_for(
+    model: &ModelName,
+    worst: Option<MicroUsd>,
+    purse: &Purse,
+    cancel: &CancellationToken,
+) -> Option<Called> {
+    let leave = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Leave::Refused,
+        leave = purse.reserve(worst) => leave,
+    };
+    match leave {
+        Leave::Granted => None,
+        Leave::Refused => Some(Called::Dropped(Billed::Nothing)),
+        Leave::NoPrice => {
+            let failure = ModelFailure {
+                kind: FailureKind::Unusable,
+                message: format!(
+                    "{model}: it has no known price, and the task has a budget; state one with MITEOS_PRICES"
+                ),
+            };
+            Some(Called::Failed(failure, Billed::Nothing))
         }
     }
 }

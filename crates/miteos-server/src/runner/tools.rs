@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Deps;
+use super::watch::ToolWatch;
 
 /// A call, taken out of the task.
 pub struct Run {
@@ -77,7 +78,9 @@ pub async fn run(
         Ok(ready) => ready,
         Err(text) => return Some(run.unprepared(settle, text)),
     };
+    let watch = ToolWatch::begin(&deps, &run.tool, run.call, || input.to_string());
     let outcome = if settle {
+        watch.settled();
         match tool.settle(&ctx, input).await {
             Ok(Settled::NotStarted) => {
                 return Some(Command::CallNotStarted { agent: run.agent, call: run.call });
@@ -93,7 +96,9 @@ pub async fn run(
             }
         }
     } else {
-        tool.run(&ctx, input).await
+        let outcome = watch.span.around(tool.run(&ctx, input)).await;
+        watch.ended(&outcome);
+        outcome
     };
     let duration_ms = deps.clock.now().since(begun);
     match outcome {

@@ -1,6 +1,8 @@
 //! One attempt: the message is made and signed, sent through the client that judges addresses, and what came of it
 //! is turned into what is recorded.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use miteos_core::time::Timestamp;
 use miteos_store::{Attempt, DeliveryRow, Settled, StoreError, Tried, WebhookRow};
@@ -11,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::schedule::{self, FAILING_LIMIT_MS};
 use super::{Parts, Secret, message};
 use crate::errors::chain;
+use crate::metrics::Ended;
 use crate::project;
 use crate::secrets::Sealed;
+use crate::traces::Open;
 
 /// Of an answer, at most this much is read before the connection is let go (bytes).
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -40,14 +44,19 @@ impl Outcome {
         Self { attempt, taken: false, gone: false, wait_ms: None, hopeless: false }
     }
 
+    /// When it is tried again, unless it was taken; `None`: it is not.
+    fn again(&self, delivery: &DeliveryRow) -> Option<Timestamp> {
+        let tries = delivery.attempts.saturating_add(1);
+        schedule::next(delivery.id, tries, self.attempt.at, self.wait_ms).filter(|_| !self.hopeless)
+    }
+
     /// What is recorded of it.
     pub fn tried(self, delivery: &DeliveryRow) -> Tried {
         let at = self.attempt.at;
-        let again = schedule::next(delivery.id, delivery.attempts.saturating_add(1), at, self.wait_ms);
-        let settled = match again {
+        let settled = match self.again(delivery) {
             _ if self.taken => Settled::Delivered,
-            Some(due_at) if !self.hopeless => Settled::Again { due_at },
-            Some(_) | None => Settled::Failed,
+            Some(due_at) => Settled::Again { due_at },
+            None => Settled::Failed,
         };
         let limit = Timestamp::from_millis(at.millis().saturating_sub(FAILING_LIMIT_MS));
         Tried {
@@ -70,6 +79,7 @@ pub async fn make(
 ) -> Result<Option<Outcome>, StoreError> {
     let at = parts.clock.now();
     let begun = tokio::time::Instant::now();
+    let span = parts.traces.delivery(webhook, delivery);
     let request = match prepared(parts, webhook, delivery, at).await? {
         Ok(request) => request,
         Err(why) => {
@@ -79,11 +89,33 @@ pub async fn make(
     };
     let answer = parts.http.send(request.timeout(parts.timeout), cancel).await;
     let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(match answer {
+    let outcome = match answer {
         Ok(response) => Some(judged(parts, response, at, duration_ms).await),
         Err(HttpError::Cancelled) => None,
         Err(error) => Some(Outcome::failed(at, duration_ms, None, error.to_string())),
-    })
+    };
+    seen(parts, delivery, outcome.as_ref(), &span, begun.elapsed());
+    Ok(outcome)
+}
+
+/// What operators see of an attempt.
+fn seen(parts: &Parts, delivery: &DeliveryRow, outcome: Option<&Outcome>, span: &Open, took: Duration) {
+    let word = match outcome {
+        None => "cancelled",
+        Some(outcome) if outcome.taken => "delivered",
+        Some(outcome) => match outcome.again(delivery) {
+            Some(_) => "retried",
+            None => "failed",
+        },
+    };
+    parts.metrics.delivered(Ended { outcome: word, took });
+    let status = outcome.and_then(|outcome| outcome.attempt.response);
+    if let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok()) {
+        span.responded(status);
+    }
+    if word != "delivered" {
+        span.failed(&status.map_or_else(|| word.to_owned(), |status| status.to_string()));
+    }
 }
 
 /// The request, or why there can be none.

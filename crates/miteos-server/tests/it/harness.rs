@@ -44,6 +44,8 @@ pub struct TestServer {
     pub folder: PathBuf,
     pub standin: StandIn,
     pub http: reqwest::Client,
+    /// Where the figures are read, if they have an address of their own.
+    pub metrics: Option<std::net::SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
     _temp: Option<tempfile::TempDir>,
@@ -126,7 +128,7 @@ impl TestServer {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        let url = server.url();
+        let (url, metrics) = (server.url(), server.metrics_address());
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
             let shutdown = async {
@@ -142,6 +144,7 @@ impl TestServer {
             folder: folder.to_owned(),
             standin,
             http: client(),
+            metrics,
             stop: Some(stop),
             running: Some(running),
             _temp: None,

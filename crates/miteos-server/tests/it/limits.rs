@@ -1,11 +1,12 @@
 //! Requests a minute: exact under load, told on every answer, and not forgotten by a restart.
 
+use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::harness::{HandClock, TestServer};
+use crate::harness::{HandClock, TestServer, wait_until};
 use crate::standin::{Script, StandIn};
 
 /// A time that is no whole second.
@@ -136,4 +137,68 @@ async fn a_restart_is_no_way_around_the_limit() {
     clock.pass(60_000);
     let server = start().await;
     assert_eq!(get(&server, &key, "/tasks").await.status(), 200);
+}
+
+/// Where the parent tells the child what to do.
+const CHILD: &str = "MITEOS_TEST_LIMITS_CHILD";
+/// Requests of the child before it dies.
+const BEFORE_THE_END: usize = 40;
+
+/// Not a test by itself: the server that `kill_9_is_no_way_around_the_limit` sees die.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "the parent's instructions come by the environment")]
+async fn the_limited_server_that_is_killed() {
+    let Ok(folder) = std::env::var(CHILD) else { return };
+    let folder = std::path::PathBuf::from(folder);
+    let writes = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&writes);
+    let standin = StandIn::start(Script::default()).await;
+    let server = TestServer::over(&folder, standin, |config| {
+        config.clock = HandClock::at(START_MS);
+        let counted = Arc::clone(&counted);
+        config.fault = Some(Arc::new(move |nth| {
+            counted.store(nth, Ordering::SeqCst);
+            None
+        }));
+    })
+    .await;
+    let (key, _) = server.make_key("live", "free", &["tasks.read"]).await;
+    std::fs::write(folder.join("free.key"), &key).unwrap();
+    for _ in 1..BEFORE_THE_END {
+        assert_eq!(get(&server, &key, "/tasks").await.status(), 200);
+    }
+    // The next writing-down knows of all of them; a write behind it is durable when it is.
+    let before = writes.load(Ordering::SeqCst);
+    assert_eq!(get(&server, &key, "/tasks").await.status(), 200);
+    wait_until("the use of the key is written down", || writes.load(Ordering::SeqCst) > before).await;
+    assert_eq!(get(&server, "nobody", "/readyz").await.status(), 200);
+    let pid = std::process::id().to_string();
+    let _ = std::process::Command::new("kill").args(["-9", &pid]).status();
+    std::thread::sleep(crate::harness::PATIENCE);
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this test is about a real process that dies")]
+async fn kill_9_is_no_way_around_the_limit() {
+    let temp = tempfile::tempdir().unwrap();
+    let status = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "limits::the_limited_server_that_is_killed", "--nocapture"])
+        .env(CHILD, temp.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .await
+        .unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{status}");
+    let key = std::fs::read_to_string(temp.path().join("free.key")).unwrap();
+    let clock = HandClock::at(START_MS);
+    let standin = StandIn::start(Script::default()).await;
+    let server = TestServer::over(temp.path(), standin, |config| config.clock = clock.clone()).await;
+    let mut allowed = 0;
+    while get(&server, &key, "/tasks").await.status() == 200 {
+        allowed += 1;
+    }
+    assert!(allowed <= 60 - BEFORE_THE_END, "{allowed} more were answered in the same minute");
+    clock.pass(60_000);
+    assert_eq!(get(&server, &key, "/tasks").await.status(), 200, "and no longer than the minute");
 }

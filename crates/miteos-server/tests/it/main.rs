@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bank;
+mod collector;
 mod harness;
 mod receiver;
 mod relay;
@@ -25,6 +26,7 @@ mod kills;
 mod ledger;
 mod limits;
 mod loops;
+mod metrics;
 mod operations;
 mod plans;
 mod provider;
@@ -33,6 +35,8 @@ mod sockets;
 mod steering;
 mod streams;
 mod tiers;
+mod traces;
 mod uploads;
 mod usage;
 mod webhooks;
+mod workspaces;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use miteos_server::models::Secret;
 use miteos_server::{Access, EgressPolicy, Operation, Takes, operations};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -10,6 +11,8 @@ use serde_json::{Value, json};
 use crate::harness::TestServer;
 use crate::standin::{Script, call, text};
 
+/// The token of the server's owner.
+const OPERATOR: &str = "the-owner-of-this-server";
 /// An address where nobody listens.
 const NOBODY: &str = "http://127.0.0.1:1/";
 
@@ -116,8 +119,11 @@ async fn server() -> TestServer {
     let script = Script::default()
         .plan(&[("1", "do alpha", &[])])
         .agent("alpha", vec![call("write_file", json!({"path": "a.txt", "content": "a"})), text("done")]);
-    TestServer::start_with(script, |config| config.egress = EgressPolicy::parse("127.0.0.1/32").unwrap())
-        .await
+    TestServer::start_with(script, |config| {
+        config.egress = EgressPolicy::parse("127.0.0.1/32").unwrap();
+        config.metrics.token = Some(Secret::new(OPERATOR));
+    })
+    .await
 }
 
 #[test]
@@ -133,6 +139,7 @@ fn the_table_names_known_scopes_and_each_operation_once() {
                     assert!(miteos_api::SCOPES.contains(&scope), "{operation:?}");
                     None
                 }
+                Access::Operator => None,
             }
         })
         .collect();
@@ -146,9 +153,20 @@ async fn without_a_key_there_is_401_and_without_the_scope_403() {
     let mut keys = BTreeMap::new();
     for operation in operations() {
         let path = objects.fill(&operation);
-        let (Access::Scope(scope) | Access::Proof(scope)) = operation.access else {
-            assert_eq!(answer(sent(&server, &operation, &path, None)).await.0, 200, "{operation:?}");
-            continue;
+        let scope = match operation.access {
+            Access::Scope(scope) | Access::Proof(scope) => scope,
+            Access::Public => {
+                assert_eq!(answer(sent(&server, &operation, &path, None)).await.0, 200, "{operation:?}");
+                continue;
+            }
+            Access::Operator => {
+                for key in [None, Some(server.key.as_str())] {
+                    assert_eq!(answer(sent(&server, &operation, &path, key)).await.0, 401, "{operation:?}");
+                }
+                let opened = answer(sent(&server, &operation, &path, Some(OPERATOR))).await;
+                assert_eq!(opened.0, 200, "{operation:?}");
+                continue;
+            }
         };
         let response = sent(&server, &operation, &path, None).send().await.unwrap();
         assert_eq!(response.status(), 401, "{operation:?}");

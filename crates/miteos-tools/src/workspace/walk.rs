@@ -118,6 +118,26 @@ impl Workspace {
         skip_heavy: bool,
         visit: &mut dyn FnMut(Entry) -> Go,
     ) -> Result<bool, WorkspaceError> {
+        self.walk_with(folder, skip_heavy, visit, &mut |_, _| {}).map(|end| end.whole)
+    }
+
+    /// Visits everything below a folder, and each folder before what is in it. Whether some folder could not be read.
+    pub(crate) fn walk_through(
+        &self,
+        folder: &Name,
+        visit: &mut dyn FnMut(Entry) -> Go,
+        enter: &mut dyn FnMut(&str, &Dir),
+    ) -> Result<bool, WorkspaceError> {
+        self.walk_with(folder, false, visit, enter).map(|end| end.missed)
+    }
+
+    fn walk_with(
+        &self,
+        folder: &Name,
+        skip_heavy: bool,
+        visit: &mut dyn FnMut(Entry) -> Go,
+        enter: &mut dyn FnMut(&str, &Dir),
+    ) -> Result<End, WorkspaceError> {
         folder.readable()?;
         let io = |e| WorkspaceError::io("list", folder.as_str(), e);
         let real = self.dir()?.canonicalize(folder.path()).map_err(io)?;
@@ -126,16 +146,26 @@ impl Workspace {
             return Err(WorkspaceError::Reserved { name: folder.as_str().to_owned() });
         }
         let dir = self.dir()?.open_dir(folder.path()).map_err(io)?;
-        let mut walk = Walk { visit, looked_at: 0, whole: true, stopped: false, skip_heavy };
+        let end = End { whole: true, missed: false };
+        let mut walk = Walk { visit, enter, looked_at: 0, end, stopped: false, skip_heavy };
         walk.folder(&dir, folder.as_str(), 0);
-        Ok(walk.whole)
+        Ok(walk.end)
     }
+}
+
+/// How far a walk came.
+struct End {
+    /// No limit cut it short.
+    whole: bool,
+    /// Some folder could not be read.
+    missed: bool,
 }
 
 struct Walk<'a> {
     visit: &'a mut dyn FnMut(Entry) -> Go,
+    enter: &'a mut dyn FnMut(&str, &Dir),
     looked_at: usize,
-    whole: bool,
+    end: End,
     stopped: bool,
     skip_heavy: bool,
 }
@@ -143,10 +173,14 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// What cannot be read is left out: code in the sandbox may be changing it.
     fn folder(&mut self, dir: &Dir, prefix: &str, depth: usize) {
-        let Ok(reading) = dir.entries() else { return };
+        (self.enter)(prefix, dir);
+        let Ok(reading) = dir.entries() else {
+            self.end.missed = true;
+            return;
+        };
         let mut found: Vec<_> = reading.flatten().take(MAX_FOLDER_ENTRIES + 1).collect();
         if found.len() > MAX_FOLDER_ENTRIES {
-            self.whole = false;
+            self.end.whole = false;
         }
         found.sort_by_cached_key(cap_std::fs::DirEntry::file_name);
         for entry in found {
@@ -154,7 +188,7 @@ impl Walk<'_> {
                 return;
             }
             if self.looked_at == MAX_LOOKED_AT {
-                self.whole = false;
+                self.end.whole = false;
                 self.stopped = true;
                 return;
             }
@@ -178,10 +212,11 @@ impl Walk<'_> {
             self.stopped = true;
             return;
         }
+        self.end.missed |= enter && below.is_none();
         if let Some(below) = below {
             self.folder(&below, &name, depth + 1);
         } else if kind == FileKind::Folder && depth >= MAX_DEPTH {
-            self.whole = false;
+            self.end.whole = false;
         }
     }
 
@@ -197,7 +232,12 @@ impl Walk<'_> {
             }
             return;
         }
-        if let Ok(outputs) = entry.open_dir().and_then(|dir| dir.open_dir("outputs")) {
+        let Ok(own) = entry.open_dir() else {
+            self.end.missed = true;
+            return;
+        };
+        (self.enter)(PRIVATE, &own);
+        if let Ok(outputs) = own.open_dir("outputs") {
             self.folder(&outputs, super::OUTPUTS, depth + 2);
         }
     }

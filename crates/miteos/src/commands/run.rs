@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::embedded::Embedded;
 use crate::failure::{Exit, Failure};
 use crate::locate;
+use crate::logs::{self, Format};
 use crate::render::summary::{self, Written};
 use crate::render::{text, units};
 use crate::signals::{Signals, Which};
@@ -132,7 +133,8 @@ async fn server(context: &Context<'_>) -> Result<(Client, Option<Embedded>), Fai
     if let Some(client) = already_running(context).await? {
         return Ok((client, None));
     }
-    crate::logs::to_stderr(&context.settings, "error")?;
+    let format = Format::asked(&context.settings, None)?.unwrap_or(Format::Text);
+    logs::to_stderr(&context.settings, "error", format)?;
     let started = Embedded::start(&context.settings).await;
     let own = match started {
         Ok(own) => own,

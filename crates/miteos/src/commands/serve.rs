@@ -5,14 +5,21 @@ use crate::context::Context;
 use crate::embedded::{Embedded, Flags};
 use crate::failure::{Exit, Failure};
 use crate::locate::KEYS_FILE;
+use crate::logs::{self, Format};
 use crate::render::serve::{Keys, Started, started};
 use crate::render::text;
 use crate::signals::{Signals, Which};
 
 pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Failure> {
-    crate::logs::to_stderr(&context.settings, "warn,miteos=info,miteos_server=info")?;
-    let flags =
-        Flags { listen: serve.listen, database_url: serve.database_url, public_url: serve.public_url };
+    let format = Format::asked(&context.settings, serve.log_format.as_deref())?;
+    let format = format.unwrap_or_else(Format::of_stderr);
+    logs::to_stderr(&context.settings, "warn,miteos=info,miteos_server=info", format)?;
+    let flags = Flags {
+        listen: serve.listen,
+        database_url: serve.database_url,
+        public_url: serve.public_url,
+        metrics_listen: serve.metrics_listen,
+    };
     let asked = asked_to_stop()?;
     let server = Embedded::serve(&context.settings, &flags).await?;
     let data_dir = context.settings.data_dir();

@@ -56,6 +56,7 @@ pub async fn create(
         repeat.row(StatusCode::CREATED, &answer, now)
     });
     let live = stored.await?;
+    app.deps.traces.made(id);
     if tier::concurrent_tasks(&live.task.tier).is_none() {
         app.engine.wake(id);
     } else {

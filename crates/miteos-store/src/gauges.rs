@@ -1,0 +1,79 @@
+//! How much of everything there is at the moment, over all accounts: for an operator's figures. Each count is answered
+//! by an index over what is unfinished, so that it does not grow with what was done long ago.
+
+use miteos_core::time::Timestamp;
+
+use crate::columns::{count, int, rows};
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// The states of unfinished tasks.
+const OPEN: [&str; 4] = ["pending", "planning", "running", "paused"];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gauges {
+    /// Unfinished tasks by state, each of `pending planning running paused`.
+    pub tasks: Vec<(&'static str, u64)>,
+    /// Approvals that wait for a person.
+    pub approvals: u64,
+    /// Webhook deliveries that are not settled.
+    pub deliveries_pending: u64,
+    /// Of these the ones whose time has come.
+    pub deliveries_due: u64,
+}
+
+// The words and the comparison stand here so that the index of unfinished tasks answers.
+const TASKS: &str = "SELECT status, COUNT(*) FROM tasks
+    WHERE status IN ('pending', 'planning', 'running', 'paused') AND id > '' GROUP BY status";
+// By account, since the index begins with it; both worlds are named, since it goes on with that.
+const APPROVALS: &str = "SELECT CAST(COALESCE(SUM(
+    (SELECT COUNT(*) FROM approvals p WHERE p.account = a.id AND p.live = TRUE AND p.status = 'pending') +
+    (SELECT COUNT(*) FROM approvals p WHERE p.account = a.id AND p.live = FALSE AND p.status = 'pending')
+    ), 0) AS BIGINT) FROM accounts a";
+const DELIVERIES: &str =
+    "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN due_at <= $1 THEN 1 ELSE 0 END), 0) AS BIGINT)
+    FROM webhook_deliveries WHERE status = 'pending'";
+
+impl Store {
+    pub async fn gauges(&self, now: Timestamp) -> Result<Gauges, StoreError> {
+        self.read("count what is unfinished", move |db| {
+            let found = rows(db, TASKS, [], |row| Ok((row.get::<_, String>(0)?, count(row, 1)?)))?;
+            let of = |state: &str| found.iter().find(|(found, _)| found == state).map_or(0, |(_, n)| *n);
+            let approvals = db.prepare_cached(APPROVALS)?.query_row([], |row| count(row, 0))?;
+            let (deliveries_pending, deliveries_due) = db
+                .prepare_cached(DELIVERIES)?
+                .query_row([int(now.millis())], |row| Ok((count(row, 0)?, count(row, 1)?)))?;
+            let tasks = OPEN.into_iter().map(|state| (state, of(state))).collect();
+            Ok(Gauges { tasks, approvals, deliveries_pending, deliveries_due })
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::migrations;
+
+    #[test]
+    fn an_index_of_what_is_unfinished_answers_each() {
+        let db = Connection::open_in_memory().unwrap();
+        migrations::migrate(&db).unwrap();
+        for (sql, parameters, expected) in [
+            (TASKS, 0, "USING INDEX tasks_unfinished"),
+            (APPROVALS, 0, "USING COVERING INDEX approvals_status (account=? AND live=? AND status=?)"),
+            (DELIVERIES, 1, "INDEX webhook_deliveries_due"),
+        ] {
+            let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan: Vec<String> = explain
+                .query_map(rusqlite::params_from_iter(vec!["1"; parameters]), |row| row.get(3))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            let plan = plan.join("; ");
+            assert!(plan.contains(expected), "{sql}\n{plan}");
+        }
+    }
+}
