@@ -11,6 +11,7 @@ mod extract;
 mod guard;
 mod health;
 mod layers;
+pub mod openapi;
 pub mod operations;
 mod ranges;
 mod repeat;

@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::guard;
 use super::{
-    App, agents, api_keys, approvals, deliverables, events, health, tasks, uploads, usage, webhooks,
+    App, agents, api_keys, approvals, deliverables, events, health, openapi, tasks, uploads, usage, webhooks,
     workspaces, ws,
 };
 
@@ -76,6 +76,7 @@ pub fn table() -> Vec<Row> {
     vec![
         on_get("/healthz", PUBLIC, NOTHING, health::healthz),
         on_get("/readyz", PUBLIC, NOTHING, health::readyz),
+        on_get("/openapi.json", PUBLIC, NOTHING, openapi::json),
         on_post("/tasks", TASKS_WRITE, JSON, tasks::create),
         on_get("/tasks", TASKS_READ, QUERY, tasks::list),
         on_get("/tasks/completed", TASKS_READ, QUERY, tasks::completed),

@@ -37,10 +37,9 @@ pub async fn upload(
     let row = find(&app, &caller, &id).await?;
     let mut repeat = Repeatable::enter(&app, &request)?;
     let known = repeat.known(&app).await?;
-    let multipart = Multipart::from_request(request, &()).await.map_err(|error| {
-        let detail = format!("an upload is multipart/form-data: {error}");
-        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
-    })?;
+    let multipart = Multipart::from_request(request, &())
+        .await
+        .map_err(|error| ApiError::malformed(format!("an upload is multipart/form-data: {error}")))?;
     let mut upload = Upload { multipart, digest: repeat.is_named().then(Sha256::new) };
     if let Some(stored) = known {
         upload.pass_over().await?;
