@@ -23,16 +23,23 @@ is_done() {
   [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cat "$@" | cksum)" ]
 }
 
-python_from=(tests/clients/requirements.txt)
-if ! is_done "$target/python" "${python_from[@]}"; then
-  rm -rf "$target/python"
-  python3 -m venv "$target/python" || {
+# An environment of its own for each: what one pins does not bind the other.
+python_into() {
+  local into=$1 from=$2
+  if is_done "$into" "$from"; then
+    return
+  fi
+  rm -rf "$into"
+  python3 -m venv "$into" || {
     echo "test-clients.sh: python3 cannot make an environment; run: ./scripts/setup.sh --tests" >&2
     exit 2
   }
-  "$target/python/bin/python" -m pip install --quiet --disable-pip-version-check -r "${python_from[0]}"
-  cat "${python_from[@]}" | cksum >"$target/python/.installed"
-fi
+  "$into/bin/python" -m pip install --quiet --disable-pip-version-check -r "$from"
+  cksum <"$from" >"$into/.installed"
+}
+
+python_into "$target/python" tests/clients/requirements.txt
+python_into "$target/contract" tests/contract/requirements.txt
 
 node_from=(tests/clients/package.json tests/clients/package-lock.json)
 if ! is_done "$target/node" "${node_from[@]}"; then

@@ -3,19 +3,31 @@
 #
 #   ./scripts/test.sh                     everything but the model inside the binary
 #   ./scripts/test.sh --with-local-model  that too: compiles llama.cpp, which takes minutes
+#   ./scripts/test.sh --contract 50000    tries the contract with so many requests, as every night, and not 5,000
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 
 with_local_model=no
-case "${1:-}" in
-  '') ;;
-  --with-local-model) with_local_model=yes ;;
-  *)
-    echo "test.sh: $1 is no option; there is only --with-local-model" >&2
-    exit 2
-    ;;
-esac
+contract_cases=5000
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --with-local-model) with_local_model=yes ;;
+    --contract)
+      contract_cases=${2:-}
+      [[ $contract_cases =~ ^[1-9][0-9]*$ ]] || {
+        echo 'test.sh: --contract takes a number of requests, such as 50000' >&2
+        exit 2
+      }
+      shift
+      ;;
+    *)
+      echo "test.sh: $1 is no option; there are --with-local-model and --contract" >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
 
 began=$SECONDS
 doing='set up'
@@ -45,7 +57,7 @@ if command -v shellcheck >/dev/null 2>&1; then
   shellcheck scripts/*.sh .ci/run
 fi
 if command -v python3 >/dev/null 2>&1; then
-  for script in scripts/*.py tests/clients/*.py; do
+  for script in scripts/*.py tests/*/*.py; do
     python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$script"
   done
 fi
@@ -66,6 +78,13 @@ status=0
 cargo test --locked --workspace --no-fail-fast 2>&1 | tee "$log" || status=$?
 if [ "$with_local_model" = yes ]; then
   cargo test --locked -p miteos-models --features embedded-llm --no-fail-fast 2>&1 | tee -a "$log" || status=$?
+fi
+
+if [ "$status" -eq 0 ]; then
+  step "contract: schemathesis, $contract_cases requests"
+  # The program that the tests have built.
+  built=${CARGO_TARGET_DIR:-target}
+  "$built/clients/contract/bin/python" tests/contract/run.py "$built/debug/miteos" --cases "$contract_cases" || status=$?
 fi
 
 count() {

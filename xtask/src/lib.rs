@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod contract;
 pub mod docs;
 pub mod packages;
 pub mod source;

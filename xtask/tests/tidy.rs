@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use xtask::tree::TextFile;
-use xtask::{docs, packages, source, tables, tree, words};
+use xtask::{contract, docs, packages, source, tables, tree, words};
 
 const MAX_FILE_LINES: usize = 500;
 const MAX_FUNCTION_LINES: usize = 70;
@@ -160,5 +160,23 @@ fn the_change_log_has_a_section_for_what_is_not_released() {
     assert!(
         points.is_some_and(|points| !points.is_empty()),
         "CHANGELOG.md begins with no points of ## Unreleased"
+    );
+}
+
+/// The contract as the last release had it. A release copies the present one over it.
+const RELEASED: &str = "docs/openapi-released.json";
+
+#[test]
+fn nothing_breaks_clients_of_the_last_release() {
+    let files = files();
+    let document = |path: &str| -> serde_json::Value {
+        serde_json::from_str(page(&files, path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let breaks = contract::breaks(&document(RELEASED), &document("docs/openapi.json"));
+    assert!(
+        breaks.is_empty(),
+        "\nthis breaks clients that were written for {RELEASED}:\n{}\n\
+         Keep the old beside the new. If it has to be, say so in CHANGELOG.md, raise the version, and copy docs/openapi.json there.\n",
+        breaks.join("\n")
     );
 }

@@ -4,11 +4,13 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub mod data;
+mod schema;
 
 /// One event. `seq` counts from 1 within its task, without a gap.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -154,21 +156,24 @@ impl<'de> Deserialize<'de> for EventType {
 }
 
 /// The query of `GET /tasks/{id}/events`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ListEvents {
     /// Only events with a greater `seq`. Default 0: from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0), extend("default" = 0))]
     pub after: Option<i64>,
     /// 1 to 1,000, default 100. Streams take no notice of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000), extend("default" = 100))]
     pub limit: Option<i64>,
     /// Only these types, with commas between them. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<EventType>>", length(min = 1))]
     pub types: Option<String>,
 }
 
 /// A page of a task's log, by `seq`. With `types` a page may be empty and still have more behind it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventPage {
     pub events: Vec<Event>,
     /// Give this as `after` for the next page.

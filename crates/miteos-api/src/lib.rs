@@ -16,6 +16,7 @@ pub mod health;
 pub mod keys;
 pub mod subtasks;
 pub mod tasks;
+pub mod text;
 pub mod usage;
 pub mod webhooks;
 pub mod words;

@@ -56,6 +56,7 @@ fn agent() -> Agent {
 
 fn subtask() -> Subtask {
     Subtask {
+        acceptance: Vec::new(),
         id: "st_1".into(),
         agent_type: AgentType::Researcher,
         title: None,
@@ -218,10 +219,14 @@ fn event_payloads() {
         status: TaskStatus::Complete,
         prompt: None,
         workspace_id: None,
+        config: None,
         subtasks: None,
+        replaces: None,
         skill_id: None,
         result: Some("Done".into()),
         error: None,
+        took_effect: None,
+        interrupted: None,
         totals: Some(totals),
     };
     assert_json_snapshot!("data_task_complete", complete);

@@ -13,6 +13,7 @@ mod guard;
 mod health;
 mod layers;
 mod metrics;
+pub mod openapi;
 pub mod operations;
 mod ranges;
 mod repeat;

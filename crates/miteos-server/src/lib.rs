@@ -37,6 +37,7 @@ pub mod sandbox;
 
 pub use clock::{Clock, Ids, SystemClock};
 pub use config::{Config, MetricsConfig, StreamTimes, TraceConfig};
+pub use http::openapi::text as openapi;
 pub use http::operations::{Access, Operation, Takes, operations};
 pub use keys::{BootstrapKeys, KEYS_FILE};
 pub use metrics::{Described, Kind, METRICS};

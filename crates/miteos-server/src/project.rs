@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
+use crate::views;
+
 /// A record that cannot be read back.
 #[derive(Debug, thiserror::Error)]
 #[error("record {version} of {task} cannot be read")]
@@ -50,7 +52,7 @@ pub fn public(
         task_id: task.to_string(),
         agent_id: agent.map(|id| id.to_string()),
         created_at: at.to_string(),
-        data: payload(event)?,
+        data: payload(event, at)?,
     })
 }
 
@@ -58,16 +60,21 @@ fn raw(value: &impl Serialize) -> serde_json::Result<Box<RawValue>> {
     to_raw_value(value)
 }
 
-fn payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
+fn payload(event: &Event, at: Timestamp) -> serde_json::Result<Box<RawValue>> {
     use miteos_api::TaskStatus as Status;
     match event {
-        Event::TaskCreated(created) => raw(&json!({
-            "status": Status::Pending, "prompt": whole(&created.prompt), "workspace_id": created.workspace, "config": created.config,
-        })),
+        Event::TaskCreated(created) => raw(&data::TaskData {
+            prompt: Some(whole(&created.prompt)),
+            workspace_id: Some(created.workspace.to_string()),
+            config: Some(views::config(&created.config)),
+            ..task(Status::Pending)
+        }),
         Event::TaskPlanning => raw(&task(Status::Planning)),
-        Event::TaskPlanned { subtasks, replaces, .. } => raw(&json!({
-            "status": Status::Running, "subtasks": subtasks.iter().map(planned).collect::<Vec<_>>(), "replaces": replaces,
-        })),
+        Event::TaskPlanned { subtasks, replaces, .. } => raw(&data::TaskData {
+            subtasks: Some(subtasks.iter().map(planned).collect()),
+            replaces: Some(replaces.iter().map(ToString::to_string).collect()),
+            ..task(Status::Running)
+        }),
         Event::TaskResumed { planning: true } => raw(&task(Status::Planning)),
         Event::TaskRunning | Event::TaskResumed { planning: false } => raw(&task(Status::Running)),
         Event::CreditLow { budget_cents, left } => {
@@ -84,14 +91,21 @@ fn payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
             totals: Some(sums(totals)),
             ..task(Status::Failed)
         }),
-        Event::TaskCancelled { totals, took_effect, interrupted } => raw(&json!({
-            "status": Status::Cancelled, "took_effect": names(took_effect), "interrupted": names(interrupted),
-            "cost": totals.cost.dollars(), "total_cost_cents": totals.cost.cents_up(), "total_tokens_used": totals.tokens, "deliverables_count": totals.deliverables,
-        })),
-        Event::DeliverableCreated { deliverable, .. } => raw(&json!({
-            "id": deliverable.id, "name": deliverable.name, "type": deliverable.media_type,
-            "size_bytes": deliverable.bytes, "sha256": deliverable.sha256,
-        })),
+        Event::TaskCancelled { totals, took_effect, interrupted } => raw(&data::TaskData {
+            took_effect: Some(names(took_effect)),
+            interrupted: Some(names(interrupted)),
+            totals: Some(sums(totals)),
+            ..task(Status::Cancelled)
+        }),
+        Event::DeliverableCreated { deliverable, .. } => raw(&miteos_api::Deliverable {
+            id: deliverable.id.to_string(),
+            name: deliverable.name.clone(),
+            media_type: deliverable.media_type.clone(),
+            size_bytes: deliverable.bytes,
+            sha256: Some(deliverable.sha256.to_string()),
+            download_url: None,
+            created_at: at.to_string(),
+        }),
         Event::ApprovalRequired { approval: asked } | Event::ApprovalResolved { approval: asked } => {
             raw(&approval(asked))
         }
@@ -152,12 +166,11 @@ fn agent_payload(event: &Event) -> serde_json::Result<Box<RawValue>> {
         Event::AgentFailed { error, spent, .. } => {
             raw(&data::AgentEnded { error: Some(error.clone()), ..ended(spent) })
         }
-        Event::AgentCancelled { reason, spent, took_effect, interrupted, .. } => {
-            let mut data = reasoned(spent, reason, false);
-            data["took_effect"] = names(took_effect);
-            data["interrupted"] = names(interrupted);
-            raw(&data)
-        }
+        Event::AgentCancelled { reason, spent, took_effect, interrupted, .. } => raw(&data::AgentEnded {
+            took_effect: Some(names(took_effect)),
+            interrupted: Some(names(interrupted)),
+            ..reasoned(spent, reason, false)
+        }),
         Event::AgentSkipped { reason, spent, .. } => raw(&reasoned(spent, reason, true)),
         // Pauses say all by their type; the rest is not public.
         _ => raw(&json!({})),
@@ -174,24 +187,20 @@ fn used(usage: miteos_core::money::Usage) -> data::Usage {
     }
 }
 
-fn reasoned(spent: &Spent, reason: &str, skipped: bool) -> Value {
-    json!({
-        "subtask_id": spent.subtask, "reason": reason, "skipped": skipped,
-        "tokens_used": spent.tokens, "cost": spent.cost.dollars(),
-    })
+fn reasoned(spent: &Spent, reason: &str, skipped: bool) -> data::AgentEnded {
+    data::AgentEnded { reason: Some(reason.to_owned()), skipped: Some(skipped), ..ended(spent) }
 }
 
-fn names(calls: &[CallName]) -> Value {
-    calls.iter().map(|c| json!({"call_id": c.call, "tool": c.tool})).collect()
+fn names(calls: &[CallName]) -> Vec<data::CallName> {
+    calls.iter().map(|c| data::CallName { call_id: c.call.to_string(), tool: c.tool.clone() }).collect()
 }
 
 fn ended(spent: &Spent) -> data::AgentEnded {
     data::AgentEnded {
         subtask_id: Some(spent.subtask.to_string()),
-        result: None,
-        error: None,
         tokens_used: spent.tokens,
         cost: spent.cost.dollars(),
+        ..data::AgentEnded::default()
     }
 }
 
@@ -200,10 +209,14 @@ fn task(status: miteos_api::TaskStatus) -> data::TaskData {
         status,
         prompt: None,
         workspace_id: None,
+        config: None,
         subtasks: None,
+        replaces: None,
         skill_id: None,
         result: None,
         error: None,
+        took_effect: None,
+        interrupted: None,
         totals: None,
     }
 }
@@ -217,12 +230,19 @@ fn sums(totals: &Totals) -> data::Totals {
     }
 }
 
-fn planned(node: &PlannedSubtask) -> Value {
-    json!({
-        "id": node.id, "agent_id": node.agent, "agent_type": node.agent_type, "title": node.title,
-        "prompt": node.prompt, "depends_on": node.depends_on, "acceptance": node.acceptance, "status": "pending",
-        "tokens_used": 0, "model_used": null,
-    })
+fn planned(node: &PlannedSubtask) -> miteos_api::Subtask {
+    miteos_api::Subtask {
+        id: node.id.to_string(),
+        agent_type: agent_type(node.agent_type),
+        title: Some(node.title.clone()),
+        prompt: node.prompt.clone(),
+        status: miteos_api::SubtaskStatus::Pending,
+        depends_on: node.depends_on.iter().map(ToString::to_string).collect(),
+        acceptance: node.acceptance.clone(),
+        agent_id: Some(node.agent.to_string()),
+        tokens_used: 0,
+        model_used: None,
+    }
 }
 
 /// A text for a client: whole when it is small, else both ends with a note of what is left out.

@@ -46,7 +46,7 @@ fn subtask_status(status: SubtaskStatus) -> miteos_api::SubtaskStatus {
     }
 }
 
-fn config(config: &TaskConfig) -> miteos_api::TaskConfig {
+pub fn config(config: &TaskConfig) -> miteos_api::TaskConfig {
     miteos_api::TaskConfig {
         max_agents: config.max_agents,
         autonomy_level: config.autonomy_level,
@@ -83,6 +83,7 @@ fn subtask(task: &Task, subtask: &Subtask) -> miteos_api::Subtask {
         prompt: subtask.prompt.clone(),
         status: subtask_status(subtask.status),
         depends_on: subtask.depends_on.iter().map(ToString::to_string).collect(),
+        acceptance: subtask.acceptance.clone(),
         agent_id: Some(subtask.agent.to_string()),
         tokens_used: agent.map_or(0, |a| a.usage.total()),
         model_used: agent.and_then(|a| a.last_model.clone()),

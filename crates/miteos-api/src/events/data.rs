@@ -2,14 +2,15 @@
 //!
 //! Every field that a reader can do without is optional, so that old logs stay readable.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Subtask;
 use crate::words::{AgentType, Risk, TaskStatus};
+use crate::{Subtask, TaskConfig, text};
 
 /// `task.*`: the state it is in now, and what changed with it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskData {
     pub status: TaskStatus,
     /// `task.created`.
@@ -17,12 +18,21 @@ pub struct TaskData {
     pub prompt: Option<String>,
     /// `task.created`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::WorkspaceId>")]
     pub workspace_id: Option<String>,
+    /// `task.created`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<TaskConfig>,
     /// `task.planned`, and again after a replan: the whole plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subtasks: Option<Vec<Subtask>>,
+    /// `task.planned`: the failed subtasks that these stand for; empty for the first plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<text::SubtaskId>>")]
+    pub replaces: Option<Vec<String>>,
     /// `task.planned`, when a skill is the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::SkillId>")]
     pub skill_id: Option<String>,
     /// `task.complete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,13 +40,27 @@ pub struct TaskData {
     /// `task.failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Terminal events and `task.planned`.
+    /// `task.cancelled`: the calls that took effect and cannot be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_effect: Option<Vec<CallName>>,
+    /// `task.cancelled`: the calls that were broken off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<Vec<CallName>>,
+    /// Terminal events.
     #[serde(default, skip_serializing_if = "Option::is_none", flatten)]
     pub totals: Option<Totals>,
 }
 
+/// A tool call, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CallName {
+    #[schemars(with = "text::CallId")]
+    pub call_id: String,
+    pub tool: String,
+}
+
 /// What a task has used so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
     /// US dollars.
     pub cost: f64,
@@ -48,8 +72,9 @@ pub struct Totals {
 }
 
 /// `agent.started`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentStarted {
+    #[schemars(with = "text::SubtaskId")]
     pub subtask_id: String,
     #[serde(rename = "type")]
     pub kind: AgentType,
@@ -58,7 +83,8 @@ pub struct AgentStarted {
 }
 
 /// Tokens of one model call. `input` counts cached tokens too, `output` reasoning too.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TokenUsage")]
 pub struct Usage {
     #[serde(default)]
     pub input: u64,
@@ -73,7 +99,8 @@ pub struct Usage {
 }
 
 /// `agent.thinking`: a model call ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AgentThinking")]
 pub struct Thinking {
     /// What the model said besides its tool calls; may be empty.
     #[serde(default)]
@@ -88,13 +115,16 @@ pub struct Thinking {
     pub cost: Option<f64>,
     /// The agent's progress now, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
     pub progress: Option<u8>,
 }
 
 /// `agent.action`: a tool call starts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AgentAction")]
 pub struct Action {
     /// Ties it to its result.
+    #[schemars(with = "text::CallId")]
     pub call_id: String,
     pub tool: String,
     /// The exact arguments.
@@ -104,8 +134,10 @@ pub struct Action {
 }
 
 /// `agent.result`: a tool call ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AgentResult")]
 pub struct ActionResult {
+    #[schemars(with = "text::CallId")]
     pub call_id: String,
     pub tool: String,
     pub ok: bool,
@@ -123,7 +155,8 @@ pub struct ActionResult {
 }
 
 /// `agent.message`: one agent wrote to another or to all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AgentMessage")]
 pub struct Message {
     /// An agent's id, or `all`.
     pub to: String,
@@ -131,15 +164,17 @@ pub struct Message {
 }
 
 /// `agent.guided`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AgentGuided")]
 pub struct Guided {
     pub message: String,
 }
 
 /// `agent.complete`, `agent.error` and `agent.cancelled`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentEnded {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::SubtaskId>")]
     pub subtask_id: Option<String>,
     /// `agent.complete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,6 +182,18 @@ pub struct AgentEnded {
     /// `agent.error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// `agent.cancelled`: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// `agent.cancelled`: whether it never began, because something it depends on did not complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<bool>,
+    /// `agent.cancelled`: the calls that took effect and cannot be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_effect: Option<Vec<CallName>>,
+    /// `agent.cancelled`: the calls that were broken off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<Vec<CallName>>,
     #[serde(default)]
     pub tokens_used: u64,
     /// US dollars.
@@ -155,7 +202,7 @@ pub struct AgentEnded {
 }
 
 /// `billing.credit_low`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreditLow {
     pub budget_cents: u64,
     /// US dollars still left.

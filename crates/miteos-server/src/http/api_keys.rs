@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
-use super::extract::{Path, from_json, in_range};
+use super::extract::{Path, from_json, in_range, named};
 use super::repeat::{self, Begun, Repeatable, json_answer, replayed, to_json};
 use crate::clock::random;
 use crate::{keys, tier};
@@ -85,13 +85,7 @@ fn again(app: &App, stored: &IdempotencyRow) -> Result<Response, ApiError> {
 
 /// The row of the key that was asked for, but for its secret. Nobody gives away more than they have.
 fn checked(caller: &Caller, asked: CreateApiKey, id: KeyId, now: Timestamp) -> Result<KeyRow, ApiError> {
-    let name = asked.name.trim();
-    let chars = name.chars().count();
-    if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(ApiError::refused(format!(
-            "name must have 1 to {MAX_NAME_CHARS} characters and no control characters"
-        )));
-    }
+    let name = named(&asked.name, MAX_NAME_CHARS)?;
     let world: Environment =
         asked.environment.parse().map_err(|error| ApiError::refused(format!("environment: {error}")))?;
     let live = world == Environment::Live;

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,7 @@ use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Path, Query};
-use super::ranges::{Wanted, attachment, wanted};
+use super::ranges::{Wanted, attachment, is_known, wanted};
 use crate::secrets::Purpose;
 use crate::views;
 
@@ -112,9 +112,7 @@ fn signed(
 async fn answer(app: &App, row: &DeliverableRow, headers: &HeaderMap) -> Result<Response, ApiError> {
     let tag = format!("\"{}\"", row.sha256);
     let header = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    if header(IF_NONE_MATCH)
-        .is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"))
-    {
+    if is_known(headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
     }
     // A range of another version of the file would not fit: then the whole is sent.

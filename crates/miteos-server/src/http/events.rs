@@ -2,6 +2,7 @@
 
 mod sse;
 
+use std::num::IntErrorKind;
 use std::sync::Arc;
 
 use axum::Json;
@@ -127,10 +128,15 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 fn cursor(headers: &HeaderMap, query: &ListEvents) -> Result<Option<i64>, ApiError> {
     match headers.get("last-event-id") {
         None => Ok(query.after),
-        Some(value) => {
-            let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-            number.map(Some).ok_or_else(|| ApiError::malformed("Last-Event-ID is not a number"))
-        }
+        Some(value) => match value.to_str().unwrap_or_default().trim().parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(error) if matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) => {
+                Err(ApiError::refused(
+                    "Last-Event-ID is beyond every log; send the id of the last event you have",
+                ))
+            }
+            Err(_) => Err(ApiError::malformed("Last-Event-ID is not a number")),
+        },
     }
 }
 

@@ -32,7 +32,7 @@ pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
         let detail = "the body has a Content-Encoding; send it as it is";
-        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        return Err(ApiError::malformed(detail));
     }
     Bytes::from_request(request, &()).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -96,6 +96,18 @@ pub fn in_range(name: &str, value: i64, least: i64, most: i64) -> Result<i64, Ap
         return Ok(value);
     }
     Err(ApiError::refused(format!("{name} is {value}; it must be {least} to {most}")))
+}
+
+/// A name that people give: not blank, not too long, no control characters. White space around it is left out.
+pub fn named(text: &str, max_chars: usize) -> Result<&str, ApiError> {
+    let name = text.trim();
+    if name.is_empty() || text.chars().count() > max_chars || text.chars().any(char::is_control) {
+        let detail = format!(
+            "name must have 1 to {max_chars} characters, not only white space, and no control characters"
+        );
+        return Err(ApiError::refused(detail));
+    }
+    Ok(name)
 }
 
 /// A page: how many rows, and how many to skip.

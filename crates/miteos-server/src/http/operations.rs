@@ -11,8 +11,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::guard;
 use super::{
-    App, agents, api_keys, approvals, deliverables, events, health, metrics, tasks, uploads, usage, webhooks,
-    workspaces, ws,
+    App, agents, api_keys, approvals, deliverables, events, health, metrics, openapi, tasks, uploads, usage,
+    webhooks, workspaces, ws,
 };
 
 /// Who may call an operation. It is checked before the operation sees the request.
@@ -80,6 +80,7 @@ pub fn table() -> Vec<Row> {
         on_get("/healthz", PUBLIC, NOTHING, health::healthz),
         on_get("/readyz", PUBLIC, NOTHING, health::readyz),
         on_get("/metrics", Access::Operator, NOTHING, metrics::scrape),
+        on_get("/openapi.json", PUBLIC, NOTHING, openapi::json),
         on_post("/tasks", TASKS_WRITE, JSON, tasks::create),
         on_get("/tasks", TASKS_READ, QUERY, tasks::list),
         on_get("/tasks/completed", TASKS_READ, QUERY, tasks::completed),

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use axum::http::HeaderMap;
+use axum::http::header::IF_NONE_MATCH;
+
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wanted {
     Whole,
@@ -32,6 +35,15 @@ pub fn wanted(header: Option<&str>, size: u64) -> Wanted {
         },
     };
     if range.start >= size { Wanted::Nothing } else { Wanted::Part(range) }
+}
+
+/// Whether a client already has the content with this tag, by its `If-None-Match`.
+pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let lists = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    lists
+        .flat_map(|list| list.split(','))
+        .map(|known| known.trim())
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 /// The value of `Content-Disposition` for a download under this name (RFC 6266, RFC 8187).
@@ -73,6 +85,22 @@ mod tests {
         }
         assert_eq!(wanted(None, 100), Wanted::Whole);
         assert_eq!(wanted(Some("bytes=0-"), 0), Wanted::Nothing);
+    }
+
+    #[test]
+    fn tags() {
+        for (header, expected) in [
+            ("\"a\"", true),
+            ("\"b\", \"a\"", true),
+            ("W/\"a\"", true),
+            ("*", true),
+            ("\"b\"", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(IF_NONE_MATCH, header.parse().unwrap())]);
+            assert_eq!(is_known(&headers, "\"a\""), expected, "{header}");
+        }
+        assert!(!is_known(&HeaderMap::new(), "\"a\""));
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
 
 use super::extract::MAX_BODY_BYTES;
-use super::{App, guard, layers, operations};
+use super::{App, guard, layers, openapi, operations};
 
 /// What a request passes, from the outside: it gets an id, its key is counted, a panic becomes an answer; then its
 /// operation's scope is checked.
@@ -17,6 +18,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fold(Router::new(), |v1, row| v1.route(row.operation.path, row.handler));
     Router::new()
         .nest("/v1", v1)
+        .route("/docs", get(openapi::page))
         .fallback(layers::no_such_path)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

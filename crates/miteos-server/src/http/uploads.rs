@@ -47,10 +47,9 @@ pub async fn upload(
     let mut repeat = Repeatable::enter(&app, &request)?;
     let known = repeat.known(&app).await?;
     let between = Between::default();
-    let multipart = Multipart::from_request(between.watch(request), &()).await.map_err(|error| {
-        let detail = format!("an upload is multipart/form-data: {error}");
-        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
-    })?;
+    let multipart = Multipart::from_request(between.watch(request), &())
+        .await
+        .map_err(|error| ApiError::malformed(format!("an upload is multipart/form-data: {error}")))?;
     let mut upload = Upload { multipart, between, digest: repeat.is_named().then(Sha256::new) };
     if let Some(stored) = known {
         upload.pass_over().await?;

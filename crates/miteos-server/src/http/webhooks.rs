@@ -117,14 +117,15 @@ pub async fn update(
 }
 
 async fn change(app: &App, asked: UpdateWebhook, row: &WebhookRow) -> Result<WebhookChange, ApiError> {
-    let url = match asked.url {
-        Some(url) => Some(create::vetted(app, &url).await?),
-        None => None,
-    };
     let events = asked.events.map(|events| create::events(&events)).transpose()?;
     let description = asked.description.map(create::description).transpose()?;
     let status = asked.status.map(|word| word.parse::<WebhookStatus>()).transpose();
     let status = status.map_err(|error| ApiError::refused(format!("status: {error}")))?;
+    // Last, because it asks others.
+    let url = match asked.url {
+        Some(url) => Some(create::vetted(app, &url).await?),
+        None => None,
+    };
     let state = match (status, &row.state) {
         (None, _) => None,
         (Some(WebhookStatus::Enabled), _) => Some(WebhookState::Enabled),

@@ -21,7 +21,7 @@ use super::App;
 use super::auth::Caller;
 use super::deliverables as handed_over;
 use super::error::ApiError;
-use super::extract::{Path, Query};
+use super::extract::{Path, Query, named};
 use super::ranges::attachment;
 use super::repeat::{Once, json_answer, to_json};
 use crate::clock::{Clock, SystemClock};
@@ -82,13 +82,7 @@ pub async fn create(
     caller: Caller,
     Once { repeat, body: asked }: Once<CreateWorkspace>,
 ) -> Result<Response, ApiError> {
-    let name = asked.name.trim();
-    let chars = name.chars().count();
-    if chars == 0 || chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(ApiError::refused(format!(
-            "name must have 1 to {MAX_NAME_CHARS} characters and no control characters"
-        )));
-    }
+    let name = named(&asked.name, MAX_NAME_CHARS)?;
     if asked.description.as_ref().is_some_and(|text| text.chars().count() > MAX_DESCRIPTION_CHARS) {
         return Err(ApiError::refused(format!(
             "description has more than {MAX_DESCRIPTION_CHARS} characters"

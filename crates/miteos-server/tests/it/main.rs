@@ -27,6 +27,7 @@ mod ledger;
 mod limits;
 mod loops;
 mod metrics;
+mod openapi;
 mod operations;
 mod plans;
 mod provider;

@@ -1,0 +1,61 @@
+//! Deliverables: listed with signed links, downloaded.
+
+use miteos_api::Deliverable;
+use serde_json::{Value, json};
+
+use super::super::doc::{Doc, Proof, Tag, doc};
+use super::super::schemas::Schemas;
+use super::super::{examples, parts};
+
+/// The bytes of a file, whatever they are.
+pub fn bytes() -> Value {
+    json!({"*/*": {"schema": {"description": "The file's bytes, with its own media type."}, "example": "# Summary\n"}})
+}
+
+pub fn docs(s: &mut Schemas) -> Vec<Doc> {
+    let list = json!({"type": "array", "items": s.told::<Deliverable>()});
+    vec![
+        doc("GET", "/tasks/{id}/deliverables", "listDeliverables", Tag::Deliverables, "List deliverables")
+            .text("Each with a `download_url` that works without a header for an hour.")
+            .answer(200, "The task's deliverables.", list, json!([examples::deliverable()]))
+            .missing("task", "there is no such task"),
+        download(),
+    ]
+}
+
+fn download() -> Doc {
+    let expires = json!({
+        "name": "expires", "in": "query", "required": false,
+        "description": "Of a signed link: until when it works (milliseconds since 1970).",
+        "schema": {"type": "integer", "format": "int64", "minimum": 0},
+    });
+    let mut whole = json!({"description": "The file.", "content": bytes()});
+    let mut part = json!({"description": "The range that was asked for.", "content": bytes()});
+    let usual = ["Content-Disposition", "Content-Length", "ETag", "Accept-Ranges", "Cache-Control"];
+    parts::with_headers(&mut whole, &usual);
+    parts::with_headers(&mut part, &usual);
+    parts::with_headers(&mut part, &["Content-Range"]);
+    let mut same = json!({"description": "The file that you have is still the same."});
+    parts::with_headers(&mut same, &["ETag"]);
+    let mut none = json!({"description": "No byte of the file is in that range."});
+    parts::with_headers(&mut none, &["Content-Range"]);
+    let path = "/tasks/{id}/deliverables/{file}/download";
+    doc("GET", path, "downloadDeliverable", Tag::Deliverables, "Download a deliverable")
+        .text(
+            "The bytes, as a stream. `Range` works. The `download_url` of a listing is this address with `expires` and \
+             `signature`; it needs no header.",
+        )
+        .proof(Proof::Link)
+        .parameters(vec![expires])
+        .parameters(["Range", "If-Range", "If-None-Match"].map(parts::parameter).to_vec())
+        .raw_answer(200, whole)
+        .raw_answer(206, part)
+        .raw_answer(304, same)
+        .raw_answer(416, none)
+        .error(
+            403,
+            "The key lacks the scope, or the link was altered or has expired.",
+            "the link has expired; list the deliverables for a new one",
+        )
+        .missing("task or deliverable", "there is no such deliverable")
+}
