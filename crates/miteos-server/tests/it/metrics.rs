@@ -127,6 +127,7 @@ async fn a_run_is_counted_and_nobody_is_named() {
     let done = server.ended(&task).await;
     assert_eq!(done["status"], "complete", "{done}");
     until(&server, "miteos_tasks{state=\"running\"}", 0.0).await;
+    until(&server, "miteos_agents_running", 0.0).await;
     let text = scrape(&server).await;
     let cost = (done["cost"].as_f64().unwrap() * 1e6).round();
     let model = "provider=\"openai\",model=\"scripted-1\"";
