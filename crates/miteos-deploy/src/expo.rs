@@ -127,6 +127,9 @@ impl Expo {
         if self.config.settings.environment == Environment::Production {
             let shown = self.assign(id, job.cancel).await?;
             state.url = Some(shown);
+        } else if state.url.is_none() {
+            // The answer that had it was lost.
+            state.url = Some(self.alias(id, job.cancel).await?);
         }
         let release = Release {
             project_id: state.project_id.clone().unwrap_or_default(),
@@ -143,6 +146,13 @@ impl Expo {
         let assigned = self.json(&arguments, ASK_TIMEOUT, cancel).await?;
         let production = assigned.get("production").unwrap_or(&assigned);
         needed(KIND, production, "url")
+    }
+
+    /// Gives a deployment its identifier as a name, and with that an address.
+    async fn alias(&self, id: &str, cancel: &CancellationToken) -> Result<String, DeployError> {
+        let arguments = ["deploy:alias", "--alias", id, "--id", id, "--non-interactive", "--json"];
+        let assigned = self.json(&arguments, ASK_TIMEOUT, cancel).await?;
+        needed(KIND, assigned.pointer("/aliases/0").unwrap_or(&assigned), "url")
     }
 
     async fn find_build(&self, order: &Order, cancel: &CancellationToken) -> Result<Option<Value>, DeployError> {
