@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use miteos_deploy::expo::NoRunner;
 use miteos_deploy::site::{Index, scan};
 use miteos_deploy::{
-    Artifact, Bases, Clock, Config, DeployError, Job, Keeper, Line, Order, Pace, State, TargetKind, Tools, drive, open,
+    Artifact, Bases, Clock, Config, DeployError, Job, Keeper, Line, Order, Pace, State, TargetKind, Tools,
+    drive, open,
 };
 use miteos_tools::http::{EgressPolicy, Guarded};
 use miteos_tools::workspace::{Name, Workspace};

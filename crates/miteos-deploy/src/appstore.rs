@@ -200,7 +200,8 @@ impl Appstore {
         }
         let operations = read_operations(&file, ipa.bytes)?;
         let items = operations.into_iter().map(|one| (Load { files: 1, bytes: one.bytes }, one)).collect();
-        upload::all(job, "upload in parts", items, self.api.pace.parallel, |one| self.put(one, ipa, job)).await?;
+        upload::all(job, "upload in parts", items, self.api.pace.parallel, |one| self.put(one, ipa, job))
+            .await?;
         next
     }
 
@@ -236,8 +237,7 @@ impl Appstore {
         let id = state.part_id.as_deref().ok_or_else(|| DeployError::lost("file"))?;
         let file = self.file(state, job.cancel).await?;
         if !matches!(delivery_state(&file), Some("UPLOAD_COMPLETE" | "COMPLETE")) {
-            let body =
-                json!({ "data": { "type": "buildUploadFiles", "id": id, "attributes": { "uploaded": true } } });
+            let body = json!({ "data": { "type": "buildUploadFiles", "id": id, "attributes": { "uploaded": true } } });
             let url = self.api.url(["v1", "buildUploadFiles", id]);
             self.call(Call::new(Method::PATCH, url, Repeat::Safe).json(body), job.cancel).await?;
         }
@@ -254,7 +254,9 @@ impl Appstore {
         let data = found.get("data").unwrap_or(&Value::Null);
         match upload_state(data) {
             Some("COMPLETE") => {}
-            Some("FAILED") => return Err(failed("did not take the build", data.pointer("/attributes/state"))),
+            Some("FAILED") => {
+                return Err(failed("did not take the build", data.pointer("/attributes/state")));
+            }
             seen => {
                 let now = self.api.now_ms();
                 let waited = now.saturating_sub(state.waiting_since_ms.unwrap_or(now));
@@ -334,7 +336,8 @@ impl Target for Appstore {
     }
 
     async fn roll_back(&self, _to: &Release, _cancel: &CancellationToken) -> Result<Release, DeployError> {
-        let message = "a build in TestFlight cannot be taken back; upload an older one with a higher build number";
+        let message =
+            "a build in TestFlight cannot be taken back; upload an older one with a higher build number";
         Err(DeployError::new(ErrorKind::Config, message))
     }
 }
@@ -351,18 +354,25 @@ struct Operation {
 /// Reads what is to be sent where, and that together it is the file.
 fn read_operations(file: &Value, file_bytes: u64) -> Result<Vec<Operation>, DeployError> {
     let odd = |what: &str| {
-        DeployError::new(ErrorKind::Rejected, format!("App Store Connect's orders for the upload {what}; try again later"))
+        DeployError::new(
+            ErrorKind::Rejected,
+            format!("App Store Connect's orders for the upload {what}; try again later"),
+        )
     };
     let list = file.get("uploadOperations").and_then(Value::as_array);
-    let list = list.filter(|list| list.len() <= MAX_OPERATIONS).ok_or_else(|| odd("are missing or too many"))?;
+    let list =
+        list.filter(|list| list.len() <= MAX_OPERATIONS).ok_or_else(|| odd("are missing or too many"))?;
     let mut operations = Vec::with_capacity(list.len());
     for one in list {
         let number = |key: &str| one.get(key).and_then(Value::as_u64);
         let (Some(offset), Some(bytes)) = (number("offset"), number("length")) else {
             return Err(odd("have a part without a place"));
         };
-        let url = text(one, "url").and_then(|url| Url::parse(url).ok()).ok_or_else(|| odd("have a part without an address"))?;
-        let method = text(one, "method").unwrap_or("PUT").parse().map_err(|_| odd("have a part without a method"))?;
+        let url = text(one, "url")
+            .and_then(|url| Url::parse(url).ok())
+            .ok_or_else(|| odd("have a part without an address"))?;
+        let method =
+            text(one, "method").unwrap_or("PUT").parse().map_err(|_| odd("have a part without a method"))?;
         let headers = one.get("requestHeaders").and_then(Value::as_array).into_iter().flatten();
         let headers = headers
             .filter_map(|header| Some((text(header, "name")?.to_owned(), text(header, "value")?.to_owned())))
@@ -414,8 +424,9 @@ fn read_refusal(refusal: &mut Refusal) {
     refusal.said = text(&error, "detail").or_else(|| text(&error, "title")).unwrap_or_default().to_owned();
     match refusal.status {
         401 => {
-            refusal.mend =
-                Some("check issuer id, key id and private key, that the key was not revoked, and this machine's clock");
+            refusal.mend = Some(
+                "check issuer id, key id and private key, that the key was not revoked, and this machine's clock",
+            );
         }
         403 => refusal.mend = Some("give the key the role App Manager or Developer"),
         409 if refusal.code.ends_with(".DUPLICATE") => {

@@ -44,9 +44,16 @@ pub(crate) struct Planned {
 #[derive(Clone)]
 enum Part {
     Bytes(Bytes),
-    File { file: Planned, encoding: Encoding },
+    File {
+        file: Planned,
+        encoding: Encoding,
+    },
     /// Some bytes of a file, from an offset.
-    Range { file: Planned, offset: u64, bytes: u64 },
+    Range {
+        file: Planned,
+        offset: u64,
+        bytes: u64,
+    },
 }
 
 /// A body's description.
@@ -170,7 +177,10 @@ async fn send_file(
         let (back, piece) = piece.await.map_err(|_| Stop::Unread)?;
         reading = back;
         let piece = piece.map_err(|error| {
-            Stop::Fault(Fault { kind: ErrorKind::FileChanged, message: format!("{name} cannot be read: {error}") })
+            Stop::Fault(Fault {
+                kind: ErrorKind::FileChanged,
+                message: format!("{name} cannot be read: {error}"),
+            })
         })?;
         if piece.is_empty() {
             break;

@@ -393,7 +393,9 @@ impl Api {
             HttpError::NoSuchName { .. } | HttpError::Unreachable { .. } | HttpError::TimedOut { .. } => {
                 ErrorKind::Network
             }
-            HttpError::BadUrl { .. } | HttpError::Refused { .. } | HttpError::Unusable { .. } => ErrorKind::Config,
+            HttpError::BadUrl { .. } | HttpError::Refused { .. } | HttpError::Unusable { .. } => {
+                ErrorKind::Config
+            }
             HttpError::TooManyRedirects { .. } | HttpError::BadRedirect { .. } | HttpError::TooBig { .. } => {
                 ErrorKind::Rejected
             }

@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::call::{Answer, Api, Call, Problem};
 use crate::config::{CloudflareConfig, CloudflareProduct, CloudflareSettings};
 use crate::error::{DeployError, ErrorKind};
-use crate::site::Artifact;
+use crate::site::{Artifact, SiteFile};
 use crate::state::{Release, State, Step};
 use crate::target::{Advance, Job, Order, Target, TargetKind, Tools, Verified};
+use crate::upload::Load;
 
 const KIND: TargetKind = TargetKind::Cloudflare;
 /// Files that configure the host and are never served.
@@ -27,6 +28,9 @@ const ROUTES_FILE: &str = "_routes.json";
 const MAX_RULES_BYTES: u64 = 1024 * 1024;
 /// Multipart bodies are parted by this; no Base64 and no JSON holds it.
 const BOUNDARY: &str = "----miteos-part-7c0e5b1f9a3d4c62";
+
+/// The files of one request with contents, by hash, and how much that is.
+type Bucket<'a> = (Load, Vec<(String, &'a SiteFile)>);
 
 pub(crate) struct Cloudflare {
     api: Api,
@@ -86,7 +90,9 @@ impl Target for Cloudflare {
                 return config(format!("{rules} has more than {MAX_RULES_BYTES} bytes; shorten it"));
             }
         }
-        let is_code = |path: &str| path == "_worker.js" || path.starts_with("_worker.js/") || path.starts_with("functions/");
+        let is_code = |path: &str| {
+            path == "_worker.js" || path.starts_with("_worker.js/") || path.starts_with("functions/")
+        };
         if let Some(code) = site.files.iter().find(|file| is_code(&file.path)) {
             return config(format!(
                 "{} is code for the server, and this target publishes files only; build the site as static files",

@@ -16,7 +16,9 @@ pub const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
 pub enum ConfigError {
     #[error("{part} of a {target} configuration: {why}")]
     Shape { target: &'static str, part: &'static str, why: String },
-    #[error("the credential {name} is empty, too long, or holds a line break; paste it as the provider showed it")]
+    #[error(
+        "the credential {name} is empty, too long, or holds a line break; paste it as the provider showed it"
+    )]
     Credential { name: &'static str },
     #[error("{name} cannot be \"{value}\"; {right}")]
     Value { name: &'static str, value: String, right: &'static str },
@@ -252,7 +254,8 @@ fn check_cloudflare(settings: &CloudflareSettings) -> Result<(), ConfigError> {
     word("settings.project", settings.project.as_deref())?;
     word("settings.register_subdomain", settings.register_subdomain.as_deref())?;
     if settings.product == CloudflareProduct::Pages && settings.project.is_none() {
-        let right = "Pages publishes to a project that is there already: name it, or leave product out for Workers";
+        let right =
+            "Pages publishes to a project that is there already: name it, or leave product out for Workers";
         return Err(ConfigError::Value { name: "settings.project", value: String::new(), right });
     }
     if settings.product == CloudflareProduct::Workers && settings.environment == Environment::Preview {
@@ -296,7 +299,8 @@ fn token(target: TargetKind, credentials: &Value) -> Result<Secret, ConfigError>
 
 fn secret(name: &'static str, value: &str) -> Result<Secret, ConfigError> {
     let value = value.trim();
-    if value.is_empty() || value.len() > MAX_CREDENTIAL_BYTES || !value.chars().all(|c| c.is_ascii_graphic()) {
+    if value.is_empty() || value.len() > MAX_CREDENTIAL_BYTES || !value.chars().all(|c| c.is_ascii_graphic())
+    {
         return Err(ConfigError::Credential { name });
     }
     Ok(Secret::new(value))

@@ -39,7 +39,12 @@ fn what_is_wrong_is_named_and_no_value_of_a_credential_is_told() {
         (TargetKind::Cloudflare, token(), json!({}), "account_id"),
         (TargetKind::Cloudflare, token(), json!({ "account_id": "../../user" }), "account_id"),
         (TargetKind::Cloudflare, token(), json!({ "account_id": "abc", "product": "pages" }), "project"),
-        (TargetKind::Cloudflare, token(), json!({ "account_id": "abc", "environment": "preview" }), "environment"),
+        (
+            TargetKind::Cloudflare,
+            token(),
+            json!({ "account_id": "abc", "environment": "preview" }),
+            "environment",
+        ),
         (TargetKind::Expo, token(), json!({ "action": "build" }), "platform"),
         (TargetKind::Expo, token(), json!({ "export_dir": "../x" }), "export_dir"),
         (TargetKind::Expo, token(), json!({ "profile": "--help" }), "profile"),

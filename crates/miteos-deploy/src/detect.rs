@@ -91,7 +91,9 @@ pub enum DetectError {
     Nothing,
     #[error("{framework} makes a program for a server here, and this target publishes files only; {mend}")]
     NeedsServer { framework: &'static str, mend: &'static str },
-    #[error("package.json has no script \"build\", and its framework is not known here; add one, or set settings.build")]
+    #[error(
+        "package.json has no script \"build\", and its framework is not known here; add one, or set settings.build"
+    )]
     NoBuild,
     #[error("\"{output}\" cannot be the output folder; name one below the project, such as dist")]
     BadOutput { output: String },
@@ -111,7 +113,10 @@ pub fn detect(project: &Project, settings: &BuildSettings) -> Result<Plan, Detec
     if script.is_none() && framework.is_none() && built.is_none() {
         // A package.json without anything to build beside a page is a plain folder with tools around it.
         if project.names.contains("index.html") {
-            return Ok(plain(output, vec!["package.json has nothing to build; the folder is published as it is".into()]));
+            return Ok(plain(
+                output,
+                vec!["package.json has nothing to build; the folder is published as it is".into()],
+            ));
         }
         return Err(DetectError::NoBuild);
     }
@@ -144,14 +149,23 @@ fn without_package(
     let lines = [&settings.install, &settings.build].into_iter().flatten().map(|line| line.trim().to_owned());
     let commands: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
     if !commands.is_empty() {
-        return Ok(Plan { manager: None, framework: None, commands, outputs: outputs(output, None), notes: vec![] });
+        return Ok(Plan {
+            manager: None,
+            framework: None,
+            commands,
+            outputs: outputs(output, None),
+            notes: vec![],
+        });
     }
     if output.is_some() || project.names.contains("index.html") {
         return Ok(plain(output, vec![]));
     }
     // A build that somebody ran before.
-    let built: Vec<String> =
-        output::USUAL.iter().filter(|name| project.names.contains(**name)).map(|name| (*name).to_owned()).collect();
+    let built: Vec<String> = output::USUAL
+        .iter()
+        .filter(|name| project.names.contains(**name))
+        .map(|name| (*name).to_owned())
+        .collect();
     if built.is_empty() {
         return Err(DetectError::Nothing);
     }
@@ -195,7 +209,10 @@ fn checked_output(output: &str) -> Result<String, DetectError> {
 }
 
 fn has_script(package: &Value, name: &str) -> bool {
-    package.pointer(&format!("/scripts/{name}")).and_then(Value::as_str).is_some_and(|line| !line.trim().is_empty())
+    package
+        .pointer(&format!("/scripts/{name}"))
+        .and_then(Value::as_str)
+        .is_some_and(|line| !line.trim().is_empty())
 }
 
 /// Whether a package is among the dependencies.

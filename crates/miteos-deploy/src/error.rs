@@ -21,7 +21,9 @@ pub enum ErrorKind {
     /// The account's allowance is used up.
     Quota,
     /// Too many requests; the provider takes the next at this time (milliseconds since 1970).
-    RateLimited { until_ms: u64 },
+    RateLimited {
+        until_ms: u64,
+    },
     /// The provider does not take this file.
     RejectedFile,
     /// A file was changed after it had been hashed.

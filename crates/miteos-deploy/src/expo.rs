@@ -155,14 +155,18 @@ impl Expo {
         needed(KIND, assigned.pointer("/aliases/0").unwrap_or(&assigned), "url")
     }
 
-    async fn find_build(&self, order: &Order, cancel: &CancellationToken) -> Result<Option<Value>, DeployError> {
+    async fn find_build(
+        &self,
+        order: &Order,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Value>, DeployError> {
         let platform = self.platform()?;
         let arguments =
             ["build:list", "--platform", platform, "--limit", LOOKED_AT, "--non-interactive", "--json"];
         let found = self.json(&arguments, ASK_TIMEOUT, cancel).await?;
         let mark = order.mark();
         let is_ours = |one: &&Value| text(one, "message") == Some(mark.as_str());
-        Ok(found.as_array().into_iter().flatten().filter(is_ours).next_back().cloned())
+        Ok(found.as_array().into_iter().flatten().rfind(is_ours).cloned())
     }
 
     async fn create_build(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
@@ -201,10 +205,14 @@ impl Expo {
         match status {
             "FINISHED" => {}
             "ERRORED" | "CANCELED" => {
-                let said = build.pointer("/error/message").and_then(Value::as_str).unwrap_or("it gave no reason");
+                let said =
+                    build.pointer("/error/message").and_then(Value::as_str).unwrap_or("it gave no reason");
                 let said = self.redactor.clean(said);
                 let what = if status == "CANCELED" { "cancelled" } else { "could not finish" };
-                return Err(DeployError::new(ErrorKind::ProviderFailed, format!("Expo {what} the build: {said}")));
+                return Err(DeployError::new(
+                    ErrorKind::ProviderFailed,
+                    format!("Expo {what} the build: {said}"),
+                ));
             }
             _ => {
                 let now = self.clock.now_ms();
@@ -226,8 +234,12 @@ impl Expo {
         let project = build.pointer("/project/id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut state = state.clone().at(Step::Live);
         state.url = Some(url.clone());
-        let release =
-            Release { project_id: project, deployment_id: id.to_owned(), url, visibility: Visibility::Account };
+        let release = Release {
+            project_id: project,
+            deployment_id: id.to_owned(),
+            url,
+            visibility: Visibility::Account,
+        };
         Ok(Advance { state, next: Next::Done(release) })
     }
 
@@ -235,7 +247,9 @@ impl Expo {
         match self.config.settings.platform {
             Some(ExpoPlatform::Ios) => Ok("ios"),
             Some(ExpoPlatform::Android) => Ok("android"),
-            None => Err(DeployError::new(ErrorKind::Config, "a build needs settings.platform, ios or android")),
+            None => {
+                Err(DeployError::new(ErrorKind::Config, "a build needs settings.platform, ios or android"))
+            }
         }
     }
 }
@@ -271,7 +285,9 @@ impl Target for Expo {
             (ExpoAction::Web, Step::Stage | Step::Create | Step::Upload) => self.deploy_web(state, job).await,
             (ExpoAction::Web, Step::Publish | Step::Wait | Step::Live) => self.publish_web(state, job).await,
             (ExpoAction::Build, Step::Locate) => Ok(Advance::go(state.clone().at(Step::Create))),
-            (ExpoAction::Build, Step::Stage | Step::Create | Step::Upload) => self.create_build(state, job).await,
+            (ExpoAction::Build, Step::Stage | Step::Create | Step::Upload) => {
+                self.create_build(state, job).await
+            }
             (ExpoAction::Build, Step::Publish | Step::Wait | Step::Live) => self.wait_build(state, job).await,
         }
     }
@@ -303,9 +319,10 @@ impl Target for Expo {
                 let url = self.assign(&to.deployment_id, cancel).await?;
                 Ok(Release { url, ..to.clone() })
             }
-            ExpoAction::Build => {
-                Err(DeployError::new(ErrorKind::Config, "a native build cannot be taken back; build an older state anew"))
-            }
+            ExpoAction::Build => Err(DeployError::new(
+                ErrorKind::Config,
+                "a native build cannot be taken back; build an older state anew",
+            )),
         }
     }
 }

@@ -72,8 +72,8 @@ impl Netlify {
             let mut url = self.api.url(["sites"]);
             url.query_pairs_mut().append_pair("name", name).append_pair("filter", "all");
             let found = self.api.get(url, job.cancel).await?;
-            let list = found.as_array().into_iter().flatten();
-            if let Some(site) = list.filter(|site| text(site, "name") == Some(name)).next_back() {
+            let mut list = found.as_array().into_iter().flatten();
+            if let Some(site) = list.rfind(|site| text(site, "name") == Some(name)) {
                 return Ok(site.clone());
             }
         }
@@ -110,8 +110,9 @@ impl Netlify {
         url.query_pairs_mut().append_pair("per_page", &LOOKED_AT.to_string());
         let found = self.api.get(url, cancel).await?;
         let mark = title_mark(order);
-        let list = found.as_array().into_iter().flatten();
-        Ok(list.filter(|one| text(one, "title").is_some_and(|title| title.ends_with(&mark))).next_back().cloned())
+        let mut list = found.as_array().into_iter().flatten();
+        let is_ours = |one: &&Value| text(one, "title").is_some_and(|title| title.ends_with(&mark));
+        Ok(list.rfind(is_ours).cloned())
     }
 
     async fn create(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
@@ -127,17 +128,22 @@ impl Netlify {
         state.waiting_since_ms = Some(self.api.now_ms());
         state.inspect_url = text(&deploy, "admin_url").map(str::to_owned);
         if self.is_draft() {
-            state.url = text(&deploy, "deploy_ssl_url").or_else(|| text(&deploy, "deploy_url")).map(str::to_owned);
+            state.url =
+                text(&deploy, "deploy_ssl_url").or_else(|| text(&deploy, "deploy_url")).map(str::to_owned);
         }
         Ok(Advance::go(state))
     }
 
     async fn make(&self, site_id: &str, job: &Job<'_>) -> Result<Value, DeployError> {
         let site = job.site()?;
-        let files: Map<String, Value> =
-            site.files.iter().map(|file| (format!("/{}", file.path), file.digests.sha1_hex().into())).collect();
+        let files: Map<String, Value> = site
+            .files
+            .iter()
+            .map(|file| (format!("/{}", file.path), file.digests.sha1_hex().into()))
+            .collect();
         let mut url = self.api.url(["sites", site_id, "deploys"]);
-        url.query_pairs_mut().append_pair("title", &format!("{}{}", job.order.message, title_mark(job.order)));
+        url.query_pairs_mut()
+            .append_pair("title", &format!("{}{}", job.order.message, title_mark(job.order)));
         // Always asynchronous: then the deploy itself tells what it lacks, also to one who comes back after a crash.
         let body = json!({ "files": files, "async": true, "draft": self.is_draft() });
         Ok(self.api.send(Call::new(Method::POST, url, Repeat::Once).json(body), job.cancel).await?.json)
@@ -167,7 +173,8 @@ impl Netlify {
             };
             items.push((Load { files: 1, bytes: file.bytes }, *file));
         }
-        upload::all(job, "upload", items, self.api.pace.parallel, |file| self.put(id, site, file, job)).await?;
+        upload::all(job, "upload", items, self.api.pace.parallel, |file| self.put(id, site, file, job))
+            .await?;
         Ok(Advance::go(state.clone().waiting(self.api.now_ms())))
     }
 
@@ -230,7 +237,9 @@ impl Netlify {
         cancel: &CancellationToken,
     ) -> Result<bool, DeployError> {
         let site = self.api.get(self.api.url(["sites", state.project()?]), cancel).await?;
-        let Some(published) = site.get("published_deploy").filter(|one| !one.is_null()) else { return Ok(false) };
+        let Some(published) = site.get("published_deploy").filter(|one| !one.is_null()) else {
+            return Ok(false);
+        };
         if text(published, "id") == state.deployment_id.as_deref() {
             return Ok(true);
         }
@@ -304,7 +313,8 @@ impl Target for Netlify {
     }
 
     async fn roll_back(&self, to: &Release, cancel: &CancellationToken) -> Result<Release, DeployError> {
-        let url = self.api.url(["sites", to.project_id.as_str(), "deploys", to.deployment_id.as_str(), "restore"]);
+        let url =
+            self.api.url(["sites", to.project_id.as_str(), "deploys", to.deployment_id.as_str(), "restore"]);
         self.api.send(Call::new(Method::POST, url, Repeat::Safe), cancel).await?;
         Ok(to.clone())
     }

@@ -121,7 +121,7 @@ impl Site {
     }
 
     /// One file for each different content, keyed by what `key` makes of it. Providers take each content once.
-    pub fn by_content<'a>(&'a self, key: impl Fn(&Digests) -> String) -> BTreeMap<String, &'a SiteFile> {
+    pub fn by_content(&self, key: impl Fn(&Digests) -> String) -> BTreeMap<String, &SiteFile> {
         self.files.iter().map(|file| (key(&file.digests), file)).collect()
     }
 }

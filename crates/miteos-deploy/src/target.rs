@@ -54,16 +54,14 @@ impl TargetKind {
     /// hour on a slow line.
     pub fn limits(self) -> SiteLimits {
         match self {
-            Self::Netlify => {
-                SiteLimits { max_files: 50_000, max_file_bytes: GIB, max_total_bytes: 10 * GIB }
-            }
-            Self::Vercel => {
-                SiteLimits { max_files: 15_000, max_file_bytes: 100 * MIB, max_total_bytes: GIB }
-            }
+            Self::Netlify => SiteLimits { max_files: 50_000, max_file_bytes: GIB, max_total_bytes: 10 * GIB },
+            Self::Vercel => SiteLimits { max_files: 15_000, max_file_bytes: 100 * MIB, max_total_bytes: GIB },
             Self::Cloudflare => {
                 SiteLimits { max_files: 20_000, max_file_bytes: 25 * MIB, max_total_bytes: 10 * GIB }
             }
-            Self::Expo => SiteLimits { max_files: 20_000, max_file_bytes: 500 * MIB, max_total_bytes: 5 * GIB },
+            Self::Expo => {
+                SiteLimits { max_files: 20_000, max_file_bytes: 500 * MIB, max_total_bytes: 5 * GIB }
+            }
             Self::Appstore => SiteLimits { max_files: 1, max_file_bytes: 4 * GIB, max_total_bytes: 4 * GIB },
         }
     }
@@ -98,12 +96,15 @@ impl Order {
         let config = |message| Err(DeployError::new(ErrorKind::Config, message));
         let key_fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if self.key.is_empty() || self.key.len() > MAX_KEY_BYTES || !self.key.chars().all(key_fits) {
-            return config(format!("the deployment's key must be 1 to {MAX_KEY_BYTES} letters, digits, - or _"));
+            return config(format!(
+                "the deployment's key must be 1 to {MAX_KEY_BYTES} letters, digits, - or _"
+            ));
         }
         let name_fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let project = &self.project;
         let edges = project.starts_with('-') || project.ends_with('-');
-        let fits = project.chars().all(name_fits) && !project.is_empty() && project.len() <= MAX_PROJECT_BYTES;
+        let fits =
+            project.chars().all(name_fits) && !project.is_empty() && project.len() <= MAX_PROJECT_BYTES;
         if edges || !fits {
             return config(format!(
                 "\"{}\" cannot be a project's name; use 1 to {MAX_PROJECT_BYTES} lower-case letters, digits and -, \

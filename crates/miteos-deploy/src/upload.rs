@@ -35,7 +35,8 @@ where
     let (files, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
     let every = files_total.div_ceil(MAX_LINES).max(1);
     let tell = |files_done: u64, bytes_done: u64| {
-        let text = format!("{what}: {files_done} of {files_total} files, {bytes_done} of {bytes_total} bytes");
+        let text =
+            format!("{what}: {files_done} of {files_total} files, {bytes_done} of {bytes_total} bytes");
         (job.log)(Line { text, files_done, files_total, bytes_done, bytes_total });
     };
     if files_total > 0 {

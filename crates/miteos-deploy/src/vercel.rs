@@ -61,10 +61,11 @@ impl Vercel {
         let mut url = self.url(["v6", "deployments"]);
         url.query_pairs_mut().append_pair("limit", "20").append_pair(&format!("meta-{META}"), &order.key);
         let found = self.api.get(url, cancel).await?;
-        let list = found.get("deployments").and_then(Value::as_array).into_iter().flatten();
+        let mut list = found.get("deployments").and_then(Value::as_array).into_iter().flatten();
         // Looked at again, in case the filter is not what it was.
-        let is_ours = |one: &&Value| one.pointer(&format!("/meta/{META}")).and_then(Value::as_str) == Some(&order.key);
-        Ok(list.filter(is_ours).next_back().cloned())
+        let is_ours =
+            |one: &&Value| one.pointer(&format!("/meta/{META}")).and_then(Value::as_str) == Some(&order.key);
+        Ok(list.rfind(is_ours).cloned())
     }
 
     async fn create(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
@@ -257,7 +258,8 @@ impl Target for Vercel {
                 let site = site.renamed(|path| (path != "package.json").then(|| path.to_owned()));
                 match (self.settings.single_page, site.get("vercel.json")) {
                     (true, None) => {
-                        let rules = json!({ "rewrites": [{ "source": "/(.*)", "destination": "/index.html" }] });
+                        let rules =
+                            json!({ "rewrites": [{ "source": "/(.*)", "destination": "/index.html" }] });
                         site.with_made([("vercel.json".to_owned(), Bytes::from(rules.to_string()))])
                     }
                     (true, Some(_)) | (false, _) => site,
@@ -330,7 +332,9 @@ fn failure(deployment: &Value, ready: &str) -> Option<DeployError> {
         "CANCELED" => "cancelled the deployment",
         "BLOCKED" => "holds the deployment back; it has to be released there",
         "DELETED" => "has deleted the deployment",
-        _ if alias_error.is_some() || alias_check == Some("failed") => "could not give the deployment its names",
+        _ if alias_error.is_some() || alias_check == Some("failed") => {
+            "could not give the deployment its names"
+        }
         _ => return None,
     };
     let said = text(deployment, "errorMessage")

@@ -138,20 +138,31 @@ impl Appstore {
     fn create_upload(&mut self, body: &Value) -> Reply {
         let attribute = |key: &str| body.pointer(&format!("/data/attributes/{key}")).and_then(Value::as_str);
         let app = body.pointer("/data/relationships/app/data/id").and_then(Value::as_str);
-        let (Some(version), Some(build), Some("IOS"), Some(APP)) =
-            (attribute("cfBundleShortVersionString"), attribute("cfBundleVersion"), attribute("platform"), app)
-        else {
+        let (Some(version), Some(build), Some("IOS"), Some(APP)) = (
+            attribute("cfBundleShortVersionString"),
+            attribute("cfBundleVersion"),
+            attribute("platform"),
+            app,
+        ) else {
             return refused(409, "ENTITY_ERROR.ATTRIBUTE.REQUIRED", "an attribute is missing");
         };
-        if self.uploads.values().any(|one| one.version == version && one.build == build && one.state != "FAILED") {
+        if self
+            .uploads
+            .values()
+            .any(|one| one.version == version && one.build == build && one.state != "FAILED")
+        {
             return refused(
                 409,
                 "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE",
                 "The bundle version must be higher than the previously uploaded version",
             );
         }
-        let upload =
-            Upload { version: version.to_owned(), build: build.to_owned(), state: "AWAITING_UPLOAD", polls: 0 };
+        let upload = Upload {
+            version: version.to_owned(),
+            build: build.to_owned(),
+            state: "AWAITING_UPLOAD",
+            polls: 0,
+        };
         let id = self.id();
         self.uploads.insert(id.clone(), upload);
         Reply::new(201, json!({ "data": self.upload_json(&id) }))
@@ -175,7 +186,10 @@ impl Appstore {
             return Reply::new(404, Value::Null);
         };
         let signed = asked.query("signature") == Some("once") && asked.header("x-part") == part;
-        if !signed || !asked.header("authorization").is_empty() || asked.header("content-type") != "application/zip" {
+        if !signed
+            || !asked.header("authorization").is_empty()
+            || asked.header("content-type") != "application/zip"
+        {
             return Reply::new(403, Value::Null);
         }
         let expected = part_bytes.min(file.bytes.saturating_sub(number * part_bytes));
@@ -188,7 +202,9 @@ impl Appstore {
 
     fn commit(&mut self, id: &str, body: &Value, host: &str) -> Reply {
         let part_bytes = self.part_bytes;
-        let Some(file) = self.files.get_mut(id) else { return refused(404, "NOT_FOUND", "there is no such file") };
+        let Some(file) = self.files.get_mut(id) else {
+            return refused(404, "NOT_FOUND", "there is no such file");
+        };
         if body.pointer("/data/attributes/uploaded") != Some(&Value::Bool(true)) {
             return refused(409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "uploaded must be true");
         }
@@ -304,7 +320,11 @@ impl Provider for Appstore {
             return self.part(asked, id, part);
         }
         if let Some(wrong) = self.wrong_token(asked.bearer()) {
-            return refused(401, "NOT_AUTHORIZED", &format!("Provide a properly configured bearer token: {wrong}"));
+            return refused(
+                401,
+                "NOT_AUTHORIZED",
+                &format!("Provide a properly configured bearer token: {wrong}"),
+            );
         }
         self.resource(asked, &segments)
     }

@@ -101,7 +101,9 @@ impl Provider for Cloudflare {
         };
         // These take the token of an upload and not the account's.
         match (asked.method.as_str(), rest) {
-            ("POST", ["accounts", ACCOUNT, "workers", "assets", "upload"]) => return self.upload_assets(asked),
+            ("POST", ["accounts", ACCOUNT, "workers", "assets", "upload"]) => {
+                return self.upload_assets(asked);
+            }
             ("POST", ["pages", "assets", what]) => return self.pages_assets(asked, what),
             _ => {}
         }

@@ -52,7 +52,11 @@ impl What {
     }
 
     pub fn limited(name: &str, value: &str) -> Self {
-        Self::Answer { status: 429, headers: vec![(name.to_owned(), value.to_owned())], body: "{}".to_owned() }
+        Self::Answer {
+            status: 429,
+            headers: vec![(name.to_owned(), value.to_owned())],
+            body: "{}".to_owned(),
+        }
     }
 }
 

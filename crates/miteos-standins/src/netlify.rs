@@ -209,7 +209,8 @@ impl Netlify {
     }
 
     fn upload(&mut self, id: &str, path: &str, asked: &Asked) -> Reply {
-        let said = |status: u16, message: &str| Reply::new(status, json!({ "code": status, "message": message }));
+        let said =
+            |status: u16, message: &str| Reply::new(status, json!({ "code": status, "message": message }));
         let Some(deploy) = self.deploys.get_mut(id) else { return said(404, "Not Found") };
         if asked.header("content-type") != "application/octet-stream" {
             return said(415, "Unsupported Media Type");

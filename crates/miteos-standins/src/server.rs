@@ -175,7 +175,10 @@ impl<P: Provider> Standin<P> {
 
     /// How often it was asked for something of this method whose path has this part.
     pub fn count(&self, method: &str, path: &str) -> usize {
-        lock(&self.shared.recorded).iter().filter(|one| one.method == method && one.path.contains(path)).count()
+        lock(&self.shared.recorded)
+            .iter()
+            .filter(|one| one.method == method && one.path.contains(path))
+            .count()
     }
 
     /// Looks at the provider's state.

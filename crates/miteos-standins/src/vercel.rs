@@ -98,7 +98,8 @@ impl Vercel {
 
     fn create(&mut self, asked: &Asked) -> Reply {
         let Some(body) = asked.json() else { return refused(400, "bad_request", "Invalid JSON") };
-        let Some(files) = body.get("files").and_then(Value::as_array).filter(|files| !files.is_empty()) else {
+        let Some(files) = body.get("files").and_then(Value::as_array).filter(|files| !files.is_empty())
+        else {
             return refused(400, "bad_request", "`files` should be an array with files");
         };
         let name = body.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -166,14 +167,19 @@ impl Vercel {
     }
 
     fn list(&self, asked: &Asked) -> Reply {
-        let wanted: Vec<_> = asked.query.iter().filter_map(|(key, value)| Some((key.strip_prefix("meta-")?, value))).collect();
+        let wanted: Vec<_> =
+            asked.query.iter().filter_map(|(key, value)| Some((key.strip_prefix("meta-")?, value))).collect();
         let fits = |one: &Deployment| {
-            wanted.iter().all(|(key, value)| one.meta.get(*key).and_then(Value::as_str) == Some(value.as_str()))
+            wanted
+                .iter()
+                .all(|(key, value)| one.meta.get(*key).and_then(Value::as_str) == Some(value.as_str()))
         };
         let mut found: Vec<_> = self.deployments.iter().filter(|(_, one)| fits(one)).collect();
         found.sort_by_key(|(_, one)| std::cmp::Reverse(one.created));
         let list: Vec<_> = found.into_iter().map(|(id, _)| self.deployment_json(id)).collect();
-        Reply::ok(json!({ "deployments": list, "pagination": { "count": list.len(), "next": null, "prev": null } }))
+        Reply::ok(
+            json!({ "deployments": list, "pagination": { "count": list.len(), "next": null, "prev": null } }),
+        )
     }
 
     fn poll(&mut self, id: &str) -> Reply {
@@ -208,7 +214,11 @@ impl Provider for Vercel {
             return Reply::new(403, json!({ "error": error }));
         }
         if asked.query("teamId").is_some_and(|team| team != TEAM) {
-            return refused(403, "forbidden", "Not authorized: Trying to access resource under another scope");
+            return refused(
+                403,
+                "forbidden",
+                "Not authorized: Trying to access resource under another scope",
+            );
         }
         let segments = asked.segments();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -219,7 +229,13 @@ impl Provider for Vercel {
             }
             ("GET", ["teams" | "v2", ..]) if segments.contains(&"teams") => {
                 let team = json!({ "id": TEAM, "slug": "test", "name": "Test" });
-                if segments.last() == Some(&TEAM) { Reply::ok(team) } else { Reply::ok(json!({ "teams": [team], "pagination": { "count": 1, "next": null, "prev": null } })) }
+                if segments.last() == Some(&TEAM) {
+                    Reply::ok(team)
+                } else {
+                    Reply::ok(
+                        json!({ "teams": [team], "pagination": { "count": 1, "next": null, "prev": null } }),
+                    )
+                }
             }
             ("GET", ["v6", "deployments"]) => self.list(asked),
             ("POST", ["v13", "deployments"]) => self.create(asked),
@@ -234,7 +250,10 @@ impl Provider for Vercel {
             }
             ("GET", ["v9", "projects", name]) => self.project(asked, name),
             ("POST", ["v9" | "v10" | "v11", "projects"]) => {
-                let name = asked.json().and_then(|body| body.get("name")?.as_str().map(str::to_owned)).unwrap_or_default();
+                let name = asked
+                    .json()
+                    .and_then(|body| body.get("name")?.as_str().map(str::to_owned))
+                    .unwrap_or_default();
                 let id = format!("prj_{name}");
                 self.projects.insert(name.clone(), id.clone());
                 Reply::ok(json!({ "id": id, "name": name, "accountId": TEAM }))

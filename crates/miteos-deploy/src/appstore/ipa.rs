@@ -99,9 +99,8 @@ impl Ipa {
 /// Reads a file of a workspace.
 pub fn read_ipa(workspace: &Workspace, name: &Name, max_bytes: u64) -> Result<Ipa, IpaError> {
     let path = name.as_str().to_owned();
-    let (mut file, info) = workspace
-        .open_file(name)
-        .map_err(|source| IpaError::Unreadable { path: path.clone(), source })?;
+    let (mut file, info) =
+        workspace.open_file(name).map_err(|source| IpaError::Unreadable { path: path.clone(), source })?;
     if info.bytes > max_bytes {
         return Err(IpaError::TooLarge { path, bytes: info.bytes, limit: max_bytes });
     }

@@ -30,7 +30,8 @@ pub enum KeyError {
 
 /// Reads the text of a `.p8` file.
 pub fn read_key(pem: &str) -> Result<EcdsaKeyPair, KeyError> {
-    let body = pem.trim().strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END)).ok_or(KeyError::NotPem)?;
+    let body =
+        pem.trim().strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END)).ok_or(KeyError::NotPem)?;
     // In JSON a pasted key often has its line ends as two letters.
     let body: String = body.replace("\\n", "").split_whitespace().collect();
     let der = BASE64_STANDARD.decode(body).map_err(|_| KeyError::NotPem)?;
@@ -51,7 +52,6 @@ pub(super) fn mint(config: &AppstoreConfig, now_ms: u64) -> Result<Secret, KeyEr
     });
     let part = |value: &serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", part(&header), part(&claims));
-    let signature =
-        key.sign(&SystemRandom::new(), signed.as_bytes()).map_err(|_| KeyError::NoRandomness)?;
+    let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).map_err(|_| KeyError::NoRandomness)?;
     Ok(Secret::new(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature.as_ref()))))
 }

@@ -61,7 +61,8 @@ mod tests {
     #[test]
     fn credentials_are_taken_out() {
         let redactor = Redactor::new(&["my-token-0123", ""]);
-        let text = "no: my-token-0123,\nBearer abcdefghijklmnop and eyJhbGciOiJFUzI1NiJ9.eyJp.x nfp_0123456789abcd";
+        let text =
+            "no: my-token-0123,\nBearer abcdefghijklmnop and eyJhbGciOiJFUzI1NiJ9.eyJp.x nfp_0123456789abcd";
         assert_eq!(redactor.clean(text), "no: ***, *** and *** ***");
         for harmless in ["the eyJ start", "a bearer of news", "Keyjar"] {
             assert_eq!(redactor.clean(harmless), harmless);

@@ -17,7 +17,8 @@ pub(crate) struct Refusal {
     pub code: String,
     /// The provider's words, cleaned before anybody sees them.
     pub said: String,
-    pub body: Value,
+    /// In a box, so that results stay small.
+    pub body: Box<Value>,
     pub kind: ErrorKind,
     pub wait_ms: Option<u64>,
     /// What would be right, where it is known better than the kind knows it.
@@ -37,7 +38,16 @@ impl Refusal {
             408 | 425 | 500..=599 => ErrorKind::Unavailable,
             _ => ErrorKind::Rejected,
         };
-        Self { target, status, code: String::new(), said: String::new(), body, kind, wait_ms, mend: None }
+        Self {
+            target,
+            status,
+            code: String::new(),
+            said: String::new(),
+            body: Box::new(body),
+            kind,
+            wait_ms,
+            mend: None,
+        }
     }
 
     /// Whether the same call may succeed in a moment.
@@ -79,9 +89,10 @@ impl Refusal {
 
     fn texts(&self) -> (&'static str, &'static str) {
         match self.kind {
-            ErrorKind::BadCredentials => {
-                ("does not accept the credentials", "make a new token and store it in the deploy configuration")
-            }
+            ErrorKind::BadCredentials => (
+                "does not accept the credentials",
+                "make a new token and store it in the deploy configuration",
+            ),
             ErrorKind::Forbidden => (
                 "does not allow this with these credentials",
                 "give the token the permissions that docs/deploy-targets.md names",
@@ -90,9 +101,10 @@ impl Refusal {
                 ("does not have what the configuration names", "check the ids in the deploy configuration")
             }
             ErrorKind::NameTaken => ("has this name already", "choose another"),
-            ErrorKind::Quota => {
-                ("takes no more on this account", "raise the account's plan or wait until its allowance is renewed")
-            }
+            ErrorKind::Quota => (
+                "takes no more on this account",
+                "raise the account's plan or wait until its allowance is renewed",
+            ),
             ErrorKind::RateLimited { .. } => {
                 ("takes no more requests now", "the deployment goes on when it takes the next")
             }

@@ -14,7 +14,10 @@ fn pauses_grow_to_the_cap_and_honour_the_provider() {
         assert!(pause <= full && pause >= full / 2, "{failed}: {pause}");
     }
     assert_eq!(pace.pause_ms(1, Some(50_000)), 50_000);
-    assert_eq!([0, 20_000, 100_000, 1_000_000].map(|waited| pace.poll_ms(waited)), [1_000, 5_000, 15_000, 30_000]);
+    assert_eq!(
+        [0, 20_000, 100_000, 1_000_000].map(|waited| pace.poll_ms(waited)),
+        [1_000, 5_000, 15_000, 30_000]
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::assets::{Form, multipart_type, pages_bucket};
 use super::envelope::{NO_PROJECT, TOKEN_EXPIRED};
 use super::workers::{is_served, message};
-use super::{Cloudflare, HEADERS_FILE, KIND, REDIRECTS_FILE, ROUTES_FILE};
+use super::{Bucket, Cloudflare, HEADERS_FILE, KIND, REDIRECTS_FILE, ROUTES_FILE};
 use crate::body::base64_bytes;
 use crate::call::{Call, Problem, Repeat, needed, text};
 use crate::error::{DeployError, ErrorKind};
@@ -39,8 +39,6 @@ const LOOKED_AT: &str = "25";
 /// The branch of previews.
 const PREVIEW_BRANCH: &str = "preview";
 
-type Bucket<'a> = (Load, Vec<(String, &'a SiteFile)>);
-
 impl Cloudflare {
     pub(super) async fn verify_pages(&self, cancel: &CancellationToken) -> Result<Verified, DeployError> {
         let name = self.settings.project.as_deref().unwrap_or_default();
@@ -53,7 +51,8 @@ impl Cloudflare {
         match self.get(self.account(["pages", "projects", name]), cancel).await {
             Ok(project) => Ok(project),
             Err(Problem::Refused(mut refusal)) if refusal.code == NO_PROJECT => {
-                refusal.mend = Some("name a Pages project that is there, or leave product out to publish a Worker");
+                refusal.mend =
+                    Some("name a Pages project that is there, or leave product out to publish a Worker");
                 Err(refusal.into_error())
             }
             Err(problem) => Err(problem.into()),
@@ -77,7 +76,8 @@ impl Cloudflare {
         let (name, site) = (state.project()?, job.site()?);
         let mut expired = None;
         for _ in 0..MAX_TOKENS {
-            let result = self.get(self.account(["pages", "projects", name, "upload-token"]), job.cancel).await?;
+            let result =
+                self.get(self.account(["pages", "projects", name, "upload-token"]), job.cancel).await?;
             let token = Secret::new(needed(KIND, &result, "jwt")?);
             match self.stage_with(site, &token, job).await {
                 Ok(()) => return Ok(Advance::go(state.clone().at(Step::Create))),
@@ -105,7 +105,8 @@ impl Cloudflare {
                 .json(body)
         };
         let missing = self.call(post("check-missing", json!({ "hashes": all })), job.cancel).await?;
-        let missing: BTreeSet<&str> = missing.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let missing: BTreeSet<&str> =
+            missing.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let wanted = by_hash.iter().filter(|(hash, _)| missing.contains(hash.as_str()));
         let items = into_buckets(wanted.map(|(hash, file)| (hash.clone(), *file)));
         if items.is_empty() {
@@ -113,29 +114,33 @@ impl Cloudflare {
         }
         // The refusal itself is needed outside, so it is carried past the errors of the uploads.
         let refused = std::sync::Mutex::new(None);
-        let uploaded = upload::all(job, "upload", items, PARALLEL_BUCKETS.min(self.api.pace.parallel), |bucket| {
-            let refused = &refused;
-            async move {
-                let call = Call::new(Method::POST, self.api.url(["pages", "assets", "upload"]), Repeat::Safe)
-                    .bearer(token.clone())
-                    .payload(pages_bucket(site, &bucket), "application/json");
-                match self.call(call, job.cancel).await {
-                    Ok(_) => Ok(()),
-                    Err(Problem::Refused(refusal)) => {
-                        *refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(refusal);
-                        Err(DeployError::cancelled())
+        let uploaded =
+            upload::all(job, "upload", items, PARALLEL_BUCKETS.min(self.api.pace.parallel), |bucket| {
+                let refused = &refused;
+                async move {
+                    let call =
+                        Call::new(Method::POST, self.api.url(["pages", "assets", "upload"]), Repeat::Safe)
+                            .bearer(token.clone())
+                            .payload(pages_bucket(site, &bucket), "application/json");
+                    match self.call(call, job.cancel).await {
+                        Ok(_) => Ok(()),
+                        Err(Problem::Refused(refusal)) => {
+                            *refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                                Some(refusal);
+                            Err(DeployError::cancelled())
+                        }
+                        Err(Problem::Other(error)) => Err(error),
                     }
-                    Err(Problem::Other(error)) => Err(error),
                 }
-            }
-        })
-        .await;
+            })
+            .await;
         if let Err(error) = uploaded {
             let refused = refused.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
             return Err(refused.map_or(Problem::Other(error), Problem::Refused));
         }
         // It only keeps contents from lapsing; its failure loses nothing now.
-        if let Err(Problem::Other(error)) = self.call(post("upsert-hashes", json!({ "hashes": all })), job.cancel).await
+        if let Err(Problem::Other(error)) =
+            self.call(post("upsert-hashes", json!({ "hashes": all })), job.cancel).await
             && error.kind == ErrorKind::Cancelled
         {
             return Err(Problem::Other(error));
@@ -154,10 +159,11 @@ impl Cloudflare {
         let result = self.get(url, cancel).await?;
         let mark = commit_hash(order);
         let is_ours = |one: &&Value| {
-            one.pointer("/deployment_trigger/metadata/commit_hash").and_then(Value::as_str) == Some(mark.as_str())
+            one.pointer("/deployment_trigger/metadata/commit_hash").and_then(Value::as_str)
+                == Some(mark.as_str())
         };
-        let list = result.as_array().into_iter().flatten();
-        Ok(list.filter(is_ours).next_back().cloned())
+        let mut list = result.as_array().into_iter().flatten();
+        Ok(list.rfind(is_ours).cloned())
     }
 
     pub(super) async fn create_pages(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
@@ -218,7 +224,9 @@ impl Cloudflare {
             (text(stage, "name").unwrap_or_default(), text(stage, "status").unwrap_or_default());
         match (stage_name, status) {
             ("deploy", "success") => {}
-            (_, "failure" | "canceled") => return Err(self.pages_failed(name, id, stage_name, status, job).await),
+            (_, "failure" | "canceled") => {
+                return Err(self.pages_failed(name, id, stage_name, status, job).await);
+            }
             _ => {
                 let now = self.api.now_ms();
                 let waited = now.saturating_sub(state.waiting_since_ms.unwrap_or(now));
@@ -247,7 +255,14 @@ impl Cloudflare {
     }
 
     /// With the last line of its log, where there is one.
-    async fn pages_failed(&self, name: &str, id: &str, stage: &str, status: &str, job: &Job<'_>) -> DeployError {
+    async fn pages_failed(
+        &self,
+        name: &str,
+        id: &str,
+        stage: &str,
+        status: &str,
+        job: &Job<'_>,
+    ) -> DeployError {
         let url = self.account(["pages", "projects", name, "deployments", id, "history", "logs"]);
         let logs = self.get(url, job.cancel).await.unwrap_or(Value::Null);
         let last = logs.get("data").and_then(Value::as_array).and_then(|lines| lines.last());
@@ -300,8 +315,14 @@ impl Cloudflare {
         to: &Release,
         cancel: &CancellationToken,
     ) -> Result<Release, DeployError> {
-        let segments =
-            ["pages", "projects", to.project_id.as_str(), "deployments", to.deployment_id.as_str(), "rollback"];
+        let segments = [
+            "pages",
+            "projects",
+            to.project_id.as_str(),
+            "deployments",
+            to.deployment_id.as_str(),
+            "rollback",
+        ];
         self.call(Call::new(Method::POST, self.account(segments), Repeat::Safe), cancel).await?;
         Ok(to.clone())
     }

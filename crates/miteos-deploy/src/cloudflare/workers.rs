@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::assets::{Form, multipart_type};
 use super::envelope::NOT_THERE;
-use super::{Cloudflare, HEADERS_FILE, KIND, MAX_RULES_BYTES, REDIRECTS_FILE, ROUTES_FILE};
+use super::{Bucket, Cloudflare, HEADERS_FILE, KIND, MAX_RULES_BYTES, REDIRECTS_FILE, ROUTES_FILE};
 use crate::call::{Call, Problem, Repeat, needed, text};
 use crate::error::{DeployError, ErrorKind};
 use crate::site::{Site, SiteFile, Source};
@@ -35,10 +35,8 @@ impl Cloudflare {
         if subdomain.is_none() && self.settings.register_subdomain.is_none() {
             return Err(no_subdomain());
         }
-        let account = subdomain.map_or_else(
-            || self.settings.account_id.clone(),
-            |subdomain| format!("{subdomain}.workers.dev"),
-        );
+        let account = subdomain
+            .map_or_else(|| self.settings.account_id.clone(), |subdomain| format!("{subdomain}.workers.dev"));
         Ok(Verified { account, project: None })
     }
 
@@ -86,10 +84,11 @@ impl Cloudflare {
             Err(problem) => return Err(problem.into()),
         };
         let mark = order.mark();
-        let list = result.get("items").and_then(Value::as_array).into_iter().flatten();
-        let is_ours =
-            |one: &&Value| one.pointer("/annotations/workers~1tag").and_then(Value::as_str) == Some(mark.as_str());
-        Ok(list.filter(is_ours).next_back().and_then(|one| text(one, "id")).map(str::to_owned))
+        let mut list = result.get("items").and_then(Value::as_array).into_iter().flatten();
+        let is_ours = |one: &&Value| {
+            one.pointer("/annotations/workers~1tag").and_then(Value::as_str) == Some(mark.as_str())
+        };
+        Ok(list.rfind(is_ours).and_then(|one| text(one, "id")).map(str::to_owned))
     }
 
     pub(super) async fn create_version(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
@@ -174,7 +173,7 @@ impl Cloudflare {
         &self,
         site: &Site,
         jwt: &Secret,
-        items: Vec<(Load, Vec<(String, &SiteFile)>)>,
+        items: Vec<Bucket<'_>>,
         job: &Job<'_>,
     ) -> Result<Option<Secret>, DeployError> {
         let completion = Mutex::new(None);
@@ -234,7 +233,7 @@ impl Cloudflare {
 fn buckets<'a>(
     session: &Value,
     by_hash: &std::collections::BTreeMap<String, &'a SiteFile>,
-) -> Result<Vec<(Load, Vec<(String, &'a SiteFile)>)>, DeployError> {
+) -> Result<Vec<Bucket<'a>>, DeployError> {
     let mut items = Vec::new();
     for bucket in session.get("buckets").and_then(Value::as_array).into_iter().flatten() {
         let mut files = Vec::new();
@@ -260,7 +259,10 @@ pub(super) fn is_served(path: &str) -> bool {
 /// A file of rules as text; its size was checked.
 pub(super) async fn rules_text(site: &Site, file: &SiteFile) -> Result<String, DeployError> {
     let unreadable = |path: &str| {
-        DeployError::new(ErrorKind::RejectedFile, format!("{path} is not text in UTF-8, or cannot be read any more"))
+        DeployError::new(
+            ErrorKind::RejectedFile,
+            format!("{path} is not text in UTF-8, or cannot be read any more"),
+        )
     };
     match &file.source {
         Source::Made(bytes) => String::from_utf8(bytes.to_vec()).map_err(|_| unreadable(&file.path)),

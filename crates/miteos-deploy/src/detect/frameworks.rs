@@ -157,7 +157,10 @@ impl Framework {
             }
             Self::Expo => {
                 if text("app.json").contains("'output':'server'") {
-                    return refused("Expo", "set web.output to static in app.json, or deploy with the target expo");
+                    return refused(
+                        "Expo",
+                        "set web.output to static in app.json, or deploy with the target expo",
+                    );
                 }
                 Ok(())
             }
@@ -179,7 +182,11 @@ impl Framework {
 /// Without blanks and lines of comment, and with one kind of quotes, so that a setting is found however it is written.
 fn squeezed(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.flat_map(str::chars).filter(|c| !c.is_whitespace()).map(|c| if matches!(c, '"' | '`') { '\'' } else { c }).collect()
+    lines
+        .flat_map(str::chars)
+        .filter(|c| !c.is_whitespace())
+        .map(|c| if matches!(c, '"' | '`') { '\'' } else { c })
+        .collect()
 }
 
 fn exec_line(manager: PackageManager, command: &str) -> String {

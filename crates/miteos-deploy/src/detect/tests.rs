@@ -45,7 +45,11 @@ fn the_lockfile_decides_who_installs() {
         ("bun.lockb", ["bun install --frozen-lockfile", "bun run build"]),
     ] {
         let plan = plan(&project(&[lock], Some(package)));
-        assert_eq!((plan.commands.as_slice(), plan.notes.len()), (&commands.map(str::to_owned)[..], 0), "{lock}");
+        assert_eq!(
+            (plan.commands.as_slice(), plan.notes.len()),
+            (&commands.map(str::to_owned)[..], 0),
+            "{lock}"
+        );
     }
     let modern = plan(&project(&["yarn.lock", ".yarnrc.yml"], Some(package)));
     assert_eq!(modern.commands[0], "yarn install --immutable");
@@ -88,7 +92,10 @@ fn each_framework_has_its_folder() {
         assert_eq!(plan.commands, ["npm ci", build], "{framework:?}");
     }
     let nuxt = r#"{"dependencies":{"nuxt":"3"},"scripts":{"build":"nuxt build"}}"#;
-    assert_eq!(plan(&project(&["package-lock.json"], Some(nuxt))).commands[1], "npx --no-install nuxi generate");
+    assert_eq!(
+        plan(&project(&["package-lock.json"], Some(nuxt))).commands[1],
+        "npx --no-install nuxi generate"
+    );
 }
 
 #[test]
@@ -107,9 +114,14 @@ fn what_needs_a_server_is_refused_with_the_way_out() {
     assert!(refused(&with(of("next"), "next.config.mjs", "export default {\n  // output: 'export',\n}")));
     assert!(refused(&with(of("astro"), "astro.config.mjs", "defineConfig({ output: 'server' })")));
     assert!(!refused(&of("astro")));
-    assert!(!refused(&with(of("@react-router/dev"), "react-router.config.ts", "export default { ssr: false }")));
+    assert!(!refused(&with(
+        of("@react-router/dev"),
+        "react-router.config.ts",
+        "export default { ssr: false }"
+    )));
     assert!(refused(&with(of("expo"), "app.json", r#"{"expo":{"web":{"output":"server"}}}"#)));
-    let adapter = r#"{"scripts":{"build":"x"},"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-static":"3"}}"#;
+    let adapter =
+        r#"{"scripts":{"build":"x"},"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-static":"3"}}"#;
     assert!(!refused(&project(&[], Some(adapter))));
     // Who names the command is believed.
     let own = BuildSettings { build: Some("make site".into()), ..BuildSettings::default() };
@@ -149,7 +161,10 @@ fn broken_projects_are_told() {
 fn the_output_is_the_first_with_a_page() {
     let angular = plan(&project(&["package-lock.json"], Some(r#"{"dependencies":{"@angular/core":"19"}}"#)));
     let folders = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(choose_output(&angular, &folders(&[".", "dist", "dist/shop/browser"])).unwrap(), "dist/shop/browser");
+    assert_eq!(
+        choose_output(&angular, &folders(&[".", "dist", "dist/shop/browser"])).unwrap(),
+        "dist/shop/browser"
+    );
     assert_eq!(choose_output(&angular, &folders(&["dist/shop"])).unwrap(), "dist/shop");
     assert_eq!(choose_output(&angular, &folders(&["www", "."])).unwrap(), "www");
     let error = choose_output(&angular, &folders(&[".", "src"])).unwrap_err();

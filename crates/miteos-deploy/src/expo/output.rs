@@ -28,22 +28,42 @@ pub(super) fn json(output: &str) -> Option<Value> {
 /// Words, in lower case, that tell what went wrong, and what would be right. The first that is found counts.
 const SIGNS: [(&[&str], ErrorKind, &str); 9] = [
     (
-        &["bearer token is invalid", "log in to continue", "not logged in", "expo_token", "invalid access token"],
+        &[
+            "bearer token is invalid",
+            "log in to continue",
+            "not logged in",
+            "expo_token",
+            "invalid access token",
+        ],
         ErrorKind::BadCredentials,
         "make a new access token on expo.dev and store it in the deploy configuration",
     ),
     (
-        &["unauthorized_error", "entity not authorized", "don't have the required permissions", "not permitted"],
+        &[
+            "unauthorized_error",
+            "entity not authorized",
+            "don't have the required permissions",
+            "not permitted",
+        ],
         ErrorKind::Forbidden,
         "give the token's user or robot the role Developer on the project's account",
     ),
     (
-        &["project not configured", "must configure eas project", "project config: eas project", "invalid uuid appid"],
+        &[
+            "project not configured",
+            "must configure eas project",
+            "project config: eas project",
+            "invalid uuid appid",
+        ],
         ErrorKind::Config,
         "run `eas init` in the project once, so that app.json has extra.eas.projectId",
     ),
     (
-        &["credentials are not set up", "credentials suitable for internal", "run this command again in interactive mode"],
+        &[
+            "credentials are not set up",
+            "credentials suitable for internal",
+            "run this command again in interactive mode",
+        ],
         ErrorKind::Config,
         "store signing credentials with Expo once, by `eas credentials`, since they cannot be made without questions",
     ),
@@ -54,9 +74,21 @@ const SIGNS: [(&[&str], ErrorKind, &str); 9] = [
         ErrorKind::Quota,
         "raise the account's plan or wait until its allowance is renewed",
     ),
-    (&["payload too large", "exceed the maximum file size"], ErrorKind::RejectedFile, "make the output smaller"),
     (
-        &["enotfound", "econnrefused", "econnreset", "etimedout", "eai_again", "fetch failed", "network error"],
+        &["payload too large", "exceed the maximum file size"],
+        ErrorKind::RejectedFile,
+        "make the output smaller",
+    ),
+    (
+        &[
+            "enotfound",
+            "econnrefused",
+            "econnreset",
+            "etimedout",
+            "eai_again",
+            "fetch failed",
+            "network error",
+        ],
         ErrorKind::Network,
         "",
     ),

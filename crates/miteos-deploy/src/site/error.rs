@@ -7,7 +7,9 @@ pub(super) const MAX_SHOWN_NAMES: usize = 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
-    #[error("there is nothing to publish in {folder}; build the site first, or name the folder that has its files")]
+    #[error(
+        "there is nothing to publish in {folder}; build the site first, or name the folder that has its files"
+    )]
     Empty { folder: String },
     #[error("{folder} has no index.html at its top, so visitors would be shown nothing; {hint}")]
     NoIndex { folder: String, hint: String },

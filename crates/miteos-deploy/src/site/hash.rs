@@ -121,10 +121,7 @@ mod tests {
         assert_eq!(png.blake3_hex(), "2082190357cfd3617ccfe04f340c6247");
         assert_eq!(hash_bytes("x.txt", b"foobar").blake3_hex(), "1a98fb08af91aca4a7df1764a2c4ddb0");
         assert_eq!(png.sha1_hex(), "8843d7f92416211de9ebb963ff4ce28125932878");
-        assert_eq!(
-            png.sha256_hex(),
-            "c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2"
-        );
+        assert_eq!(png.sha256_hex(), "c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2");
     }
 
     #[test]

@@ -92,7 +92,9 @@ fn choose(workspace: &Workspace, folder: &Name, entries: Vec<Entry>) -> Result<C
     for entry in entries {
         let path = match folder.as_str() {
             "" => entry.name.clone(),
-            folder => entry.name.strip_prefix(folder).unwrap_or(&entry.name).trim_start_matches('/').to_owned(),
+            folder => {
+                entry.name.strip_prefix(folder).unwrap_or(&entry.name).trim_start_matches('/').to_owned()
+            }
         };
         let judged = suspicion(&path);
         if judged == Suspicion::Secret {
@@ -114,7 +116,9 @@ fn choose(workspace: &Workspace, folder: &Name, entries: Vec<Entry>) -> Result<C
             (FileKind::File, Suspicion::None | Suspicion::Secret) => None,
         };
         match left_out {
-            Some(why) if chosen.left_out.len() < MAX_LEFT_OUT => chosen.left_out.push(format!("{path}: {why}")),
+            Some(why) if chosen.left_out.len() < MAX_LEFT_OUT => {
+                chosen.left_out.push(format!("{path}: {why}"))
+            }
             Some(_) => {}
             None => {
                 if let Some(why) = bad_name(&path) {

@@ -77,7 +77,10 @@ async fn pages_goes_live_and_the_same_again_uploads_nothing() {
         let project = &cloudflare.projects["shop"];
         assert_eq!(project.live.as_deref(), Some(release.deployment_id.as_str()));
         assert_eq!(project.deployments[0].rules, ["_headers", "_redirects"]);
-        assert_eq!((project.deployments[0].branch.as_str(), project.deployments[0].manifest.len()), ("main", 6));
+        assert_eq!(
+            (project.deployments[0].branch.as_str(), project.deployments[0].manifest.len()),
+            ("main", 6)
+        );
     });
     assert_eq!(standin.count("POST", "/pages/assets/upload"), 1);
     standin.forget_recorded();
@@ -111,7 +114,10 @@ async fn credentials_are_checked_with_a_clear_answer() {
     assert_eq!(of(TOKEN, pages.clone()).verify(&cancel).await.unwrap().project.as_deref(), Some("shop"));
     let wrong = of("cf_wrong_0123456789", pages).verify(&cancel).await.unwrap_err();
     assert_eq!(wrong.kind, ErrorKind::Forbidden);
-    assert!(wrong.message.contains("(status 403, 10000)") && wrong.message.contains("Workers Scripts"), "{wrong}");
+    assert!(
+        wrong.message.contains("(status 403, 10000)") && wrong.message.contains("Workers Scripts"),
+        "{wrong}"
+    );
     let gone = json!({ "account_id": ACCOUNT, "product": "pages", "project": "gone" });
     let error = of(TOKEN, gone).verify(&cancel).await.unwrap_err();
     assert!(error.kind == ErrorKind::NotFound && error.message.contains("8000007"), "{error}");
@@ -119,13 +125,16 @@ async fn credentials_are_checked_with_a_clear_answer() {
     let none = of(TOKEN, json!({ "account_id": ACCOUNT })).verify(&cancel).await.unwrap_err();
     assert!(none.kind == ErrorKind::Config && none.message.contains("workers.dev"), "{none}");
     let folder = Folder::site();
-    let release = run_with(&standin, &folder, json!({ "register_subdomain": "mine" }), "dep-1").drive().await.unwrap();
+    let release =
+        run_with(&standin, &folder, json!({ "register_subdomain": "mine" }), "dep-1").drive().await.unwrap();
     assert_eq!(release.url, "https://ws-01abc.mine.workers.dev");
 }
 
 #[tokio::test]
 async fn each_fault_ends_as_it_should() {
-    let envelope = |code: u32| format!(r#"{{"success":false,"errors":[{{"code":{code},"message":"said"}}],"result":null}}"#);
+    let envelope = |code: u32| {
+        format!(r#"{{"success":false,"errors":[{{"code":{code},"message":"said"}}],"result":null}}"#)
+    };
     for (is_pages, method, path, what, kind) in [
         (false, "GET", "/subdomain", What::status(403, &envelope(10000)), ErrorKind::Forbidden),
         (false, "POST", "/assets-upload-session", What::status(401, "{}"), ErrorKind::BadCredentials),
@@ -139,15 +148,23 @@ async fn each_fault_ends_as_it_should() {
         (true, "POST", "/check-missing", What::status(500, "{}"), ErrorKind::Unavailable),
         (true, "POST", "/assets/upload", What::status(401, &envelope(8_000_013)), ErrorKind::BadCredentials),
         (true, "POST", "/deployments", What::status(200, &envelope(8_000_000)), ErrorKind::Unavailable),
-        (true, "POST", "/deployments", What::status(429, &envelope(10429)), ErrorKind::RateLimited { until_ms: 0 }),
+        (
+            true,
+            "POST",
+            "/deployments",
+            What::status(429, &envelope(10429)),
+            ErrorKind::RateLimited { until_ms: 0 },
+        ),
         (true, "GET", "/deployments/", What::status(403, "{}"), ErrorKind::Forbidden),
     ] {
         let (standin, folder) = (standin().await, Folder::site());
         standin.fault(Fault { when: When::to(method, path), what: what.clone() });
-        let mut run = if is_pages { pages(&standin, &folder, "dep-1") } else { worker(&standin, &folder, "dep-1") };
+        let mut run =
+            if is_pages { pages(&standin, &folder, "dep-1") } else { worker(&standin, &folder, "dep-1") };
         run.tools.pace.max_inline_ms = 0;
         let log = |_| {};
-        let job = miteos_deploy::Job { order: &run.order, artifact: &run.artifact, cancel: &run.cancel, log: &log };
+        let job =
+            miteos_deploy::Job { order: &run.order, artifact: &run.artifact, cancel: &run.cancel, log: &log };
         let mut state = run.journal.last(KIND);
         let error = loop {
             match run.target.next(&state, &job).await {
@@ -165,13 +182,16 @@ async fn what_passes_is_waited_for() {
     for is_pages in [false, true] {
         let (standin, folder) = (standin().await, Folder::site());
         standin.look(|cloudflare| cloudflare.expire = 2);
-        let once = |method: &str, path: &str, what: What| standin.fault(Fault { when: When::to(method, path).once(), what });
+        let once = |method: &str, path: &str, what: What| {
+            standin.fault(Fault { when: When::to(method, path).once(), what })
+        };
         once("POST", "/assets/upload", What::CutUpload);
         once("POST", "/assets/upload", What::status(502, "<html>"));
         once("GET", "/subdomain", What::limited("retry-after", "0"));
         once("PUT", "/scripts/", What::CutAnswer);
         once("POST", "/deployments", What::CutAnswer);
-        let run = if is_pages { pages(&standin, &folder, "dep-1") } else { worker(&standin, &folder, "dep-1") };
+        let run =
+            if is_pages { pages(&standin, &folder, "dep-1") } else { worker(&standin, &folder, "dep-1") };
         let release = run.drive().await.unwrap();
         standin.look(|cloudflare| {
             assert!(!release.deployment_id.is_empty());
@@ -200,8 +220,7 @@ async fn a_deployment_that_is_not_live_is_removed_when_it_is_cancelled() {
     let (standin, folder) = (standin().await, Folder::site());
     standin.look(|cloudflare| cloudflare.stages = vec![("deploy", "active")]);
     let begun = pages(&standin, &folder, "dep-1");
-    let ended = tokio::time::timeout(std::time::Duration::from_millis(500), begun.drive()).await;
-    assert!(ended.is_err());
+    begun.until(|| standin.count("GET", "/deployments/") > 3).await;
     begun.cancel().await.unwrap();
     begun.cancel().await.unwrap();
     standin.look(|cloudflare| assert!(cloudflare.projects["shop"].deployments.is_empty()));

@@ -88,7 +88,9 @@ impl Eas {
             }
             "build:list" => {
                 let builds = world.builds.iter().rev();
-                builds.map(|(id, message, _)| json!({ "id": id, "message": message, "status": "NEW" })).collect()
+                builds
+                    .map(|(id, message, _)| json!({ "id": id, "message": message, "status": "NEW" }))
+                    .collect()
             }
             "build" => {
                 let id = format!("build-{}", world.builds.len() + 1);
@@ -169,7 +171,10 @@ async fn a_native_build_is_waited_for_and_can_be_cancelled() {
     assert_eq!((release.url.as_str(), release.project_id.as_str()), ("https://expo.dev/a.ipa", "p"));
     run.cancel().await.unwrap();
     let world = eas.world.lock().unwrap();
-    assert_eq!((world.builds[0].1.as_str(), world.cancelled.as_slice()), ("miteos:dep-1", &["build-1".to_owned()][..]));
+    assert_eq!(
+        (world.builds[0].1.as_str(), world.cancelled.as_slice()),
+        ("miteos:dep-1", &["build-1".to_owned()][..])
+    );
 }
 
 #[tokio::test]
@@ -272,7 +277,11 @@ impl Scenario for Native {
 
     fn check(&self, release: &Release, when: &str) {
         let world = self.0.world.lock().unwrap();
-        assert_eq!((world.builds.len(), world.builds[0].0.as_str()), (1, release.deployment_id.as_str()), "{when}");
+        assert_eq!(
+            (world.builds.len(), world.builds[0].0.as_str()),
+            (1, release.deployment_id.as_str()),
+            "{when}"
+        );
     }
 }
 

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use miteos_deploy::expo::NoRunner;
 use miteos_deploy::site::{Index, scan};
 use miteos_deploy::{
-    Artifact, Bases, Clock, Config, DeployError, Job, Keeper, Line, Order, Pace, Release, Site, SiteError, State,
-    Target, TargetKind, Tools, drive, open,
+    Artifact, Bases, Clock, Config, DeployError, Job, Keeper, Line, Order, Pace, Release, Site, SiteError,
+    State, Target, TargetKind, Tools, drive, open,
 };
 use miteos_tools::http::{EgressPolicy, Guarded};
 use miteos_tools::workspace::{Name, Workspace};
@@ -44,9 +45,15 @@ pub fn quick() -> Pace {
     Pace { attempts: 3, base_ms: 1, cap_ms: 2, max_inline_ms: 50, max_poll_ms: 1, parallel: 4 }
 }
 
+thread_local! {
+    /// One client for a test, whose runtime its connections belong to: making one reads the machine's certificates,
+    /// which takes longer than a whole deployment here.
+    static CLIENT: Guarded = Guarded::new(EgressPolicy::parse("127.0.0.0/8").unwrap());
+}
+
 pub fn tools(kind: TargetKind, url: &str) -> Tools {
     Tools {
-        http: Guarded::new(EgressPolicy::parse("127.0.0.0/8").unwrap()),
+        http: CLIENT.with(Clone::clone),
         bases: Bases::default().with(kind, url).unwrap(),
         clock: clock(),
         pace: quick(),
@@ -165,6 +172,19 @@ impl Run {
         let job = Job { order: &self.order, artifact: &self.artifact, cancel: &self.cancel, log: &log };
         let state = self.journal.last(self.target.kind());
         drive(&*self.target, state, &job, &self.journal, &*self.tools.clock, &self.tools.pace).await
+    }
+
+    /// Drives until the condition holds; the deployment must not end before.
+    pub async fn until(&self, met: impl Fn() -> bool) {
+        let waiting = async {
+            while !met() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            ended = self.drive() => panic!("it ended: {ended:?}"),
+            met = tokio::time::timeout(Duration::from_secs(60), waiting) => met.expect("the condition is met"),
+        }
     }
 
     /// Ends what was begun at the last state that was kept.

@@ -32,7 +32,10 @@ fn a_site_is_listed_hashed_and_named_the_same_everywhere() {
     );
     assert_eq!(site.left_out.len(), 2);
     assert_eq!(site.total_bytes(), 300_042);
-    assert_eq!(site.get("assets/empty.js").unwrap().digests.sha1_hex(), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+    assert_eq!(
+        site.get("assets/empty.js").unwrap().digests.sha1_hex(),
+        "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+    );
     let again = Folder::site();
     again.write(".well-known/assetlinks.json", b"[]");
     assert_eq!(again.scan(TargetKind::Netlify).unwrap().digest(), site.digest());
@@ -56,7 +59,9 @@ fn a_folder_below_is_a_site_of_its_own() {
 fn links_do_not_lead_out() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("secret.txt"), "secret").unwrap();
-    for target in [outside.path().join("secret.txt"), outside.path().to_owned(), "/etc/passwd".into(), "gone".into()] {
+    for target in
+        [outside.path().join("secret.txt"), outside.path().to_owned(), "/etc/passwd".into(), "gone".into()]
+    {
         let folder = Folder::site();
         std::os::unix::fs::symlink(&target, folder.path().join("link")).unwrap();
         assert!(matches!(refused(&folder), SiteError::LinkLeaves { path } if path == "link"), "{target:?}");
@@ -82,7 +87,10 @@ fn secrets_are_refused_by_name_and_by_content() {
         folder.write(path, bytes.as_bytes());
         let error = refused(&folder);
         let first = path.split('/').next().unwrap();
-        assert!(matches!(&error, SiteError::Secrets { names } if names[0].starts_with(first)), "{path}: {error}");
+        assert!(
+            matches!(&error, SiteError::Secrets { names } if names[0].starts_with(first)),
+            "{path}: {error}"
+        );
     }
     let folder = Folder::site();
     folder.write("app.js", b"const token = 'nfp_0123456789abcdef';");

@@ -50,7 +50,11 @@ impl Cloudflare {
             return result(all.collect::<Vec<_>>().into());
         };
         if !self.projects.contains_key(*name) {
-            return refused(404, 8_000_007, "Project not found. The specified project name does not match any.");
+            return refused(
+                404,
+                8_000_007,
+                "Project not found. The specified project name does not match any.",
+            );
         }
         match (method, rest) {
             ("GET", []) => result(project_json(name, &self.projects[*name])),
@@ -89,7 +93,9 @@ impl Cloudflare {
 
     fn pages_deployment(&mut self, asked: &Asked, name: &str, id: &str, rest: &[&str]) -> Reply {
         let stages = self.stages.clone();
-        let Some(project) = self.projects.get_mut(name) else { return refused(404, 8_000_007, "Project not found") };
+        let Some(project) = self.projects.get_mut(name) else {
+            return refused(404, 8_000_007, "Project not found");
+        };
         let Some(at) = project.deployments.iter().position(|one| one.id == id) else {
             return refused(404, 8_000_009, "Deployment not found");
         };
@@ -103,9 +109,9 @@ impl Cloudflare {
                 }
                 result(self.pages_json(name, &self.projects[name].deployments[at]))
             }
-            ("GET", ["history", "logs"]) => {
-                result(json!({ "total": 2, "data": [{ "line": "Uploading..." }, { "line": "Failed: no space" }] }))
-            }
+            ("GET", ["history", "logs"]) => result(
+                json!({ "total": 2, "data": [{ "line": "Uploading..." }, { "line": "Failed: no space" }] }),
+            ),
             ("POST", ["rollback"]) => {
                 project.live = Some(id.to_owned());
                 result(self.pages_json(name, &self.projects[name].deployments[at]))
@@ -132,7 +138,8 @@ impl Cloudflare {
         let hashes = body.get("hashes").and_then(Value::as_array);
         match (what, hashes) {
             ("check-missing", Some(hashes)) => {
-                let known = |hash: &&Value| hash.as_str().is_some_and(|hash| self.contents.contains_key(hash));
+                let known =
+                    |hash: &&Value| hash.as_str().is_some_and(|hash| self.contents.contains_key(hash));
                 result(hashes.iter().filter(|hash| !known(hash)).cloned().collect::<Vec<_>>().into())
             }
             ("upsert-hashes", Some(_)) => result(Value::Null),
@@ -166,9 +173,11 @@ impl Cloudflare {
             let found = fields.iter().find(|field| field.name == wanted);
             found.map(|field| String::from_utf8_lossy(&field.body).into_owned())
         };
-        let manifest = field("manifest").and_then(|text| serde_json::from_str::<BTreeMap<String, String>>(&text).ok());
+        let manifest =
+            field("manifest").and_then(|text| serde_json::from_str::<BTreeMap<String, String>>(&text).ok());
         let Some(manifest) = manifest else { return refused(400, 8_000_001, "the manifest is missing") };
-        let unknown = manifest.iter().any(|(path, hash)| !path.starts_with('/') || !self.contents.contains_key(hash));
+        let unknown =
+            manifest.iter().any(|(path, hash)| !path.starts_with('/') || !self.contents.contains_key(hash));
         let message = field("commit_message").unwrap_or_default();
         if unknown || message.len() > MAX_MESSAGE_BYTES {
             return refused(400, 8_000_001, "the manifest names files that were not uploaded");
@@ -184,7 +193,9 @@ impl Cloudflare {
             rules,
             polls: 0,
         };
-        let Some(project) = self.projects.get_mut(name) else { return refused(404, 8_000_007, "Project not found") };
+        let Some(project) = self.projects.get_mut(name) else {
+            return refused(404, 8_000_007, "Project not found");
+        };
         project.deployments.push(deployment);
         let at = self.projects[name].deployments.len() - 1;
         result(self.pages_json(name, &self.projects[name].deployments[at]))

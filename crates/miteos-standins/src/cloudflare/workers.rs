@@ -72,11 +72,14 @@ impl Cloudflare {
             }
             ("GET", ["deployments"]) => {
                 let versions = json!([{ "version_id": worker.live, "percentage": 100 }]);
-                result(json!({ "deployments": [{ "id": "d", "strategy": "percentage", "versions": versions }] }))
+                result(
+                    json!({ "deployments": [{ "id": "d", "strategy": "percentage", "versions": versions }] }),
+                )
             }
             ("POST", ["deployments"]) => {
                 let body = asked.json().unwrap_or(Value::Null);
-                let wanted = body.pointer("/versions/0/version_id").and_then(Value::as_str).unwrap_or_default();
+                let wanted =
+                    body.pointer("/versions/0/version_id").and_then(Value::as_str).unwrap_or_default();
                 let known = worker.versions.iter().any(|version| version.id == wanted);
                 if !known || body.pointer("/versions/0/percentage") != Some(&json!(100)) {
                     return refused(400, 10021, "invalid versions");
@@ -170,7 +173,9 @@ impl Cloudflare {
 
     fn put(&mut self, asked: &Asked, name: &str) -> Reply {
         let fields = form::read(asked.header("content-type"), &asked.body).unwrap_or_default();
-        let [metadata] = fields.as_slice() else { return refused(400, 10001, "one part metadata is expected") };
+        let [metadata] = fields.as_slice() else {
+            return refused(400, 10001, "one part metadata is expected");
+        };
         if metadata.name != "metadata" || asked.query("excludeScript") != Some("true") {
             return refused(400, 10001, "one part metadata is expected");
         }
@@ -179,7 +184,9 @@ impl Cloudflare {
         };
         let jwt = value.pointer("/assets/jwt").and_then(Value::as_str).unwrap_or_default();
         let session = self.sessions.get(jwt).filter(|one| jwt.starts_with("complete-") && one.worker == name);
-        let Some(session) = session else { return refused(400, 10001, "the token of the assets is not complete") };
+        let Some(session) = session else {
+            return refused(400, 10001, "the token of the assets is not complete");
+        };
         let assets = session.manifest.iter().map(|(path, (hash, _))| (path.clone(), hash.clone())).collect();
         let date = value.get("compatibility_date").and_then(Value::as_str).unwrap_or_default();
         if date.len() != 10 {
