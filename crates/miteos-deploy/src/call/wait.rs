@@ -1,0 +1,115 @@
+//! How long a provider asks to wait, in every form that providers write it. Pure.
+//!
+//! Seen: `Retry-After` in whole or broken seconds, as an HTTP date, and as `2022-01-27 22:20:17 UTC`;
+//! `X-RateLimit-Reset` as seconds from now, as a Unix time in seconds or milliseconds, whole or broken, and as either
+//! kind of date.
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use miteos_tools::http::header::HeaderMap;
+
+/// The longest wait that is believed; a longer one is cut to it (milliseconds).
+const MAX_WAIT_MS: u64 = 24 * 60 * 60 * 1000;
+/// A number below this is seconds from now, one above it a time (2001 in seconds).
+const FIRST_UNIX_SECOND: f64 = 1e9;
+/// A number above this is a Unix time in milliseconds.
+const FIRST_UNIX_MILLI: f64 = 1e12;
+/// Looked at in this order: the standard's header is meant for exactly this.
+const HEADERS: [&str; 3] = ["retry-after", "x-ratelimit-reset", "ratelimit-reset"];
+
+/// The wait in milliseconds; `None` when nothing readable was asked for.
+pub(crate) fn asked_wait_ms(headers: &HeaderMap, now_ms: u64) -> Option<u64> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    // A date counts from the answer's own date, so that a wrong clock here does no harm.
+    let now_ms = text("date").and_then(date_ms).unwrap_or(now_ms);
+    HEADERS.iter().filter_map(|name| text(name)).find_map(|value| wait_ms(value, now_ms))
+}
+
+fn wait_ms(value: &str, now_ms: u64) -> Option<u64> {
+    let until = |ms: u64| ms.saturating_sub(now_ms).min(MAX_WAIT_MS);
+    if let Ok(number) = value.parse::<f64>() {
+        if !number.is_finite() || number < 0.0 {
+            return None;
+        }
+        // The range is checked, so nothing is lost but fractions of a millisecond.
+        return Some(if number >= FIRST_UNIX_MILLI {
+            until(number as u64)
+        } else if number >= FIRST_UNIX_SECOND {
+            until((number * 1000.0) as u64)
+        } else {
+            ((number * 1000.0) as u64).min(MAX_WAIT_MS)
+        });
+    }
+    date_ms(value).map(until)
+}
+
+fn date_ms(value: &str) -> Option<u64> {
+    if let Ok(at) = httpdate::parse_http_date(value) {
+        let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+        return u64::try_from(since.as_millis()).ok();
+    }
+    let plain = value.strip_suffix(" UTC").unwrap_or(value).trim_end_matches('Z');
+    let at = DateTime::strptime("%Y-%m-%d %H:%M:%S", plain)
+        .or_else(|_| plain.parse::<DateTime>())
+        .ok()?
+        .to_zoned(TimeZone::UTC)
+        .ok()?;
+    u64::try_from(at.timestamp().as_millisecond()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use miteos_tools::http::header::{HeaderName, HeaderValue};
+
+    /// 2022-01-27 22:20:17 UTC.
+    const THEN_MS: u64 = 1_643_322_017_000;
+
+    fn asked(pairs: &[(&'static str, &str)], now_ms: u64) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        asked_wait_ms(&headers, now_ms)
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        let now = THEN_MS - 30_000;
+        for (name, value, wait) in [
+            ("retry-after", "7", 7_000),
+            ("retry-after", "0", 0),
+            ("retry-after", "2.5", 2_500),
+            ("retry-after", "Thu, 27 Jan 2022 22:20:17 GMT", 30_000),
+            ("retry-after", "2022-01-27 22:20:17 UTC", 30_000),
+            ("retry-after", "2022-01-27T22:20:17Z", 30_000),
+            ("x-ratelimit-reset", "1643322017", 30_000),
+            ("x-ratelimit-reset", "1643322017.5", 30_500),
+            ("x-ratelimit-reset", "1643322017000", 30_000),
+            ("x-ratelimit-reset", "Thu, 27 Jan 2022 22:20:17 GMT", 30_000),
+            ("x-ratelimit-reset", "2022-01-27 22:20:17 UTC", 30_000),
+            ("x-ratelimit-reset", "45", 45_000),
+            ("ratelimit-reset", "9", 9_000),
+            ("x-ratelimit-reset", "1643321000", 0),
+            ("retry-after", "99999999", MAX_WAIT_MS),
+        ] {
+            assert_eq!(asked(&[(name, value)], now), Some(wait), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_asks_for_nothing() {
+        for value in ["soon", "-1", "", "NaN", "inf", "2022-13-45 99:00:00 UTC"] {
+            assert_eq!(asked(&[("retry-after", value)], THEN_MS), None, "{value}");
+        }
+        assert_eq!(asked(&[], THEN_MS), None);
+    }
+
+    #[test]
+    fn the_standards_header_and_the_answers_own_date_count() {
+        assert_eq!(asked(&[("retry-after", "3"), ("x-ratelimit-reset", "1643322017")], 0), Some(3_000));
+        assert_eq!(asked(&[("retry-after", "soon"), ("ratelimit-reset", "4")], 0), Some(4_000));
+        let pairs = [("retry-after", "2022-01-27 22:20:17 UTC"), ("date", "Thu, 27 Jan 2022 22:20:07 GMT")];
+        assert_eq!(asked(&pairs, 0), Some(10_000));
+    }
+}

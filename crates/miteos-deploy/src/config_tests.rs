@@ -1,0 +1,63 @@
+//! Configurations as clients send them.
+
+use serde_json::json;
+
+use super::*;
+
+fn parse(target: TargetKind, credentials: Value, settings: Value) -> Result<Config, ConfigError> {
+    Config::parse(target, &credentials, &settings)
+}
+
+#[test]
+fn the_least_that_each_target_needs() {
+    for (target, settings) in [
+        (TargetKind::Netlify, Value::Null),
+        (TargetKind::Vercel, json!({})),
+        (TargetKind::Cloudflare, json!({ "account_id": "0123456789abcdef0123456789abcdef" })),
+        (TargetKind::Expo, json!({})),
+    ] {
+        let config = parse(target, json!({ "token": " tok-0123456789 \n" }), settings).unwrap();
+        assert_eq!((config.kind(), config.secrets()), (target, vec!["tok-0123456789"]));
+        assert!(!format!("{config:?}").contains("tok-0123456789"));
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_and_no_value_of_a_credential_is_told() {
+    let token = || json!({ "token": "tok-0123456789" });
+    for (target, credentials, settings, part) in [
+        (TargetKind::Netlify, json!({}), Value::Null, "token"),
+        (TargetKind::Netlify, json!({ "token": "" }), Value::Null, "token"),
+        (TargetKind::Netlify, json!({ "token": "a\nb" }), Value::Null, "token"),
+        (TargetKind::Netlify, json!({ "token": "tok-0123456789", "more": "hidden" }), Value::Null, "more"),
+        (TargetKind::Netlify, json!("tok-0123456789"), Value::Null, "credentials"),
+        (TargetKind::Netlify, token(), json!({ "sites": "x" }), "sites"),
+        (TargetKind::Netlify, token(), json!({ "site": "../x" }), "site"),
+        (TargetKind::Netlify, token(), json!({ "environment": "staging" }), "environment"),
+        (TargetKind::Vercel, token(), json!({ "team_id": "a/b" }), "team_id"),
+        (TargetKind::Vercel, token(), json!({ "upload": "zip" }), "upload"),
+        (TargetKind::Cloudflare, token(), json!({}), "account_id"),
+        (TargetKind::Cloudflare, token(), json!({ "account_id": "../../user" }), "account_id"),
+        (TargetKind::Cloudflare, token(), json!({ "account_id": "abc", "product": "pages" }), "project"),
+        (
+            TargetKind::Cloudflare,
+            token(),
+            json!({ "account_id": "abc", "environment": "preview" }),
+            "environment",
+        ),
+        (TargetKind::Expo, token(), json!({ "action": "build" }), "platform"),
+        (TargetKind::Expo, token(), json!({ "export_dir": "../x" }), "export_dir"),
+        (TargetKind::Expo, token(), json!({ "profile": "--help" }), "profile"),
+        (
+            TargetKind::Appstore,
+            json!({ "issuer_id": "i", "key_id": "k", "private_key": "hidden-key" }),
+            json!({ "app_id": "1" }),
+            "private_key",
+        ),
+    ] {
+        let error = parse(target, credentials.clone(), settings.clone()).unwrap_err().to_string();
+        let shown = if part == "environment" || part == "upload" { "settings" } else { part };
+        assert!(error.contains(shown), "{target:?} {credentials} {settings}: {error}");
+        assert!(!error.contains("tok-0123") && !error.contains("hidden"), "{error}");
+    }
+}

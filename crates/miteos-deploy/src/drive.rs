@@ -1,0 +1,71 @@
+//! A whole deployment, from a state to the end: the loop that a caller with a journal of its own writes itself, and the
+//! example for it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::call::{Clock, Pace};
+use crate::error::{DeployError, ErrorKind, Retry};
+use crate::state::{Release, State};
+use crate::target::{Job, Next, Target};
+
+/// Failures of one step in a row after which it is given up.
+const MAX_FAILURES: u32 = 8;
+/// A provider that asks for a longer pause is not waited for (milliseconds).
+const MAX_WAIT_MS: u64 = 15 * 60 * 1000;
+
+/// Where states are kept.
+#[async_trait]
+pub trait Keeper: Send + Sync {
+    /// Returns when the state would survive a crash.
+    async fn keep(&self, state: &State) -> Result<(), DeployError>;
+}
+
+/// Takes steps until the deployment is live or cannot become so. Each new state is kept before the next step.
+pub async fn drive(
+    target: &dyn Target,
+    mut state: State,
+    job: &Job<'_>,
+    keeper: &dyn Keeper,
+    clock: &dyn Clock,
+    pace: &Pace,
+) -> Result<Release, DeployError> {
+    let mut failed = 0;
+    loop {
+        let wait = match target.next(&state, job).await {
+            Ok(advance) => {
+                failed = 0;
+                if advance.state != state {
+                    keeper.keep(&advance.state).await?;
+                    state = advance.state;
+                }
+                match advance.next {
+                    Next::Done(release) => return Ok(release),
+                    Next::Go => 0,
+                    Next::WaitMs(ms) => ms,
+                }
+            }
+            Err(error) => {
+                failed += 1;
+                let wait = match error.kind.retry() {
+                    Retry::Never => return Err(error),
+                    Retry::Soon => pace.pause_ms(failed, None),
+                    Retry::At { ms } => ms.saturating_sub(clock.now_ms()),
+                };
+                if failed >= MAX_FAILURES || wait > MAX_WAIT_MS {
+                    return Err(error);
+                }
+                job.say(format!("{error}; the step is taken again"));
+                wait
+            }
+        };
+        tokio::select! {
+            biased;
+            () = job.cancel.cancelled() => {
+                return Err(DeployError::new(ErrorKind::Cancelled, "the deployment was cancelled"));
+            }
+            () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Walks a folder of a workspace and makes a [`Site`] of it. Blocks: it belongs on a blocking thread.
+
+use std::io::Read as _;
+
+use memchr::memmem::Finder;
+use miteos_tools::WorkspaceError;
+use miteos_tools::workspace::{Entry, FileKind, Name, WalkLimits, Workspace};
+
+use super::error::SiteError;
+use super::hash::Hasher;
+use super::names::{Suspicion, bad_name, suspicion};
+use super::{INDEX, Index, Site, SiteFile, SiteLimits, Source};
+
+/// Read at once (bytes).
+const PIECE: usize = 64 * 1024;
+/// Names that are looked at for each that may be published: folders count too.
+const LOOKED_AT_PER_FILE: usize = 4;
+/// Names of left-out files that are kept for the log.
+const MAX_LEFT_OUT: usize = 100;
+/// Shorter words of a credential are not searched for: they would be found by chance (bytes).
+const MIN_NEEDLE: usize = 16;
+/// How a private key begins, in every form that OpenSSL and OpenSSH write.
+const PRIVATE_KEYS: [&str; 5] = [
+    concat!("-----BEGIN PRIVATE", " KEY-----"),
+    concat!("-----BEGIN RSA PRIVATE", " KEY-----"),
+    concat!("-----BEGIN EC PRIVATE", " KEY-----"),
+    concat!("-----BEGIN ENCRYPTED PRIVATE", " KEY-----"),
+    concat!("-----BEGIN OPENSSH PRIVATE", " KEY-----"),
+];
+
+/// Reads the folder. `forbidden` are texts that no file may hold, such as the very credentials of this deployment.
+pub fn scan(
+    workspace: &Workspace,
+    folder: &Name,
+    limits: SiteLimits,
+    index: Index,
+    forbidden: &[&str],
+) -> Result<Site, SiteError> {
+    let folder_shown =
+        if folder.as_str().is_empty() { "the workspace".to_owned() } else { folder.as_str().to_owned() };
+    let too_many = || SiteError::TooManyFiles { folder: folder_shown.clone(), limit: limits.max_files };
+    let walk = WalkLimits {
+        max_entries: limits.max_files.saturating_mul(LOOKED_AT_PER_FILE).saturating_add(1),
+        skip_heavy: false,
+    };
+    let listing = workspace.list(folder, walk).map_err(SiteError::Unreadable)?;
+    if listing.truncated {
+        return Err(too_many());
+    }
+    let chosen = choose(workspace, folder, listing.entries)?;
+    if chosen.files.len() > limits.max_files {
+        return Err(too_many());
+    }
+    check_sizes(&chosen, &folder_shown, limits)?;
+    if chosen.files.is_empty() {
+        return Err(SiteError::Empty { folder: folder_shown });
+    }
+    if index == Index::Required && !chosen.files.iter().any(|(path, _)| path == INDEX) {
+        let hint = hint(&chosen);
+        return Err(SiteError::NoIndex { folder: folder_shown, hint });
+    }
+    let needles = needles(forbidden);
+    let mut files = Vec::with_capacity(chosen.files.len());
+    let mut secrets = Vec::new();
+    for (path, entry) in chosen.files {
+        let (file, is_secret) = read(workspace, path, &entry, &needles, limits)?;
+        if is_secret {
+            secrets.push(file.path.clone());
+        }
+        files.push(file);
+    }
+    if !secrets.is_empty() {
+        return Err(SiteError::Secrets { names: secrets });
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let bytes = files.iter().map(|file| file.bytes).sum();
+    if bytes > limits.max_total_bytes {
+        return Err(SiteError::TooLarge { folder: folder_shown, bytes, limit: limits.max_total_bytes });
+    }
+    Ok(Site::new(workspace.clone(), files, chosen.left_out))
+}
+
+struct Chosen {
+    files: Vec<(String, Entry)>,
+    left_out: Vec<String>,
+}
+
+/// Which entries are published. Nothing is opened yet.
+fn choose(workspace: &Workspace, folder: &Name, entries: Vec<Entry>) -> Result<Chosen, SiteError> {
+    let mut chosen = Chosen { files: Vec::new(), left_out: Vec::new() };
+    let mut secrets = Vec::new();
+    for entry in entries {
+        let path = match folder.as_str() {
+            "" => entry.name.clone(),
+            folder => {
+                entry.name.strip_prefix(folder).unwrap_or(&entry.name).trim_start_matches('/').to_owned()
+            }
+        };
+        let judged = suspicion(&path);
+        if judged == Suspicion::Secret {
+            // A folder stands before what is in it, so one name says it.
+            let inside = secrets.last().is_some_and(|last: &String| path.starts_with(&format!("{last}/")));
+            if !inside {
+                secrets.push(path);
+            }
+            continue;
+        }
+        let left_out = match (entry.kind, judged) {
+            (FileKind::Folder, _) => continue,
+            (_, Suspicion::LeftOut(why)) => Some(why),
+            (FileKind::Link, _) => {
+                check_link(workspace, &entry, &path)?;
+                Some("it is a link; put the file itself there to publish it")
+            }
+            (FileKind::Special, _) => Some("it is no plain file"),
+            (FileKind::File, Suspicion::None | Suspicion::Secret) => None,
+        };
+        match left_out {
+            Some(why) if chosen.left_out.len() < MAX_LEFT_OUT => {
+                chosen.left_out.push(format!("{path}: {why}"))
+            }
+            Some(_) => {}
+            None => {
+                if let Some(why) = bad_name(&path) {
+                    return Err(SiteError::BadName { path, why });
+                }
+                chosen.files.push((path, entry));
+            }
+        }
+    }
+    if secrets.is_empty() { Ok(chosen) } else { Err(SiteError::Secrets { names: secrets }) }
+}
+
+/// A link inside the workspace is left out; one that leads out of it, or nowhere, is refused, since it was made to
+/// publish something that is not here.
+fn check_link(workspace: &Workspace, entry: &Entry, path: &str) -> Result<(), SiteError> {
+    let name = Name::parse(&entry.name).map_err(SiteError::Unreadable)?;
+    match workspace.stat(&name) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(SiteError::LinkLeaves { path: path.to_owned() }),
+    }
+}
+
+fn check_sizes(chosen: &Chosen, folder: &str, limits: SiteLimits) -> Result<(), SiteError> {
+    let mut total = 0_u64;
+    for (path, entry) in &chosen.files {
+        if entry.bytes > limits.max_file_bytes {
+            return Err(SiteError::FileTooLarge {
+                path: path.clone(),
+                bytes: entry.bytes,
+                limit: limits.max_file_bytes,
+            });
+        }
+        total = total.saturating_add(entry.bytes);
+    }
+    if total > limits.max_total_bytes {
+        return Err(SiteError::TooLarge {
+            folder: folder.to_owned(),
+            bytes: total,
+            limit: limits.max_total_bytes,
+        });
+    }
+    Ok(())
+}
+
+/// Where a page was found instead.
+fn hint(chosen: &Chosen) -> String {
+    let below = chosen.files.iter().find_map(|(path, _)| path.strip_suffix(&format!("/{INDEX}")));
+    match below {
+        Some(folder) => format!("there is one in {folder}/: publish that folder"),
+        None => "add one, or build the site first".to_owned(),
+    }
+}
+
+fn needles(forbidden: &[&str]) -> Vec<Finder<'static>> {
+    let own = forbidden.iter().filter(|text| text.len() >= MIN_NEEDLE).copied();
+    PRIVATE_KEYS.iter().copied().chain(own).map(|text| Finder::new(text).into_owned()).collect()
+}
+
+/// Hashes one file and looks for secrets in it.
+fn read(
+    workspace: &Workspace,
+    path: String,
+    entry: &Entry,
+    needles: &[Finder<'static>],
+    limits: SiteLimits,
+) -> Result<(SiteFile, bool), SiteError> {
+    let name = Name::parse(&entry.name).map_err(SiteError::Unreadable)?;
+    let (mut file, info) = workspace.open_file(&name).map_err(|error| match error {
+        WorkspaceError::Outside { .. } => SiteError::LinkLeaves { path: path.clone() },
+        _ => SiteError::Unreadable(error),
+    })?;
+    let overlap = needles.iter().map(|needle| needle.needle().len()).max().unwrap_or(1) - 1;
+    let mut hasher = Hasher::new();
+    // The end of the piece before stands in front of the next, so that nothing is missed between two.
+    let mut window = vec![0_u8; overlap + PIECE];
+    let (mut kept, mut bytes, mut secret) = (0, 0_u64, false);
+    loop {
+        let read = file
+            .read(&mut window[kept..kept + PIECE])
+            .map_err(|source| SiteError::Io { path: path.clone(), source })?;
+        if read == 0 {
+            break;
+        }
+        let end = kept + read;
+        hasher.update(&window[kept..end]);
+        bytes += read as u64;
+        if bytes > limits.max_file_bytes || bytes > info.bytes {
+            return Err(SiteError::Changed { path });
+        }
+        secret |= needles.iter().any(|needle| needle.find(&window[..end]).is_some());
+        let keep = overlap.min(end);
+        window.copy_within(end - keep..end, 0);
+        kept = keep;
+    }
+    if bytes != info.bytes {
+        return Err(SiteError::Changed { path });
+    }
+    let digests = hasher.finish(&path);
+    Ok((SiteFile { path, bytes, digests, source: Source::Disk(name) }, secret))
+}
