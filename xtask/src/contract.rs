@@ -45,7 +45,9 @@ impl Maker {
 
 /// All that a client of `old` could stumble over in `new`, each with its place.
 pub fn breaks(old: &Value, new: &Value) -> Vec<String> {
-    let mut found = Found { old, new, breaks: Vec::new() };
+    let schemas = |direction| Schemas::new(old, new, direction);
+    let (sent, received) = (schemas(Direction::Sent), schemas(Direction::Received));
+    let mut found = Found { old, new, sent, received, breaks: Vec::new() };
     for (group, maker) in GROUPS {
         for (path, methods) in entries(&old[group]) {
             for method in METHODS.into_iter().filter(|method| methods[*method].is_object()) {
@@ -64,6 +66,8 @@ pub fn breaks(old: &Value, new: &Value) -> Vec<String> {
 struct Found<'a> {
     old: &'a Value,
     new: &'a Value,
+    sent: Schemas<'a>,
+    received: Schemas<'a>,
     breaks: Vec<String>,
 }
 
@@ -168,7 +172,11 @@ impl<'a> Found<'a> {
     }
 
     fn schema(&mut self, place: &str, direction: Direction, old: &'a Value, new: &'a Value) {
-        for line in Schemas::new(self.old, self.new, direction).compare(place, old, new) {
+        let schemas = match direction {
+            Direction::Sent => &self.sent,
+            Direction::Received => &self.received,
+        };
+        for line in schemas.compare(place, old, new) {
             if !self.breaks.contains(&line) {
                 self.breaks.push(line);
             }

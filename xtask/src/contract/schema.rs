@@ -1,12 +1,13 @@
 //! Two versions of one schema: what could no longer be sent, or could now be received.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{entries, resolved};
 
-/// How deep schemas are followed: ours refer to themselves nowhere, so this ends only what is wrong.
+/// How deep schemas without a name are followed.
 const MAX_DEPTH: usize = 24;
 /// Limits from below and from above.
 const LEAST: [&str; 4] = ["minimum", "minLength", "minItems", "minProperties"];
@@ -21,16 +22,21 @@ pub enum Direction {
     Received,
 }
 
+/// Two schemas with names, one of each document.
+type Pair = (String, String);
+
 /// The two documents that schemas refer to.
 pub struct Schemas<'a> {
     old: &'a Value,
     new: &'a Value,
     direction: Direction,
+    /// What breaks between two named schemas, without its place: they are used in many.
+    known: RefCell<BTreeMap<Pair, Vec<String>>>,
 }
 
 impl<'a> Schemas<'a> {
     pub fn new(old: &'a Value, new: &'a Value, direction: Direction) -> Self {
-        Self { old, new, direction }
+        Self { old, new, direction, known: RefCell::default() }
     }
 
     /// What breaks, each with its place.
@@ -39,8 +45,24 @@ impl<'a> Schemas<'a> {
     }
 
     fn at(&self, place: &str, old: &'a Value, new: &'a Value, depth: usize) -> Vec<String> {
-        let (old, new) = (resolved(self.old, old), resolved(self.new, new));
-        if depth >= MAX_DEPTH || old == new && old["$ref"].is_null() && self.old == self.new {
+        let name = |schema: &Value| schema["$ref"].as_str().map(str::to_owned);
+        let (Some(was), Some(is)) = (name(old), name(new)) else {
+            return self.opened(place, resolved(self.old, old), resolved(self.new, new), depth);
+        };
+        let pair = (was, is);
+        let known = self.known.borrow().get(&pair).cloned();
+        let breaks = known.unwrap_or_else(|| {
+            // A schema that refers to itself ends here.
+            self.known.borrow_mut().insert(pair.clone(), Vec::new());
+            let breaks = self.opened("", resolved(self.old, old), resolved(self.new, new), 0);
+            self.known.borrow_mut().insert(pair, breaks.clone());
+            breaks
+        });
+        breaks.iter().map(|what| format!("{place}{what}")).collect()
+    }
+
+    fn opened(&self, place: &str, old: &'a Value, new: &'a Value, depth: usize) -> Vec<String> {
+        if depth >= MAX_DEPTH {
             return Vec::new();
         }
         let mut found = Vec::new();
