@@ -59,8 +59,14 @@ pub struct Replacement {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    Approve { replacement: Option<Replacement> },
-    Reject { reason: Option<String> },
+    /// The agent is told a reason that is given.
+    Approve {
+        replacement: Option<Replacement>,
+        reason: Option<String>,
+    },
+    Reject {
+        reason: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]

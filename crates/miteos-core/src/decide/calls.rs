@@ -218,21 +218,27 @@ impl Decision<'_> {
                 "approval {approval} cannot be decided: its agent is being stopped"
             )));
         }
+        let (Answer::Approve { reason, .. } | Answer::Reject { reason }) = &answer;
+        if reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON_BYTES) {
+            return Err(Rejected::WrongState(format!(
+                "reason has more than {MAX_REASON_BYTES} bytes; say it in fewer"
+            )));
+        }
         match answer {
-            Answer::Approve { replacement } => {
+            Answer::Approve { replacement, reason } => {
                 let (input, risk, replaced_by) = match replacement {
                     Some(Replacement { input, input_sha256, risk }) => (input, risk, Some(input_sha256)),
                     None => (open.input.clone(), open.risk, None),
                 };
-                self.resolve(&Approval { replaced_by, ..open.clone() }, ApprovalStatus::Approved, None);
+                let approved = Approval { replaced_by, ..open.clone() };
+                self.resolve(&approved, ApprovalStatus::Approved, reason.clone());
+                if let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) {
+                    let message = format!("A person approved your call of {} and said: {reason}", open.tool);
+                    self.emit(Event::AgentGuided { agent, message });
+                }
                 self.emit(Event::CallAuthorised { agent, call: open.call, tool: open.tool, input, risk });
             }
             Answer::Reject { reason } => {
-                if reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON_BYTES) {
-                    return Err(Rejected::WrongState(format!(
-                        "reason has more than {MAX_REASON_BYTES} bytes; say it in fewer"
-                    )));
-                }
                 self.turn_down(&open, ApprovalStatus::Rejected, reason);
             }
         }
@@ -245,9 +251,9 @@ impl Decision<'_> {
             return Err(Rejected::NotFound("approval"));
         };
         let same = match (answer, before.status) {
-            (Answer::Approve { replacement: None }, ApprovalStatus::Approved)
+            (Answer::Approve { replacement: None, .. }, ApprovalStatus::Approved)
             | (Answer::Reject { .. }, ApprovalStatus::Rejected) => true,
-            (Answer::Approve { replacement: Some(with) }, ApprovalStatus::Approved) => {
+            (Answer::Approve { replacement: Some(with), .. }, ApprovalStatus::Approved) => {
                 if with.input_sha256 == before.input_sha256 {
                     return Ok(());
                 }

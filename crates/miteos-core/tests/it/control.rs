@@ -183,9 +183,11 @@ fn every_call_in_every_state_of_an_agent() {
                 "resume" => Command::ResumeAgent { agent },
                 "cancel" => Command::CancelAgent { agent },
                 "guide" => Command::GuideAgent { agent, message: "left".into() },
-                "approve" => {
-                    Command::Decide { agent, approval, decision: Decision::Approve { replacement: None } }
-                }
+                "approve" => Command::Decide {
+                    agent,
+                    approval,
+                    decision: Decision::Approve { replacement: None, reason: None },
+                },
                 "reject" => Command::Decide { agent, approval, decision: Decision::Reject { reason: None } },
                 other => panic!("no such call: {other}"),
             };
@@ -303,6 +305,7 @@ fn with(to: &str) -> Decision {
     let input_sha256 = Sha256::of(text.as_bytes());
     Decision::Approve {
         replacement: Some(Replacement { input: text.into(), input_sha256, risk: Risk::High }),
+        reason: None,
     }
 }
 
@@ -315,7 +318,7 @@ fn an_approval_is_decided_once() {
             let open = world.task.approvals().next().unwrap().clone();
             let approval = open.id;
             let first = match state {
-                "approved" => Some(Decision::Approve { replacement: None }),
+                "approved" => Some(Decision::Approve { replacement: None, reason: None }),
                 "approved with a" => Some(with("a")),
                 "rejected" => Some(Decision::Reject { reason: Some("no".into()) }),
                 _ => None,
@@ -339,7 +342,7 @@ fn an_approval_is_decided_once() {
                 _ => {}
             }
             let decision = match name {
-                "approve" => Decision::Approve { replacement: None },
+                "approve" => Decision::Approve { replacement: None, reason: None },
                 "approve with a" => with("a"),
                 "approve with b" => with("b"),
                 "reject" => Decision::Reject { reason: None },

@@ -79,7 +79,7 @@ fn approve(n: usize) -> Decision {
         let text = json!({ "instead": n }).to_string();
         Replacement { input_sha256: Sha256::of(text.as_bytes()), input: text.into(), risk: Risk::Low }
     });
-    Decision::Approve { replacement }
+    Decision::Approve { replacement, reason: None }
 }
 
 /// What a command would lead to, without doing it.
@@ -97,7 +97,9 @@ fn a_way_on(task: &Task) {
     }
     let stopping = matches!(task.stage, Stage::Stopping { .. });
     for open in task.approvals().filter(|a| !stopping && !task.agent(a.agent).unwrap().stopping) {
-        for decision in [Decision::Approve { replacement: None }, Decision::Reject { reason: None }] {
+        for decision in
+            [Decision::Approve { replacement: None, reason: None }, Decision::Reject { reason: None }]
+        {
             let command = Command::Decide { agent: open.agent, approval: open.id, decision };
             let after = would(task, command).expect("an open approval can be decided");
             assert!(after.version > task.version && after.approval(open.id).is_none());
@@ -219,7 +221,7 @@ fn drive(world: &mut World, approve: bool) {
         a_way_on(&world.task);
         let open = world.task.approvals().next().map(|a| (a.agent, a.id)).filter(|_| approve);
         if let Some((agent, approval)) = open {
-            let decision = Decision::Approve { replacement: None };
+            let decision = Decision::Approve { replacement: None, reason: None };
             if world.say(Command::Decide { agent, approval, decision }).is_ok() {
                 continue;
             }

@@ -280,15 +280,24 @@ fn a_risky_call_waits_for_a_person() {
         input: input.clone(),
         risk: Risk::High,
     });
-    let events = world.must(Command::Decide { agent, approval, decision: Decision::Approve { replacement } });
-    assert_eq!(kinds(&events), ["approval.resolved", "agent.action"]);
-    let Event::CallAuthorised { input: runs_with, .. } = &events[1] else { panic!() };
+    let reason = Some("to b, not to a".to_owned());
+    let decision = Decision::Approve { replacement: replacement.clone(), reason: Some("x".repeat(100_000)) };
+    assert!(matches!(world.say(Command::Decide { agent, approval, decision }), Err(Rejected::WrongState(_))));
+    let events =
+        world.must(Command::Decide { agent, approval, decision: Decision::Approve { replacement, reason } });
+    assert_eq!(kinds(&events), ["approval.resolved", "agent.guided", "agent.action"]);
+    let Event::ApprovalResolved { approval: resolved } = &events[0] else { panic!() };
+    assert_eq!(resolved.reason.as_deref(), Some("to b, not to a"));
+    let Event::AgentGuided { message, .. } = &events[1] else { panic!() };
+    assert!(message.contains("send_email") && message.contains("to b, not to a"), "{message}");
+    let Event::CallAuthorised { input: runs_with, .. } = &events[2] else { panic!() };
     assert_eq!(runs_with, &input);
     assert!(
         matches!(world.task.pending()[0], Effect::StartCall { .. }),
         "a once call records its start first"
     );
-    let again = Command::Decide { agent, approval, decision: Decision::Approve { replacement: None } };
+    let again =
+        Command::Decide { agent, approval, decision: Decision::Approve { replacement: None, reason: None } };
     assert_eq!(world.must(again), vec![], "the same decision again is the same answer");
     let other = Command::Decide { agent, approval, decision: Decision::Reject { reason: None } };
     assert!(matches!(world.say(other), Err(Rejected::WrongState(_))));

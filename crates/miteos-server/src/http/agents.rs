@@ -114,11 +114,11 @@ pub async fn approve(
     let approval: ApprovalId = approval.parse().map_err(|_| ApiError::not_found("approval"))?;
     let decision = match (answer.approved, answer.input) {
         (false, _) => Decision::Reject { reason: answer.reason },
-        (true, None) => Decision::Approve { replacement: None },
+        (true, None) => Decision::Approve { replacement: None, reason: answer.reason },
         (true, Some(input)) => {
             let tool = live.task.approval(approval).map(|open| open.tool.clone());
             let replacement = replacement(&app, tool.as_deref(), Value::Object(input)).await?;
-            Decision::Approve { replacement: Some(replacement) }
+            Decision::Approve { replacement: Some(replacement), reason: answer.reason }
         }
     };
     steer(&app, &caller, &id, &repeat, |agent| Command::Decide { agent, approval, decision }).await
