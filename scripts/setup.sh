@@ -62,6 +62,7 @@ is_there() {
     bwrap) have bwrap ;;
     kill) [ -n "$(type -P kill)" ] ;;
     unshare) have unshare ;;
+    curl) have curl ;;
     pip) have_pip ;;
     venv) have_venv ;;
     node) have node && have npm ;;
@@ -74,6 +75,8 @@ wanted=()
 if [ "$purpose" = tests ]; then
   # What is sent to others is verified with their libraries for Python and JavaScript.
   needed+=(venv node)
+  # The examples of the documentation are commands for curl.
+  needed+=(curl)
   # The sandbox is tested with each of its ways, and the crash tests kill processes.
   [ "$os" != Linux ] || needed+=(bwrap kill unshare)
   # Streams are tested with the clients that people have: a browser, and a library of Python.

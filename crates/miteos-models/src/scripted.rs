@@ -50,6 +50,13 @@ pub fn model_for(prompt: &str) -> Result<ModelName, crate::name::InvalidModelNam
     ModelName::new(PROVIDER, model)
 }
 
+/// Whether a call stands for one that leaves the workspace: what `[test:approval]` asks for, done with the tool that is
+/// there. Then it counts as that risky, so that a person is asked at the usual dial.
+pub fn stands_for_outbound(model: &str, tool: &str) -> bool {
+    let is_ours = model.split_once('/').is_some_and(|(provider, _)| provider == PROVIDER);
+    is_ours && tool == work::STAND_IN
+}
+
 /// The provider of test mode.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scripted;

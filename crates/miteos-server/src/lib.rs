@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod config;
 pub mod server;
 
@@ -21,6 +22,7 @@ mod listener;
 mod metrics;
 mod project;
 mod prompts;
+mod restored;
 mod rows;
 mod runner;
 mod secrets;
@@ -47,4 +49,5 @@ pub use miteos_tools::{
     http::{EgressPolicy, Names, SystemNames},
     search::SearchConfig,
 };
+pub use restored::Unfinished;
 pub use server::{Followers, Server, StartError};

@@ -25,6 +25,7 @@ use crate::keys::{self, BootstrapError, BootstrapKeys, Keyring};
 use crate::limits::Limiter;
 use crate::listener::{Attentive, allow_many_files};
 use crate::metrics::Metrics;
+use crate::restored::{self, RestoredError};
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
@@ -60,6 +61,8 @@ pub enum StartError {
     Setting(String),
     #[error(transparent)]
     Keys(#[from] BootstrapError),
+    #[error(transparent)]
+    Restored(#[from] RestoredError),
     #[error("cannot listen on {address}; choose another one with --listen")]
     Listen { address: SocketAddr, source: io::Error },
     #[error("cannot listen on {address} for the figures; choose another one with --metrics-listen")]
@@ -126,6 +129,7 @@ impl Server {
         let registry =
             Registry::with(config.tools.clone()).map_err(|error| StartError::Setting(error.to_string()))?;
         let deps = deps(&config, &store, &sandbox, registry, metrics)?;
+        restored::settle(&folder, &deps.tasks).await?;
         let webhooks = Webhooks::start(webhooks::Parts {
             store: store.clone(),
             feed: Arc::clone(&deps.tasks.feed),

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod approvals;
+mod backup;
 mod blobs;
 mod columns;
 mod deliverables;
@@ -31,6 +32,7 @@ mod writer;
 
 pub use accounts::AccountRow;
 pub use approvals::ApprovalRow;
+pub use backup::{BlobFile, DatabaseCopy, blob_files, copy_database, is_in_use, look_through};
 pub use blobs::{BlobRef, BlobStream, Blobs, MAX_BLOB_BYTES, MAX_GET_BYTES};
 pub use deliverables::DeliverableRow;
 pub use deliveries::{

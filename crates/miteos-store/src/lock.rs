@@ -41,6 +41,12 @@ impl FolderLock {
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
         Ok(Self { _file: file })
     }
+
+    /// Whether somebody holds it. What cannot be asked is not held.
+    pub(crate) fn is_held(database: &Path) -> bool {
+        let file = OpenOptions::new().read(true).write(true).open(database.with_extension("lock"));
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
 }
 
 fn holder(file: &mut File) -> Option<u32> {

@@ -25,14 +25,23 @@ pub(crate) fn migrate(db: &Connection) -> Result<(), StoreError> {
     run(db, STEPS).map_err(|error| error.during("migrate its schema"))
 }
 
+/// The schema that a database has; refuses one that is newer than this program. 0: none yet.
+pub(crate) fn version(db: &Connection) -> Result<i64, StoreError> {
+    let found: i64 = db.query_row(GET_VERSION, [], |row| row.get(0)).optional()?.unwrap_or(0);
+    check(found, STEPS)?;
+    Ok(found)
+}
+
+fn check(found: i64, steps: &[&str]) -> Result<i64, StoreError> {
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    if found > known { Err(StoreError::NewerSchema { found, known }) } else { Ok(known) }
+}
+
 fn run(db: &Connection, steps: &[&str]) -> Result<(), StoreError> {
     let step = rusqlite::Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     db.execute_batch(MAKE_VERSION)?;
     let found: i64 = db.query_row(GET_VERSION, [], |row| row.get(0)).optional()?.unwrap_or(0);
-    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    if found > known {
-        return Err(StoreError::NewerSchema { found, known });
-    }
+    let known = check(found, steps)?;
     let done = usize::try_from(found).unwrap_or(0);
     for sql in &steps[done..] {
         db.execute_batch(sql)?;

@@ -64,6 +64,19 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
+/// A connection that copies a database which another process may be writing. The copy is made of what is committed when
+/// it begins.
+pub(crate) fn open_copied(path: &Path) -> Result<Connection, StoreError> {
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    Ok(db)
+}
+
+/// A connection to a file that nobody writes, and beside which nothing may be made.
+pub(crate) fn open_alone(path: &Path) -> Result<Connection, StoreError> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
 /// Moves the whole write-ahead log into the database and empties it. Best effort: what is in the log is
 /// durable already.
 pub(crate) fn checkpoint(db: &Connection) {

@@ -83,6 +83,16 @@ pub fn forget(calls_dir: &Path, workspace: &crate::Workspace, call: CallId) -> i
     Ok(())
 }
 
+/// Notes a start unless something is noted: for a call whose notes may have been lost, so that their absence proves
+/// nothing. Blocks.
+pub fn presume_started(calls_dir: &Path, call: CallId) -> io::Result<()> {
+    let notes = Notes { dir: calls_dir.to_owned(), call };
+    if notes.read()? == Noted::Nothing {
+        notes.start()?;
+    }
+    Ok(())
+}
+
 fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Ok(file) => file,

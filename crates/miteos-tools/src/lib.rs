@@ -17,7 +17,7 @@ mod testing;
 pub mod tool;
 pub mod workspace;
 
-pub use calls::forget;
+pub use calls::{forget, presume_started};
 pub use registry::Registry;
 pub use services::{Blobs, CodeRunner, Memory, Services};
 pub use tool::{

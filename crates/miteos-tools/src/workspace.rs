@@ -14,6 +14,7 @@ mod private;
 mod read;
 mod remove;
 mod sweep;
+mod tree;
 mod walk;
 mod write;
 
@@ -27,6 +28,7 @@ pub use count::Counted;
 pub use error::WorkspaceError;
 pub use name::{MAX_NAME_BYTES, Name};
 pub use read::{FileInfo, FileKind};
+pub use tree::{Found, Tree};
 pub(crate) use walk::Go;
 pub use walk::{Entry, Listing, WalkLimits};
 

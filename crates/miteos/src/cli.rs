@@ -24,8 +24,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 the task failed, 2 wrong usage o
 fn long_help() -> String {
     let widest = config::VARIABLES.iter().map(|variable| variable.name.len()).max().unwrap_or(0);
     let mut text = String::from("Environment (flags beat it, it beats miteos.toml):\n");
-    for variable in config::VARIABLES {
-        text.push_str(&format!("  {:widest$}  {}\n", variable.name, variable.meaning));
+    for variable in config::VARIABLES.iter().filter(|variable| variable.is_ours()) {
+        let (name, meaning, default) = (variable.name, variable.meaning, variable.default);
+        text.push_str(&format!("  {name:widest$}  {meaning} [default: {default}]\n"));
     }
     text.push_str(
         "  Model providers are read from their own variables: ANTHROPIC_API_KEY, OPENAI_API_KEY,\n",
@@ -99,6 +100,10 @@ pub enum Command {
     /// Language models: what is configured, does it answer, get a local one
     #[command(subcommand)]
     Model(Model),
+    /// Copy the data folder into one file, also while a server runs on it
+    Backup(Backup),
+    /// Make a data folder of a backup
+    Restore(Restore),
     /// Check this machine and say the mend for what fails
     Doctor(Doctor),
     /// Write a completion script
@@ -419,7 +424,28 @@ pub struct Pull {
 }
 
 #[derive(Debug, Args)]
+pub struct Backup {
+    /// The file to make, such as miteos.tar; it must not be there yet
+    #[arg(value_name = "FILE")]
+    pub to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup; --data-dir names the folder to make, which must be empty or not there
+    #[arg(value_name = "FILE")]
+    pub from: PathBuf,
+    /// Take the place of the server that it is of, which is gone: unfinished tasks and webhooks go on by themselves
+    /// [default: they wait until they are told to]
+    #[arg(long)]
+    pub go_on: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Doctor {
+    /// Only ask the server that runs whether it can take work: ends with 0, or with 3
+    #[arg(long)]
+    pub ready: bool,
     /// The address that serve would listen on
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,

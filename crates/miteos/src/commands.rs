@@ -2,6 +2,7 @@
 
 mod agent;
 mod approvals;
+mod backup;
 mod doctor;
 mod files;
 mod key;
@@ -32,6 +33,8 @@ pub async fn dispatch(context: &Context<'_>, command: Command) -> Result<Exit, F
         Command::Usage(asked) => key::usage(context, asked).await,
         Command::Webhook(webhook) => webhook::webhook(context, webhook).await,
         Command::Model(model) => model::model(context, model).await,
+        Command::Backup(asked) => backup::backup(context, asked).await,
+        Command::Restore(asked) => backup::restore(context, asked).await,
         Command::Doctor(doctor) => doctor::doctor(context, doctor).await,
         Command::Completions { shell } => Ok(completions(context, shell)),
     }

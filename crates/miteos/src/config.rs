@@ -1,53 +1,18 @@
 //! Where settings come from: flags, then environment, then `miteos.toml`, then defaults. The only module that
-//! reads the environment. Every variable stands here once, with its meaning.
+//! reads the environment. What there is to set stands in `config/table.rs`.
+
+mod look;
+#[cfg(test)]
+mod page;
+mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// A setting from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Variable {
-    pub name: &'static str,
-    pub meaning: &'static str,
-}
-
-macro_rules! variables {
-    ($($constant:ident = $name:literal: $meaning:literal;)+) => {
-        $(
-            #[doc = $meaning]
-            #[allow(dead_code, reason = "some are read by the crates they belong to, through `Settings::get`")]
-            pub const $constant: &str = $name;
-        )+
-        /// All of them, as the help shows them.
-        pub const VARIABLES: &[Variable] = &[$(Variable { name: $name, meaning: $meaning }),+];
-    };
-}
-
-variables! {
-    URL = "MITEOS_URL": "The server that the client commands talk to.";
-    API_KEY = "MITEOS_API_KEY": "The key they use; unset: keys.json in the data folder.";
-    CONFIG = "MITEOS_CONFIG": "The configuration file; unset: miteos.toml in the data folder, for serve also in the current folder.";
-    DATA_DIR = "MITEOS_DATA_DIR": "The data folder; unset: the platform's own place for data.";
-    LISTEN = "MITEOS_LISTEN": "Where the server listens. Default 127.0.0.1:7700.";
-    DATABASE_URL = "MITEOS_DATABASE_URL": "The database; unset: SQLite in the data folder.";
-    PUBLIC_URL = "MITEOS_PUBLIC_URL": "The address that the server puts into links.";
-    BOOTSTRAP_KEY = "MITEOS_BOOTSTRAP_KEY": "The live key of a new server; unset: one is made.";
-    SECRET_KEY = "MITEOS_SECRET_KEY": "Master key for secrets and signatures; unset: made and kept in the data folder.";
-    MODEL = "MITEOS_MODEL": "The default model, provider/model.";
-    PLANNER_MODEL = "MITEOS_PLANNER_MODEL": "The model that plans; unset: the default one.";
-    FALLBACK_MODELS = "MITEOS_FALLBACK_MODELS": "Models that are tried in order when one fails, with commas between them.";
-    PRICES = "MITEOS_PRICES": "Prices of models, provider/model=INPUT/OUTPUT in dollars per million tokens, with commas between them.";
-    WINDOWS = "MITEOS_WINDOWS": "Windows of models, provider/model=TOKENS, with commas between them.";
-    SANDBOX = "MITEOS_SANDBOX": "auto (default), namespaces, bwrap, or none: no isolation.";
-    SEARCH = "MITEOS_SEARCH": "brave, tavily, serper, searxng or duckduckgo; unset: the first with a key.";
-    EGRESS_ALLOW = "MITEOS_EGRESS_ALLOW": "CIDRs that the server may reach although they are private, with commas between them.";
-    METRICS_LISTEN = "MITEOS_METRICS_LISTEN": "An address for the server's own figures; unset: none of their own.";
-    METRICS_TOKEN = "MITEOS_METRICS_TOKEN": "The token that opens /v1/metrics; unset: it is not there.";
-    LOG_FORMAT = "MITEOS_LOG_FORMAT": "text or json; unset: text on a terminal, else a line of JSON for each event.";
-    LOG = "MITEOS_LOG": "What is logged: error, warn, info, debug or trace, also by module.";
-}
+pub use look::Effective;
+pub use table::*;
 
 /// The address that `serve` listens on by default, and that clients try.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7700";
@@ -88,11 +53,23 @@ pub enum Purpose {
     Client,
 }
 
+/// What set a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    Flag,
+    Environment,
+    File(PathBuf),
+}
+
 /// Environment and file in one; flags stand above and are the commands' own.
 pub struct Settings {
     env: Env,
-    file: BTreeMap<String, String>,
+    file: BTreeMap<&'static str, (String, PathBuf)>,
+    /// Keys of the files that are no setting.
+    unknown: Vec<(String, PathBuf)>,
     data_dir: PathBuf,
+    /// Those of every command, as far as they name a value of the table.
+    flags: BTreeMap<&'static str, String>,
 }
 
 impl Settings {
@@ -105,15 +82,19 @@ impl Settings {
     ) -> Result<Self, Failure> {
         let named = file.map(Path::to_owned).or_else(|| env.get(CONFIG).map(PathBuf::from));
         let here = Path::new(FILE_NAME);
-        let mut values = match &named {
-            Some(path) => read_file(path)?,
-            None if purpose == Purpose::Serve && here.is_file() => read_file(here)?,
-            None => BTreeMap::new(),
-        };
+        let mut read = File::default();
+        match &named {
+            Some(path) => read.add(path)?,
+            None if purpose == Purpose::Serve && here.is_file() => read.add(here)?,
+            None => {}
+        }
+        let mut flags = BTreeMap::new();
+        flags.extend(data_dir.map(|path| (DATA_DIR, path.display().to_string())));
+        flags.extend(file.map(|path| (CONFIG, path.display().to_string())));
         let data_dir = match data_dir
             .map(Path::to_owned)
             .or_else(|| env.get(DATA_DIR).map(PathBuf::from))
-            .or_else(|| values.get(DATA_DIR).map(PathBuf::from))
+            .or_else(|| read.values.get(DATA_DIR).map(|(value, _)| PathBuf::from(value)))
         {
             Some(path) => {
                 std::path::absolute(&path).map_err(|error| Failure::io("find the data folder", &error))?
@@ -122,16 +103,27 @@ impl Settings {
         };
         let own = data_dir.join(FILE_NAME);
         if named.is_none() && own.is_file() {
-            for (name, value) in read_file(&own)? {
-                values.entry(name).or_insert(value);
-            }
+            read.add(&own)?;
         }
-        Ok(Self { env, file: values, data_dir })
+        Ok(Self { env, file: read.values, unknown: read.unknown, data_dir, flags })
+    }
+
+    /// Also the flags of one command, for whoever looks at all values.
+    pub fn with_flag(mut self, name: &'static str, value: Option<&str>) -> Self {
+        self.flags.extend(value.map(|value| (name, value.to_owned())));
+        self
     }
 
     /// A variable, from the environment or else from the file.
     pub fn get(&self, name: &str) -> Option<String> {
-        self.env.get(name).or_else(|| self.file.get(name).cloned())
+        self.env.get(name).or_else(|| self.file.get(name).map(|(value, _)| value.clone()))
+    }
+
+    /// The same with the flags above, and who set it.
+    fn found(&self, name: &str) -> Option<(String, Source)> {
+        let flag = self.flags.get(name).map(|value| (value.clone(), Source::Flag));
+        flag.or_else(|| self.env.get(name).map(|value| (value, Source::Environment)))
+            .or_else(|| self.file.get(name).map(|(value, path)| (value.clone(), Source::File(path.clone()))))
     }
 
     pub fn data_dir(&self) -> &Path {
@@ -149,42 +141,57 @@ fn default_data_dir() -> Result<PathBuf, Failure> {
     }
 }
 
-/// `listen = "…"` is `MITEOS_LISTEN`; a name that is none of ours (`openai_api_key`) is its variable in capitals.
-fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+/// What stands in the files; the first one that names a setting decides.
+#[derive(Default)]
+struct File {
+    values: BTreeMap<&'static str, (String, PathBuf)>,
+    unknown: Vec<(String, PathBuf)>,
+}
+
+impl File {
+    /// `listen = "…"` is `MITEOS_LISTEN`; a name that is none of ours (`openai_api_key`) is its variable in small letters.
+    fn add(&mut self, path: &Path) -> Result<(), Failure> {
+        for (key, value) in read_table(path)? {
+            let text = text_of(&key, value, path)?;
+            match table::by_key(&key) {
+                // An empty value counts as not set, as in the environment.
+                Some(variable) if !text.trim().is_empty() => {
+                    self.values.entry(variable.name).or_insert((text, path.to_owned()));
+                }
+                Some(_) => {}
+                None => self.unknown.push((key, path.to_owned())),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_table(path: &Path) -> Result<toml::Table, Failure> {
     let reading = || format!("read {}", path.display());
     let size = std::fs::metadata(path).map_err(|error| Failure::io(reading(), &error))?.len();
     if size > MAX_FILE_BYTES {
         return Err(Failure::usage(format!("{} is too large to be a configuration", path.display())));
     }
     let text = std::fs::read_to_string(path).map_err(|error| Failure::io(reading(), &error))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        Failure::usage(format!("{}: {}", path.display(), error.message()))
-    })?;
-    let mut values = BTreeMap::new();
-    for (key, value) in table {
-        let capitals = key.to_uppercase();
-        let ours = format!("MITEOS_{capitals}");
-        let name = if VARIABLES.iter().any(|variable| variable.name == ours) { ours } else { capitals };
-        let text = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Boolean(truth) => truth.to_string(),
-            toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => {
-                items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
-            }
-            toml::Value::Float(_)
-            | toml::Value::Datetime(_)
-            | toml::Value::Array(_)
-            | toml::Value::Table(_) => {
-                return Err(Failure::usage(format!(
-                    "{}: {key} is no text, whole number, truth or list of texts",
-                    path.display()
-                )));
-            }
-        };
-        values.insert(name, text);
+    text.parse()
+        .map_err(|error: toml::de::Error| Failure::usage(format!("{}: {}", path.display(), error.message())))
+}
+
+fn text_of(key: &str, value: toml::Value, path: &Path) -> Result<String, Failure> {
+    match value {
+        toml::Value::String(text) => Ok(text),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Boolean(truth) => Ok(truth.to_string()),
+        toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => {
+            Ok(items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","))
+        }
+        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
+            Err(Failure::usage(format!(
+                "{}: {key} is no text, whole number, truth or list of texts",
+                path.display()
+            )))
+        }
     }
-    Ok(values)
 }
 
 #[cfg(test)]
@@ -209,6 +216,26 @@ mod tests {
         assert_eq!(settings.get("OPENAI_API_KEY").as_deref(), Some("sk"));
         assert_eq!(settings.get(FALLBACK_MODELS).as_deref(), Some("c/d,e/f"));
         assert_eq!(settings.get(SANDBOX), None);
+    }
+
+    #[test]
+    fn every_setting_is_read_from_the_file_and_the_environment_beats_it() {
+        for variable in VARIABLES.iter().filter(|variable| ![DATA_DIR, CONFIG].contains(&variable.name)) {
+            for key in [variable.key(), variable.key().to_uppercase()] {
+                let folder = folder(&format!("{key} = \"from the file\"\n"));
+                let load = |env: &[(&str, &str)]| {
+                    Settings::load(Env::of(env), Purpose::Client, Some(folder.path()), None).unwrap()
+                };
+                let settings = load(&[]);
+                assert_eq!(settings.get(variable.name).as_deref(), Some("from the file"), "{key}");
+                assert_eq!(settings.unknown, [], "{key}");
+                let settings = load(&[(variable.name, "from the environment")]);
+                assert_eq!(settings.get(variable.name).as_deref(), Some("from the environment"), "{key}");
+                let settings = load(&[(variable.name, "")]).with_flag(variable.name, Some("flag"));
+                let found = settings.found(variable.name).unwrap();
+                assert_eq!(found, ("flag".to_owned(), Source::Flag), "{key}");
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The server inside this process: its configuration out of the settings, its start and its end. With
-//! `commands/model.rs` the only module that names the server crate.
+//! `commands/model.rs` and `commands/backup.rs` the only module that names the server crate.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -154,7 +154,8 @@ async fn resolve(settings: &Settings, flags: &Flags) -> Result<Config, Failure> 
     }
     let helper = std::env::current_exe().map_err(|error| Failure::io("find this program itself", &error))?;
     let mut config = Config::new(settings.data_dir().to_owned(), listen, helper);
-    config.public_url = flags.public_url.clone().or_else(|| settings.get(config::PUBLIC_URL));
+    let public_url = settings.url(config::PUBLIC_URL, flags.public_url.as_deref());
+    config.public_url = public_url.map_err(|wrong| Failure::usage(wrong.what).hint(wrong.mend))?;
     config.bootstrap_key = settings.get(config::BOOTSTRAP_KEY).map(Secret::new);
     config.secret_key = settings.get(config::SECRET_KEY).map(Secret::new);
     config.models = models_config(settings).await;
@@ -275,14 +276,36 @@ fn sandbox_status(state: &State) -> (Tone, String) {
 /// What `doctor` asks of the server's own parts.
 pub async fn checks(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let wrong: Vec<_> = settings.mistakes().into_iter().filter_map(|mistake| mistake.variable).collect();
+    // One that cannot be is told of already.
+    let is_told = |problem: &str| wrong.iter().any(|name| problem.starts_with(name));
     let models = models(settings).await;
     let (tone, detail) = model_status(&models);
     let mend = "set a provider's key, start Ollama, or get a local model with `miteos model pull`";
     findings.push(finding("model", verdict(tone), detail, mend));
-    for problem in models.problems() {
+    for problem in models.problems().iter().filter(|problem| !is_told(problem)) {
         findings.push(finding("setting", Verdict::Failed, problem.clone(), "correct it, or take it away"));
     }
-    findings.push(sandbox_finding(settings).await);
+    let get = |name: &str| settings.get(name);
+    let search = SearchConfig::from_settings(&get).map_err(|error| error.to_string());
+    if let Some(error) = search.err().filter(|error| !is_told(error)) {
+        findings.push(finding("setting", Verdict::Failed, error, "correct it, or take it away"));
+    }
+    if let Some(Err(error)) = settings.get(config::EGRESS_ALLOW).map(|list| EgressPolicy::parse(&list)) {
+        let detail = format!("{}: {error}", config::EGRESS_ALLOW);
+        findings.push(finding("setting", Verdict::Failed, detail, "correct it, or take it away"));
+    }
+    if let Err(why) = TraceConfig::from_settings(&get) {
+        findings.push(finding(
+            "setting",
+            Verdict::Warning,
+            why,
+            "correct it, or take it away: no spans are sent",
+        ));
+    }
+    if !is_told(config::SANDBOX) {
+        findings.push(sandbox_finding(settings).await);
+    }
     findings
 }
 
@@ -329,6 +352,11 @@ async fn sandbox_finding(settings: &Settings) -> Finding {
     finding(NAME, verdict, detail, &mend)
 }
 
+/// About how many bytes a backup of the data folder takes.
+pub fn backup_bytes(settings: &Settings) -> u64 {
+    miteos_server::backup::estimate(settings.data_dir())
+}
+
 fn verdict(tone: Tone) -> Verdict {
     match tone {
         Tone::Good | Tone::Plain | Tone::Quiet | Tone::Busy => Verdict::Ok,
@@ -341,3 +369,6 @@ fn finding(name: &'static str, verdict: Verdict, detail: String, mend: &str) -> 
     let mend = (verdict != Verdict::Ok && !mend.is_empty()).then(|| mend.to_owned());
     Finding { name, verdict, detail, mend }
 }
+
+#[cfg(test)]
+mod tests;

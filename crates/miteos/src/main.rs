@@ -51,6 +51,15 @@ fn start(cli: Cli, env: Env, terminal: &Terminal) -> Result<Exit, Failure> {
     };
     let settings =
         Settings::load(env, purpose, cli.global.data_dir.as_deref(), cli.global.config.as_deref())?;
+    let listen = match &cli.command {
+        Command::Serve(serve) => serve.listen.as_deref(),
+        Command::Doctor(doctor) => doctor.listen.as_deref(),
+        _ => None,
+    };
+    let settings = settings
+        .with_flag(config::LISTEN, listen)
+        .with_flag(config::URL, cli.global.url.as_deref())
+        .with_flag(config::API_KEY, cli.global.key.as_deref());
     let context = Context { global: cli.global, settings, terminal };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -11,7 +11,9 @@ pub(super) const FILE_START: &str = "scripted-";
 pub(super) const FILE_END: &str = ".md";
 
 /// Tools whose effect leaves the workspace, the first that is offered is taken; `delete_file` where none is.
-const OUTBOUND: [&str; 5] = ["send_email", "social_post", "deploy", "place_order", "delete_file"];
+const OUTBOUND: [&str; 5] = ["send_email", "social_post", "deploy", "place_order", STAND_IN];
+/// The scripted agent deletes files for no other reason.
+pub(super) const STAND_IN: &str = "delete_file";
 const LINE: &str = "This line was written by the scripted model of test mode.\n";
 
 /// The next step of the work.

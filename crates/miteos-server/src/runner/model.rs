@@ -14,7 +14,7 @@ use miteos_core::task::Task;
 use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
 use miteos_models::{
     Answer, ErrorKind, Finish, Message, Messages, ModelError, ModelInfo, ModelName, Request, RequestedCall,
-    ToolChoice,
+    ToolChoice, scripted,
 };
 use miteos_tools::Circumstances;
 use tokio_util::sync::CancellationToken;
@@ -275,7 +275,7 @@ pub async fn next(deps: Arc<Deps>, mut owed: Call, cancel: CancellationToken) ->
         Called::Failed(failure, billed) => unanswered(&owed.purse, billed, erred(failure)),
         Called::Answered(answer, model_call) => {
             let cut = answer.finish == Finish::Length;
-            match take(&deps, &offered, *answer).await {
+            match take(&deps, &offered, *answer, &owed.model).await {
                 Ok((text, calls, opaque)) => {
                     vec![Command::ModelAnswered { agent, step, heard, text, calls, opaque, cut, model_call }]
                 }
@@ -312,11 +312,20 @@ async fn prepare(
 
 type Taken = (Content, Vec<ProposedCall>, Option<serde_json::Value>);
 
-async fn take(deps: &Deps, offered: &[ToolSpec], answer: Answer) -> Result<Taken, miteos_store::StoreError> {
+async fn take(
+    deps: &Deps,
+    offered: &[ToolSpec],
+    answer: Answer,
+    model: &str,
+) -> Result<Taken, miteos_store::StoreError> {
     let text = deps.content(answer.text, None).await?;
     let mut calls = Vec::with_capacity(answer.calls.len());
     for call in answer.calls {
-        calls.push(judge(deps, offered, call).await?);
+        let mut call = judge(deps, offered, call).await?;
+        if scripted::stands_for_outbound(model, &call.tool) {
+            call.risk = call.risk.max(Risk::High);
+        }
+        calls.push(call);
     }
     Ok((text, calls, answer.opaque))
 }

@@ -12,7 +12,7 @@ use crate::tool::{Tool, ToolContext, ToolError, ToolOutput};
 use crate::workspace::Name;
 
 /// Longer contents are refused (characters).
-const MAX_CONTENT_CHARS: usize = 1_000_000;
+const MAX_CONTENT_CHARS: usize = 3 * 1024 * 1024;
 
 #[derive(Deserialize)]
 struct Input {

@@ -8,7 +8,7 @@ use miteos_client::Client;
 use serde::Serialize;
 
 use crate::cli;
-use crate::config;
+use crate::config::{self, Effective, Settings};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::locate;
@@ -27,11 +27,21 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(10);
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 
 pub async fn doctor(context: &Context<'_>, doctor: cli::Doctor) -> Result<Exit, Failure> {
+    if doctor.ready {
+        return ready(context).await;
+    }
     let folder = context.settings.data_dir();
     let listen = doctor.listen.or_else(|| context.settings.get(config::LISTEN));
     let server = running(context).await;
-    let mut findings =
-        vec![data_folder(folder), space(folder), database(folder, &context.settings), clock(folder)];
+    let backup_bytes = crate::embedded::backup_bytes(&context.settings);
+    let mut findings = vec![
+        data_folder(folder),
+        space(folder, backup_bytes),
+        database(folder, &context.settings),
+        clock(folder),
+    ];
+    let effective = context.settings.effective();
+    findings.extend(settings(&effective, &context.settings));
     findings.push(match &server {
         Some(finding) => finding.clone(),
         None => port(listen.as_deref().unwrap_or(config::DEFAULT_LISTEN)),
@@ -43,6 +53,7 @@ pub async fn doctor(context: &Context<'_>, doctor: cli::Doctor) -> Result<Exit, 
             ok: !failed,
             version: env!("CARGO_PKG_VERSION"),
             checks: &findings,
+            settings: &effective,
         })?;
     } else {
         context.terminal.print(&checks::report(&findings, context.terminal.theme()));
@@ -50,11 +61,26 @@ pub async fn doctor(context: &Context<'_>, doctor: cli::Doctor) -> Result<Exit, 
     Ok(if failed { Exit::Usage } else { Exit::Done })
 }
 
+/// The check that something else runs again and again: cheap, quiet, an exit code.
+async fn ready(context: &Context<'_>) -> Result<Exit, Failure> {
+    let running = || locate::running(context.settings.data_dir()).map(|running| running.url);
+    let url = locate::named_url(context.global.url.as_deref(), &context.settings)
+        .or_else(running)
+        .unwrap_or_else(|| format!("http://{}", config::DEFAULT_LISTEN));
+    // The question needs no key.
+    match Client::new(&url, "none")?.readiness().await {
+        Ok(_) => context.done(&format!("ready at {url}")),
+        Err(error) => Err(Failure { exit: Exit::Unreachable, ..Failure::from(error) }),
+    }
+}
+
 #[derive(Serialize)]
 struct Report<'a> {
     ok: bool,
     version: &'static str,
     checks: &'a [Finding],
+    /// What something sets, with what set it.
+    settings: &'a [Effective],
 }
 
 fn good(name: &'static str, detail: impl Into<String>) -> Finding {
@@ -67,6 +93,18 @@ fn bad(name: &'static str, detail: impl Into<String>, mend: impl Into<String>) -
 
 fn warning(name: &'static str, detail: impl Into<String>, mend: impl Into<String>) -> Finding {
     Finding { verdict: Verdict::Warning, ..bad(name, detail, mend) }
+}
+
+/// What is not as it is by default, and what cannot be as it is.
+fn settings(effective: &[Effective], settings: &Settings) -> Vec<Finding> {
+    const NAME: &str = "setting";
+    let set =
+        effective.iter().map(|set| good(NAME, format!("{} = {} ({})", set.name, set.value, set.source)));
+    let wrong = settings.mistakes().into_iter().map(|mistake| match mistake.variable {
+        Some(_) => bad(NAME, mistake.what, mistake.mend),
+        None => warning(NAME, mistake.what, mistake.mend),
+    });
+    set.chain(wrong).collect()
 }
 
 /// The nearest folder that is there: the data folder is made at the first start.
@@ -85,23 +123,25 @@ fn data_folder(folder: &Path) -> Finding {
     }
 }
 
-fn space(folder: &Path) -> Finding {
+fn space(folder: &Path, backup_bytes: u64) -> Finding {
     const NAME: &str = "disk space";
-    match free_bytes(existing(folder)) {
-        Some(free) if free < LITTLE_SPACE => bad(
+    let Some(free) = free_bytes(existing(folder)) else {
+        return warning(
             NAME,
-            format!("only {} free", units::bytes(free)),
-            "free some space, or name another disk with --data-dir",
-        ),
-        Some(free) if free < SOME_SPACE => warning(
-            NAME,
-            format!("{} free", units::bytes(free)),
-            "large workspaces and local models need more",
-        ),
-        Some(free) => good(NAME, format!("{} free", units::bytes(free))),
-        None => {
-            warning(NAME, "this system does not say how much is free", "see that there are a few gigabytes")
-        }
+            "this system does not say how much is free",
+            "see that there are a few gigabytes",
+        );
+    };
+    let mut detail = format!("{} free", units::bytes(free));
+    if backup_bytes > 0 {
+        detail = format!("{detail}; a backup takes about {}", units::bytes(backup_bytes));
+    }
+    if free < LITTLE_SPACE {
+        bad(NAME, format!("only {detail}"), "free some space, or name another disk with --data-dir")
+    } else if free < SOME_SPACE {
+        warning(NAME, detail, "large workspaces and local models need more")
+    } else {
+        good(NAME, detail)
     }
 }
 
@@ -116,7 +156,7 @@ fn free_bytes(_folder: &Path) -> Option<u64> {
     None
 }
 
-fn database(folder: &Path, settings: &config::Settings) -> Finding {
+fn database(folder: &Path, settings: &Settings) -> Finding {
     const NAME: &str = "database";
     if let Some(url) = settings.get(config::DATABASE_URL) {
         let kind = url.split(':').next().unwrap_or_default().to_owned();

@@ -21,6 +21,8 @@ async fn the_help_names_every_command_every_variable_and_every_exit_code() {
         "usage",
         "webhook",
         "model",
+        "backup",
+        "restore",
         "doctor",
         "completions",
     ];
