@@ -347,7 +347,7 @@ fn failure(deployment: &Value, ready: &str) -> Option<DeployError> {
 
 /// `{"error":{"code":"…","message":"…"}}`.
 fn read_refusal(refusal: &mut Refusal) {
-    let Some(error) = refusal.body.get("error").cloned() else { return };
+    let error = refusal.body.get("error").cloned().unwrap_or(Value::Null);
     refusal.code = text(&error, "code").unwrap_or_default().to_owned();
     refusal.said = text(&error, "message").unwrap_or_default().to_owned();
     let is_set = |key: &str| error.get(key) == Some(&Value::Bool(true));

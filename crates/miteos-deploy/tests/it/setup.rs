@@ -90,7 +90,7 @@ impl Folder {
             ("assets/deep/na\u{ef}ve name.txt", b"text"),
             ("assets/copy.txt", b"text"),
             ("assets/empty.js", b""),
-            ("big.bin", &vec![7_u8; 300_000]),
+            ("big.bin", &vec![7_u8; 150_000]),
         ])
     }
 

@@ -31,7 +31,7 @@ fn a_site_is_listed_hashed_and_named_the_same_everywhere() {
         ]
     );
     assert_eq!(site.left_out.len(), 2);
-    assert_eq!(site.total_bytes(), 300_042);
+    assert_eq!(site.total_bytes(), 150_042);
     assert_eq!(
         site.get("assets/empty.js").unwrap().digests.sha1_hex(),
         "da39a3ee5e6b4b0d3255bfef95601890afd80709"
@@ -110,8 +110,8 @@ fn limits_are_kept() {
     let with = |limits| scan(&folder.workspace, &root, limits, Index::Optional, &[]).err().unwrap();
     assert!(matches!(with(SiteLimits { max_files: 5, ..limits }), SiteError::TooManyFiles { limit: 5, .. }));
     let error = with(SiteLimits { max_file_bytes: 1000, ..limits });
-    assert!(matches!(&error, SiteError::FileTooLarge { path, bytes: 300_000, .. } if path == "big.bin"));
-    assert!(matches!(with(SiteLimits { max_total_bytes: 299_999, ..limits }), SiteError::TooLarge { .. }));
+    assert!(matches!(&error, SiteError::FileTooLarge { path, bytes: 150_000, .. } if path == "big.bin"));
+    assert!(matches!(with(SiteLimits { max_total_bytes: 149_999, ..limits }), SiteError::TooLarge { .. }));
     let strange = Folder::site();
     strange.write("what?.html", b"x");
     assert!(matches!(refused(&strange), SiteError::BadName { .. }));
