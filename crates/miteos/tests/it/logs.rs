@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::Child;
+use tokio::task::JoinHandle;
 
 use crate::program::{command, finish, interrupt, miteos};
 
@@ -16,6 +17,8 @@ const PROMPT: &str = "find out who wrote the anonymous letter";
 
 struct Serving {
     child: Child,
+    /// Read all the time, so that the server never waits for its log to be taken.
+    log: JoinHandle<String>,
     address: String,
     key: String,
 }
@@ -28,6 +31,12 @@ async fn serve(home: &Path, arguments: &[&str]) -> Serving {
     command.env("MITEOS_LOG", "error,miteos=trace,miteos_server=trace,miteos_store=trace,miteos_tools=trace");
     command.env("MITEOS_SANDBOX", "none");
     let mut child = command.spawn().unwrap();
+    let mut err = child.stderr.take().unwrap();
+    let log = tokio::spawn(async move {
+        let mut text = String::new();
+        err.read_to_string(&mut text).await.unwrap();
+        text
+    });
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut text = String::new();
     // A document over several lines or on one.
@@ -39,7 +48,7 @@ async fn serve(home: &Path, arguments: &[&str]) -> Serving {
         }
     };
     let address = started["url"].as_str().unwrap().trim_start_matches("http://").to_owned();
-    Serving { child, address, key: started["keys"]["test"].as_str().unwrap().to_owned() }
+    Serving { child, log, address, key: started["keys"]["test"].as_str().unwrap().to_owned() }
 }
 
 /// One request on a connection of its own; the whole answer.
@@ -54,6 +63,13 @@ async fn ask(server: &Serving, head: &str, body: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
+}
+
+/// Stops the server, and gives all that it has logged.
+async fn stopped(server: Serving) -> String {
+    interrupt(&server.child);
+    finish(server.child).await;
+    server.log.await.unwrap()
 }
 
 fn request_id(answer: &str) -> String {
@@ -81,9 +97,8 @@ async fn lines_are_json_with_the_ids_and_without_secrets() {
         assert!(begun.elapsed() < PATIENCE, "the task does not end");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    interrupt(&server.child);
-    let Serving { child, key, .. } = server;
-    let log = finish(child).await.err;
+    let key = server.key.clone();
+    let log = stopped(server).await;
     let lines: Vec<Value> =
         log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
     let of = |id: &str| lines.iter().filter(|line| line["request_id"] == id).collect::<Vec<_>>();
@@ -108,8 +123,7 @@ async fn text_is_for_who_asks_and_other_words_are_refused() {
     let home = tempfile::tempdir().unwrap();
     let server = serve(home.path(), &["--log-format", "text"]).await;
     let id = request_id(&ask(&server, "GET /v1/nothing HTTP/1.1", "").await);
-    interrupt(&server.child);
-    let log = finish(server.child).await.err;
+    let log = stopped(server).await;
     let line = log.lines().find(|line| line.contains(&id)).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains("answered") && serde_json::from_str::<Value>(line).is_err(), "{line}");
     assert!(!log.contains('\u{1b}'), "no colours where no terminal is: {log}");
