@@ -25,6 +25,7 @@ mod kills;
 mod ledger;
 mod limits;
 mod loops;
+mod lost;
 mod operations;
 mod plans;
 mod provider;
