@@ -405,6 +405,7 @@ impl Agent {
                     ok: *ok,
                     output: output.clone(),
                     hint: hint.clone(),
+                    stubbed: false,
                 }),
                 CallState::Proposed | CallState::Waiting { .. } | CallState::Ready | CallState::Started => {
                     None
@@ -432,13 +433,12 @@ impl Agent {
         let mut saved = 0;
         for turn in self.turns.iter_mut().take(turns) {
             let Turn::Results { results } = turn else { continue };
-            for result in results {
+            for result in results.iter_mut().filter(|result| worth_a_stub(result)) {
                 let before = crate::chat::shown_bytes(&result.output);
-                if before > STUB_FROM_BYTES {
-                    let stub = stub_text(&result.output);
-                    saved += guess_tokens(before.saturating_sub(stub.len() as u64));
-                    result.output = Content::from(stub);
-                }
+                let stub = stub_text(&result.output);
+                saved += guess_tokens(before.saturating_sub(stub.len() as u64));
+                result.output = Content::from(stub);
+                result.stubbed = true;
             }
         }
         self.context_tokens = self.context_tokens.saturating_sub(saved);
@@ -447,9 +447,7 @@ impl Agent {
     /// Whether stubbing these turns would save anything.
     pub(crate) fn can_stub(&self, turns: usize) -> bool {
         self.turns.iter().take(turns).any(|turn| match turn {
-            Turn::Results { results } => {
-                results.iter().any(|r| crate::chat::shown_bytes(&r.output) > STUB_FROM_BYTES)
-            }
+            Turn::Results { results } => results.iter().any(worth_a_stub),
             Turn::User { .. } | Turn::Assistant { .. } => false,
         })
     }
@@ -473,6 +471,11 @@ impl Agent {
         self.context_tokens = guess_tokens(weight);
         self.phase = self.fresh_thinking();
     }
+}
+
+/// A stub of a stub would say no more where the whole is.
+fn worth_a_stub(result: &ResultRecord) -> bool {
+    !result.stubbed && crate::chat::shown_bytes(&result.output) > STUB_FROM_BYTES
 }
 
 fn stub_text(output: &Content) -> String {

@@ -57,6 +57,9 @@ pub struct ResultRecord {
     /// A remark of the server's, set behind the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The output was cut to a stub that says where the whole is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stubbed: bool,
 }
 
 /// A text's size in tokens, guessed high: no tokenizer of a known model makes more of ordinary text.

@@ -77,11 +77,14 @@ pub enum Command {
     // Outcomes.
     QuestionAnswered {
         question: Question,
+        /// As in the effect that it is the outcome of.
+        round: u32,
         arguments: Result<Value, String>,
         model_call: ModelCall,
     },
     QuestionErred {
         question: Question,
+        round: u32,
         failure: ModelFailure,
     },
     AgentReady {

@@ -80,10 +80,12 @@ impl Decision<'_> {
     fn dispatch(&mut self, command: Command) -> Outcome {
         match command {
             Command::Admit => self.admit(),
-            Command::QuestionAnswered { question, arguments, model_call } => {
-                self.answered(question, arguments, model_call)
+            Command::QuestionAnswered { question, round, arguments, model_call } => {
+                self.answered(question, round, arguments, model_call)
             }
-            Command::QuestionErred { question, failure } => self.question_erred(question, &failure),
+            Command::QuestionErred { question, round, failure } => {
+                self.question_erred(question, round, &failure)
+            }
             Command::Published { deliverables } => self.published(deliverables),
             Command::AgentReady { agent, brief } => self.agent_ready(agent, brief),
             Command::ModelAnswered { agent, step, heard, text, calls, opaque, cut, model_call } => {

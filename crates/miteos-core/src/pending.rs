@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use crate::agent::{Agent, CallState, Hold, Phase};
 use crate::event::{Question, Retry};
 use crate::ids::{AgentId, ApprovalId, CallId};
-use crate::task::{Replan, Stage, Subtask, SubtaskStatus, Task};
+use crate::task::{Asking, Replan, Stage, Subtask, SubtaskStatus, Task};
 use crate::time::Timestamp;
 use crate::tool::RetryClass;
+
+/// More than the refused answers that one round of failures can have.
+const REFUSALS_OF_A_ROUND: usize = 8;
 
 /// Names one owed effect; the same as long as it is the same debt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,28 +163,37 @@ impl Task {
         self.owed(Held::Count).iter().map(Effect::key).collect()
     }
 
-    /// When something falls due by itself.
-    pub fn next_wake(&self) -> Option<Timestamp> {
-        self.pending().iter().filter_map(Effect::not_before).min()
+    /// When something falls due by itself after this time. What fell due before is under way, and would hide the rest.
+    pub fn next_wake(&self, after: Timestamp) -> Option<Timestamp> {
+        self.pending().iter().filter_map(Effect::not_before).filter(|at| *at > after).min()
+    }
+
+    /// Which time an open question is being asked: another one after each answer that did not validate, and after each
+    /// part that failed while its replacement was asked for. An answer of another round is to another question.
+    pub fn round(&self, question: Question) -> Option<u32> {
+        let asking = self.asking(question)?;
+        let failed = match &self.stage {
+            Stage::Working { replan: Replan::Asking { failed, .. } } => failed.len(),
+            _ => 0,
+        };
+        let round = asking.refused.len() + failed * REFUSALS_OF_A_ROUND;
+        Some(u32::try_from(round).unwrap_or(u32::MAX))
+    }
+
+    fn ask(&self, question: Question, asking: &Asking) -> Effect {
+        Effect::Ask { question, round: self.round(question).unwrap_or_default(), retry: asking.retry }
     }
 
     fn owed(&self, held: Held) -> Vec<Effect> {
         match &self.stage {
             Stage::Queued | Stage::Complete { .. } | Stage::Failed { .. } | Stage::Cancelled => Vec::new(),
-            Stage::Planning { asking } => {
-                self.own(held, ask(Question::Plan, asking.refused.len(), asking.retry))
-            }
-            Stage::Concluding { asking } => {
-                self.own(held, ask(Question::Conclude, asking.refused.len(), asking.retry))
-            }
+            Stage::Planning { asking } => self.own(held, self.ask(Question::Plan, asking)),
+            Stage::Concluding { asking } => self.own(held, self.ask(Question::Conclude, asking)),
             Stage::Publishing { paths, .. } => self.own(held, Effect::PublishFiles { paths: paths.clone() }),
             Stage::Stopping { .. } => vec![Effect::StopAll],
             Stage::Working { replan } => {
                 let mut effects = match replan {
-                    Replan::Asking { asking, failed } => {
-                        let round = asking.refused.len() + failed.len() * 8;
-                        self.own(held, ask(Question::Replan, round, asking.retry))
-                    }
+                    Replan::Asking { asking, .. } => self.own(held, self.ask(Question::Replan, asking)),
                     Replan::Unused | Replan::Used => Vec::new(),
                 };
                 let mut places = (self.config.max_agents as usize).saturating_sub(self.working());
@@ -267,8 +279,4 @@ impl Task {
             .iter()
             .all(|id| self.subtask(*id).is_some_and(|s| s.status == SubtaskStatus::Complete))
     }
-}
-
-fn ask(question: Question, round: usize, retry: Retry) -> Effect {
-    Effect::Ask { question, round: u32::try_from(round).unwrap_or(u32::MAX), retry }
 }

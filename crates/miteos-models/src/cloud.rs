@@ -173,9 +173,12 @@ pub(crate) fn request_bytes(request: &Request) -> u64 {
 
 fn message_bytes(message: &Message) -> usize {
     match message {
-        Message::User { text } | Message::ToolResult { text, .. } => text.len(),
-        Message::Assistant { text, calls, .. } => {
-            text.len() + calls.iter().map(|call| call.tool.len() + call.arguments.len()).sum::<usize>()
+        Message::User { text } => text.len(),
+        Message::ToolResult { tool, text, .. } => tool.len() + text.len(),
+        Message::Assistant { text, calls, opaque } => {
+            let calls: usize = calls.iter().map(|call| call.tool.len() + call.arguments.len()).sum();
+            // Thoughts that are sent back are read like what was said.
+            text.len() + calls + opaque.as_ref().map_or(0, |kept| kept.to_string().len())
         }
     }
 }

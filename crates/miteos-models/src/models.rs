@@ -6,8 +6,8 @@ use std::sync::Arc;
 use miteos_core::chat::guess_tokens;
 use miteos_core::money::Price;
 
-use crate::call::{Answer, Delta, Request};
-use crate::cloud::{Cloud, Http, Limits, is_loopback};
+use crate::call::{Answer, Delta, Message, Request};
+use crate::cloud::{Cloud, Http, Limits, is_loopback, request_bytes};
 use crate::config::{Endpoint, ModelsConfig};
 use crate::error::{ErrorKind, ModelError, NoModel, UnknownModel};
 use crate::known::{KNOWN, known, stand_in};
@@ -23,6 +23,8 @@ pub const UNKNOWN_WINDOW_TOKENS: u32 = 128_000;
 pub const LOCAL_WINDOW_TOKENS: u32 = 16_384;
 /// The output limit of a model that the table does not know.
 pub const UNKNOWN_OUTPUT_TOKENS: u32 = 8_192;
+/// What a message, a call or a tool weighs in a prompt beside its own text: names of roles, marks, ids (tokens).
+const FRAME_TOKENS: u64 = 16;
 /// The provider name of the model inside the process.
 pub const LOCAL_PROVIDER: &str = "local";
 
@@ -211,10 +213,16 @@ impl Models {
             .collect()
     }
 
-    /// A text's tokens, guessed high: a third of its bytes. Ordinary text has more bytes a token in every known
-    /// tokenizer; random digits have a little fewer. For windows and worst-case reservations, not for bills.
-    pub fn count_tokens(&self, text: &str) -> u64 {
-        guess_tokens(text.len() as u64)
+    /// The tokens of a request, guessed high: a third of its bytes, and a frame around each part of it. Ordinary text
+    /// has more bytes a token in every known tokenizer; random digits have a little fewer. For windows and worst-case
+    /// reservations, not for bills.
+    pub fn prompt_tokens(&self, request: &Request) -> u64 {
+        let parts = |message: &Message| match message {
+            Message::User { .. } | Message::ToolResult { .. } => 1,
+            Message::Assistant { calls, .. } => 1 + calls.len(),
+        };
+        let parts = 1 + request.tools.len() + request.messages.iter().map(parts).sum::<usize>();
+        guess_tokens(request_bytes(request)) + parts as u64 * FRAME_TOKENS
     }
 
     /// One attempt on one model. Retries, waits and fallbacks are the caller's.

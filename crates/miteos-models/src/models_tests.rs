@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use miteos_core::money::Usage;
 
 use super::*;
-use crate::call::{Finish, ToolChoice};
+use crate::call::{CallRef, Finish, ToolChoice};
 use crate::cloud::{FIRST_BYTE_TIMEOUT, LOCAL_FIRST_BYTE_TIMEOUT};
 use crate::config::{Override, Secret};
 
@@ -182,12 +182,48 @@ fn a_server_on_this_machine_gets_its_time() {
     assert_eq!(limits("openai", &Endpoint::default()).first_byte, FIRST_BYTE_TIMEOUT);
 }
 
+fn prompt(messages: Vec<Message>) -> Request {
+    Request {
+        model: name("openai/gpt-5"),
+        system: "".into(),
+        tools: Arc::from([]),
+        messages: messages.into(),
+        choice: ToolChoice::Auto,
+        max_output_tokens: 10,
+        call_id: "c".into(),
+        temperature: None,
+    }
+}
+
 #[test]
 fn tokens_are_guessed_high() {
     let models = Models::new(ModelsConfig::default());
-    assert!(models.count_tokens("The quick brown fox jumps over the lazy dog.") >= 10);
-    assert!(models.count_tokens("統計データの分析") >= 8);
-    assert!(models.count_tokens("") <= 1);
+    let said = |text: &str| models.prompt_tokens(&prompt(vec![Message::User { text: text.into() }]));
+    let empty = said("");
+    assert!(empty < 50);
+    assert!(said("The quick brown fox jumps over the lazy dog.") >= empty + 10);
+    assert!(said("統計データの分析") >= empty + 8);
+}
+
+/// Each of these is sent and billed, and a budget is kept by the worst case.
+#[test]
+fn everything_that_is_sent_counts() {
+    let models = Models::new(ModelsConfig::default());
+    let answer = |calls: Vec<CallRef>, opaque: Option<serde_json::Value>| {
+        models.prompt_tokens(&prompt(vec![Message::Assistant { text: "".into(), calls, opaque }]))
+    };
+    let bare = answer(vec![], None);
+    let thoughts = serde_json::json!({"signature": "s".repeat(30_000)});
+    assert!(answer(vec![], Some(thoughts)) >= bare + 10_000);
+    let call = |tool: &str| CallRef { id: "1".into(), tool: tool.into(), arguments: "{}".into() };
+    let short = answer(vec![call("a")], None);
+    assert!(short >= bare + 16, "a call has a frame");
+    assert!(answer(vec![call(&"a".repeat(3_001))], None) >= short + 1_000);
+    let result = |tool: String| {
+        let (call_id, text) = ("1".into(), "".into());
+        models.prompt_tokens(&prompt(vec![Message::ToolResult { call_id, tool, text, is_error: false }]))
+    };
+    assert!(result("a".repeat(3_001)) >= result("a".into()) + 1_000);
 }
 
 #[tokio::test]

@@ -124,10 +124,13 @@ impl Runner {
             if slot.take_dirty() {
                 self.deps.tasks.catch_up(&mut self.live).await?;
             }
+            // One time for all of a round: what is not due yet has a timer then.
+            let now = self.deps.clock.now();
             // Outcomes first: what has landed is still owed until it is recorded, and must not be begun again.
             let mut commands = self.flight.landed();
             if commands.is_empty() {
-                commands = self.begin(shutdown.is_cancelled());
+                self.flight.settled();
+                commands = self.begin(now, shutdown.is_cancelled() || self.flight.has_failed());
             }
             if !commands.is_empty() {
                 let moved = self.advance(commands).await?;
@@ -141,11 +144,13 @@ impl Runner {
             if shutdown.is_cancelled() && self.flight.is_empty() {
                 return Ok(Left::Shutdown);
             }
-            if self.live.task.is_finished() {
-                let (scope, tier) = (scope(&self.live.task), self.live.task.tier.clone());
-                return Ok(Left::Finished { scope, tier });
+            if let Some(error) = self.flight.failure() {
+                return Err(error.into());
             }
-            let next_wake = self.live.task.next_wake().filter(|at| *at > self.deps.clock.now());
+            if self.live.task.is_finished() {
+                return Ok(Left::Finished { scope: scope(&self.live.task) });
+            }
+            let next_wake = self.live.task.next_wake(now);
             if self.flight.is_empty() {
                 let stay = next_wake.is_some_and(|at| at.since(self.deps.clock.now()) < STAY_MS);
                 if !stay {
@@ -185,14 +190,14 @@ impl Runner {
         }
     }
 
-    /// Begins what is owed and due. Gives the commands that need no effect outside.
-    fn begin(&mut self, stopping: bool) -> Vec<Command> {
+    /// Begins what is owed and due. Gives the commands that need no effect outside. `stopping`: nothing is begun that
+    /// is not about ending.
+    fn begin(&mut self, now: Timestamp, stopping: bool) -> Vec<Command> {
         let task = &self.live.task;
         if task.stage == Stage::Queued {
             let own_place = tier::concurrent_tasks(&task.tier).is_none();
             return if own_place && !stopping { vec![Command::Admit] } else { Vec::new() };
         }
-        let now = self.deps.clock.now();
         let mut commands = Vec::new();
         self.flight.drop_unwanted(task);
         for effect in task.pending() {

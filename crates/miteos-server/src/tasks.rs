@@ -9,7 +9,8 @@ use miteos_core::ids::TaskId;
 use miteos_core::task::Task;
 use miteos_core::time::Timestamp;
 use miteos_store::{
-    AppendError, Committed, IdempotencyRow, Loaded, Record, Scope, Snapshot, Store, StoreError, WorkspaceRow,
+    AppendError, Committed, IdempotencyRow, Loaded, MAX_SNAPSHOT_BYTES, Record, Scope, Snapshot, Store,
+    StoreError, WorkspaceRow,
 };
 
 use crate::clock::Clock;
@@ -136,9 +137,10 @@ impl Tasks {
         live.unsaved += append.records.iter().map(|record| record.body.len()).sum::<usize>();
         if live.snapshot_is_due() {
             let body = serde_json::to_vec(&live.task).map_err(unwritable)?;
+            // Also of one that is left out: the next is only tried after as much journal again.
             live.saved = body.len();
             live.unsaved = 0;
-            append.snapshot = Some(Snapshot { version: live.task.version, body });
+            append.snapshot = snapshot(&live.task, body);
         }
         let committed = self.store.append(append).await.map_err(|error| lost(id, error))?;
         self.tell(&live.task, committed, events);
@@ -190,6 +192,15 @@ impl Tasks {
     }
 }
 
+/// A snapshot saves reading; a task that is too big for one goes on without.
+fn snapshot(task: &Task, body: Vec<u8>) -> Option<Snapshot> {
+    if body.len() > MAX_SNAPSHOT_BYTES {
+        tracing::warn!(task = %task.id, bytes = body.len(), "a task is too big for a snapshot; its journal is read instead");
+        return None;
+    }
+    Some(Snapshot { version: task.version, body })
+}
+
 pub fn scope(task: &Task) -> Scope {
     Scope { account: task.account, live: task.live }
 }
@@ -236,4 +247,31 @@ fn take_in(live: &mut Live, records: &[Record]) -> Result<(), TaskError> {
         live.unsaved += record.body.len();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use miteos_core::content::Content;
+    use miteos_core::ids::{AccountId, WorkspaceId};
+    use miteos_core::settings::{Settings, TaskConfig};
+    use ulid::Ulid;
+
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_too_big_goes_on_without_a_snapshot() {
+        let created = Created {
+            account: AccountId(Ulid::from_parts(1, 1)),
+            live: true,
+            tier: "free".into(),
+            prompt: Content::from("do it"),
+            workspace: WorkspaceId(Ulid::from_parts(1, 2)),
+            config: TaskConfig::default(),
+            settings: Settings::default(),
+        };
+        let (task, _) = Task::create(TaskId(Ulid::from_parts(1, 3)), created, Timestamp::from_millis(1));
+        let kept = snapshot(&task, vec![b' '; MAX_SNAPSHOT_BYTES]).unwrap();
+        assert_eq!((kept.version, kept.body.len()), (1, MAX_SNAPSHOT_BYTES));
+        assert_eq!(snapshot(&task, vec![b' '; MAX_SNAPSHOT_BYTES + 1]), None);
+    }
 }

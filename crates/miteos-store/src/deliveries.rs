@@ -63,6 +63,8 @@ pub struct Taken {
     pub webhook: WebhookId,
     /// The fence: the cursor that the events were read after.
     pub from: i64,
+    /// Fences, too: the kinds of events that were looked for.
+    pub events: Vec<String>,
     /// The cursor of the last event that was looked at.
     pub to: i64,
     /// Those that matched.
@@ -77,6 +79,14 @@ pub enum Settled {
     Failed,
 }
 
+/// Whose failure it is that an attempt does not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    Receiver,
+    /// Nothing was sent: it says nothing about the receiver.
+    Us,
+}
+
 /// An attempt to be recorded.
 #[derive(Debug, Clone)]
 pub struct Tried {
@@ -85,6 +95,7 @@ pub struct Tried {
     pub attempts_before: u32,
     pub attempt: Attempt,
     pub settled: Settled,
+    pub blame: Blame,
     /// Why the webhook is to be disabled at once.
     pub disable: Option<String>,
     /// A webhook that has had nothing but failures since this time or longer is disabled too, with that reason.
@@ -120,8 +131,9 @@ const TOTAL: &str = "SELECT COUNT(*) FROM webhook_deliveries WHERE webhook = $1"
 const PENDING: &str = "SELECT COUNT(*) FROM webhook_deliveries WHERE webhook = $1 AND status = 'pending'";
 const NEXT_DUE: &str = "SELECT MIN(due_at) FROM webhook_deliveries WHERE webhook = $1 AND status = 'pending'
     AND due_at > $2";
-const MOVE_CURSOR: &str =
-    "UPDATE webhooks SET cursor = $1 WHERE id = $2 AND cursor = $3 AND status = 'enabled'";
+// With another list of events those that were passed over may be wanted.
+const MOVE_CURSOR: &str = "UPDATE webhooks SET cursor = $1 WHERE id = $2 AND cursor = $3 AND events = $4
+    AND status = 'enabled'";
 const INSERT: &str =
     "INSERT INTO webhook_deliveries (id, webhook, event, kind, task, seq, event_at, status, due_at,
     attempts, created_at, tried_at, duration_ms, response, error)
@@ -139,12 +151,13 @@ const WORKS: &str = "UPDATE webhooks SET failing_since = NULL WHERE id = $1 AND 
 const DELETE_ALL: &str = "DELETE FROM webhook_deliveries WHERE webhook = $1";
 
 impl Store {
-    /// Makes deliveries and moves the cursor past their events. False, with nothing written, if the cursor is
-    /// another one by now or the webhook is disabled or gone.
+    /// Makes deliveries and moves the cursor past their events. False, with nothing written, if the cursor or the
+    /// list of events is another one by now or the webhook is disabled or gone.
     pub async fn take_events(&self, taken: Taken) -> Result<bool, StoreError> {
         self.write_append("take events for a webhook", move |db| {
             let key = taken.webhook.to_string();
-            if db.prepare_cached(MOVE_CURSOR)?.execute(params![taken.to, key, taken.from])? == 0 {
+            let events = webhooks::list(&taken.events);
+            if db.prepare_cached(MOVE_CURSOR)?.execute(params![taken.to, key, taken.from, events])? == 0 {
                 return Ok(false);
             }
             for row in &taken.deliveries {
@@ -247,10 +260,23 @@ impl Store {
         self.write_append("record an attempt to deliver", move |db| record(db, &tried)).await
     }
 
-    /// Makes a waiting delivery due now. False if it is settled or gone.
-    pub async fn hurry_delivery(&self, delivery: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+    /// Makes a waiting delivery due now, and stores the answer that says so. False, with nothing written, if it is
+    /// settled or gone. Fails with [`StoreError::Repeated`] if the answer is there already.
+    pub async fn hurry_delivery(
+        &self,
+        delivery: DeliveryId,
+        now: Timestamp,
+        answer: Option<IdempotencyRow>,
+    ) -> Result<bool, StoreError> {
         self.write("make a delivery due", move |db| {
-            Ok(db.prepare_cached(HURRY)?.execute(params![int(now.millis()), delivery.to_string()])? == 1)
+            let hurried = params![int(now.millis()), delivery.to_string()];
+            if db.prepare_cached(HURRY)?.execute(hurried)? == 0 {
+                return Ok(false);
+            }
+            if let Some(answer) = &answer {
+                idempotency::insert(db, answer)?;
+            }
+            Ok(true)
         })
         .await
     }
@@ -313,7 +339,10 @@ fn record(db: &Connection, tried: &Tried) -> Result<Recorded, StoreError> {
     let (limit, why) = &tried.failing_limit;
     row.failing_since = match tried.settled {
         Settled::Delivered => None,
-        Settled::Again { .. } | Settled::Failed => Some(row.failing_since.unwrap_or(attempt.at)),
+        Settled::Again { .. } | Settled::Failed => match tried.blame {
+            Blame::Receiver => Some(row.failing_since.unwrap_or(attempt.at)),
+            Blame::Us => row.failing_since,
+        },
     };
     let too_long = row.failing_since.is_some_and(|since| since <= *limit).then_some(why);
     let mut disabled = false;

@@ -36,8 +36,8 @@ pub use backup::{BlobFile, DatabaseCopy, blob_files, copy_database, is_in_use, l
 pub use blobs::{BlobRef, BlobStream, Blobs, MAX_BLOB_BYTES, MAX_GET_BYTES};
 pub use deliverables::DeliverableRow;
 pub use deliveries::{
-    Attempt, DeliveryRow, DeliveryState, MAX_PENDING_DELIVERIES, MAX_SETTLED_DELIVERIES, Recorded, Settled,
-    Taken, Tried,
+    Attempt, Blame, DeliveryRow, DeliveryState, MAX_PENDING_DELIVERIES, MAX_SETTLED_DELIVERIES, Recorded,
+    Settled, Taken, Tried,
 };
 pub use error::{AppendError, StoreError};
 pub use gauges::Gauges;

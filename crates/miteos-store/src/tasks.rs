@@ -104,7 +104,9 @@ const TOTAL_WORKSPACE_STATUS: &str =
 const UNFINISHED: &str = task_heads!(
     "WHERE status IN ('pending', 'planning', 'running', 'paused') AND id > $1 ORDER BY id LIMIT $2"
 );
-const DUE: &str = task_heads!("WHERE wake_at IS NOT NULL AND wake_at <= $1 ORDER BY wake_at, id LIMIT $2");
+const DUE: &str = task_heads!(
+    "WHERE wake_at IS NOT NULL AND (wake_at, id) > ($1, $2) AND wake_at <= $3 ORDER BY wake_at, id LIMIT $4"
+);
 const NEXT_WAKE: &str = "SELECT MIN(wake_at) FROM tasks WHERE wake_at > $1";
 const COUNT_ACTIVE: &str = "SELECT COUNT(*) FROM tasks
     WHERE account = $1 AND live = $2 AND status IN ('planning', 'running', 'paused')";
@@ -178,10 +180,18 @@ impl Store {
         .await
     }
 
-    /// Tasks whose wake-up time has come, the longest overdue first.
-    pub async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskHead>, StoreError> {
+    /// Tasks whose wake-up time has come, the longest overdue first. They begin at a time, behind a task of that
+    /// time if one is named.
+    pub async fn due(
+        &self,
+        behind: (Timestamp, Option<TaskId>),
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<TaskHead>, StoreError> {
         self.read("list due tasks", move |db| {
-            rows(db, DUE, params![int(now.millis()), page(limit)], head_from_row)
+            let (from, task) =
+                (int(behind.0.millis()), behind.1.map(|id| id.to_string()).unwrap_or_default());
+            rows(db, DUE, params![from, task, int(now.millis()), page(limit)], head_from_row)
         })
         .await
     }
@@ -386,7 +396,7 @@ mod tests {
             (TOTAL_WORKSPACE, 3, "SEARCH tasks USING COVERING INDEX tasks_workspace"),
             (TOTAL_WORKSPACE_STATUS, 4, "SEARCH tasks USING INDEX tasks_"),
             (UNFINISHED, 2, "SEARCH tasks USING INDEX tasks_unfinished"),
-            (DUE, 2, "SEARCH tasks USING INDEX tasks_wake"),
+            (DUE, 4, "SEARCH tasks USING INDEX tasks_wake"),
             (NEXT_WAKE, 1, "SEARCH tasks USING COVERING INDEX tasks_wake"),
             (COUNT_ACTIVE, 2, "SEARCH tasks USING COVERING INDEX tasks_status"),
             (OLDEST_PENDING, 3, "SEARCH tasks USING INDEX tasks_"),

@@ -247,7 +247,8 @@ pub(crate) fn write(db: &Connection, row: &WebhookRow) -> Result<(), StoreError>
     Ok(())
 }
 
-fn list(events: &[String]) -> String {
+/// A list of events as it is stored.
+pub(crate) fn list(events: &[String]) -> String {
     serde_json::Value::from(events).to_string()
 }
 

@@ -1,7 +1,8 @@
 //! Tool calls: who may run when, what a person is asked, and what came of it.
 
+use super::control::MAX_WAITING_WORDS;
 use super::{Decision, Outcome};
-use crate::agent::{Call, CallState, Hold};
+use crate::agent::{Agent, Call, CallState, Hold};
 use crate::approval::{Approval, ApprovalStatus, Asked};
 use crate::command::{CallEffect, Decision as Answer, Rejected, Replacement};
 use crate::content::Content;
@@ -163,7 +164,18 @@ impl Decision<'_> {
                 "not sent: {to} is no agent of this task that is at work (one that has not begun sees your result when it does); {}",
                 names()
             )),
-            Recipient::All | Recipient::Agent(_) => None,
+            Recipient::All | Recipient::Agent(_) => {
+                let hears = |a: &&Agent| a.id != from && !a.is_finished();
+                let addressed = |a: &&Agent| to == Recipient::All || to == Recipient::Agent(a.id);
+                let full = |a: &&Agent| a.inbox.len() >= MAX_WAITING_WORDS;
+                let found =
+                    self.task.agents.iter().find(|a| hears(a) && addressed(a) && full(a)).map(|a| a.id);
+                found.map(|id| {
+                    format!(
+                        "not sent: {id} has {MAX_WAITING_WORDS} messages it has not read; go on without it"
+                    )
+                })
+            }
         }
     }
 

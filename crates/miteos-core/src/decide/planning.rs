@@ -28,10 +28,12 @@ impl Decision<'_> {
     pub(super) fn answered(
         &mut self,
         question: Question,
+        round: u32,
         arguments: Result<Value, String>,
         model_call: ModelCall,
     ) -> Outcome {
-        if self.task.asking(question).is_none() {
+        // A plan that replaces one failed part does not replace another that failed while it was made.
+        if self.task.round(question) != Some(round) {
             return self.paid_in_vain(None, model_call);
         }
         match question {
@@ -103,8 +105,14 @@ impl Decision<'_> {
         }
     }
 
-    pub(super) fn question_erred(&mut self, question: Question, failure: &ModelFailure) -> Outcome {
-        let Some(asking) = self.task.asking(question) else { return Err(Rejected::Stale) };
+    pub(super) fn question_erred(
+        &mut self,
+        question: Question,
+        round: u32,
+        failure: &ModelFailure,
+    ) -> Outcome {
+        let asked = self.task.round(question) == Some(round);
+        let Some(asking) = self.task.asking(question).filter(|_| asked) else { return Err(Rejected::Stale) };
         let models = self.task.settings.planner_models.len();
         match next_attempt(asking.retry, failure, models, self.task.settings.max_attempts, self.now) {
             Some(retry) => {

@@ -211,7 +211,12 @@ fn concluding() -> World {
 
 fn submit(world: &mut World) {
     let arguments = Ok(plan(&[("1", &[]), ("2", &[])]));
-    world.must(Command::QuestionAnswered { question: Question::Plan, arguments, model_call: model_call() });
+    world.must(Command::QuestionAnswered {
+        question: Question::Plan,
+        round: world.task.round(Question::Plan).unwrap_or_default(),
+        arguments,
+        model_call: model_call(),
+    });
 }
 
 fn hold_agents(world: &mut World) {
@@ -254,6 +259,7 @@ fn task_in(state: &str) -> World {
             let arguments = Ok(json!({"summary": "all", "deliverables": ["a.md"]}));
             world.must(Command::QuestionAnswered {
                 question: Question::Conclude,
+                round: world.task.round(Question::Conclude).unwrap_or_default(),
                 arguments,
                 model_call: model_call(),
             });

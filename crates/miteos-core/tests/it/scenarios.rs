@@ -33,7 +33,12 @@ fn parallel_nodes_start_as_far_as_there_are_places() {
     let mut world = World::new(TaskConfig { max_agents: 2, ..TaskConfig::default() }, Settings::default());
     world.must(Command::Admit);
     let arguments = Ok(plan(&[("1", &[]), ("2", &[]), ("3", &[]), ("4", &["1", "2"])]));
-    world.must(Command::QuestionAnswered { question: Question::Plan, arguments, model_call: model_call() });
+    world.must(Command::QuestionAnswered {
+        question: Question::Plan,
+        round: world.task.round(Question::Plan).unwrap_or_default(),
+        arguments,
+        model_call: model_call(),
+    });
     assert_eq!(world.task.pending().len(), 2);
     world.start(0);
     world.start(1);
@@ -51,6 +56,7 @@ fn a_plan_that_does_not_validate_goes_back_twice() {
     for _ in 0..2 {
         world.must(Command::QuestionAnswered {
             question: Question::Plan,
+            round: world.task.round(Question::Plan).unwrap_or_default(),
             arguments: Ok(json!({})),
             model_call: model_call(),
         });
@@ -58,6 +64,7 @@ fn a_plan_that_does_not_validate_goes_back_twice() {
     }
     world.must(Command::QuestionAnswered {
         question: Question::Plan,
+        round: world.task.round(Question::Plan).unwrap_or_default(),
         arguments: Err("no call of submit_plan".into()),
         model_call: model_call(),
     });
@@ -81,11 +88,17 @@ fn a_failed_node_is_replaced_once() {
     let refused = Ok(plan(&[("3", &[])]));
     world.must(Command::QuestionAnswered {
         question: Question::Replan,
+        round: world.task.round(Question::Replan).unwrap_or_default(),
         arguments: refused,
         model_call: model_call(),
     });
     let arguments = Ok(plan(&[("4", &["3"])]));
-    world.must(Command::QuestionAnswered { question: Question::Replan, arguments, model_call: model_call() });
+    world.must(Command::QuestionAnswered {
+        question: Question::Replan,
+        round: world.task.round(Question::Replan).unwrap_or_default(),
+        arguments,
+        model_call: model_call(),
+    });
     world.start(3);
     let agent = world.agent(3);
     world.must(Command::ModelErred { agent, step: 0, failure });
@@ -108,6 +121,7 @@ fn a_replacement_that_works_completes_the_task() {
     });
     world.must(Command::QuestionAnswered {
         question: Question::Replan,
+        round: world.task.round(Question::Replan).unwrap_or_default(),
         arguments: Ok(plan(&[("2", &[])])),
         model_call: model_call(),
     });
@@ -116,6 +130,7 @@ fn a_replacement_that_works_completes_the_task() {
     let arguments = Ok(json!({"summary": "all done", "deliverables": ["a.md"]}));
     world.must(Command::QuestionAnswered {
         question: Question::Conclude,
+        round: world.task.round(Question::Conclude).unwrap_or_default(),
         arguments,
         model_call: model_call(),
     });
@@ -224,6 +239,7 @@ fn the_last_model_call_must_answer() {
     world.must(Command::Admit);
     world.must(Command::QuestionAnswered {
         question: Question::Plan,
+        round: world.task.round(Question::Plan).unwrap_or_default(),
         arguments: Ok(plan(&[("1", &[])])),
         model_call: model_call(),
     });
@@ -243,13 +259,14 @@ fn provider_trouble_waits_then_falls_back_then_errs() {
     world.must(Command::Admit);
     world.must(Command::QuestionAnswered {
         question: Question::Plan,
+        round: world.task.round(Question::Plan).unwrap_or_default(),
         arguments: Ok(plan(&[("1", &[])])),
         model_call: model_call(),
     });
     world.start(0);
     let agent = world.agent(0);
     world.must(Command::ModelErred { agent, step: 0, failure: trouble(Some(90_000)) });
-    assert_eq!(world.task.next_wake(), Some(world.now.plus_ms(90_000)));
+    assert_eq!(world.task.next_wake(world.now), Some(world.now.plus_ms(90_000)));
     world.must(Command::ModelErred { agent, step: 0, failure: trouble(None) });
     let Effect::CallModel { retry, .. } = &world.task.pending()[0] else { panic!() };
     assert_eq!((retry.model, retry.not_before), (1, None));
@@ -424,6 +441,7 @@ fn long_history_is_stubbed_then_summarised_and_guidance_stays() {
     world.must(Command::Admit);
     world.must(Command::QuestionAnswered {
         question: Question::Plan,
+        round: world.task.round(Question::Plan).unwrap_or_default(),
         arguments: Ok(plan(&[("1", &[])])),
         model_call: model_call(),
     });

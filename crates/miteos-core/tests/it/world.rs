@@ -94,6 +94,7 @@ impl World {
         world.must(Command::Admit);
         world.must(Command::QuestionAnswered {
             question: Question::Plan,
+            round: world.task.round(Question::Plan).unwrap_or_default(),
             arguments: Ok(plan(nodes)),
             model_call: model_call(),
         });
@@ -275,13 +276,14 @@ impl World {
             },
         };
         let command = match choice % 7 {
-            5 => Command::QuestionErred { question, failure: trouble(Some(50)) },
+            5 => Command::QuestionErred { question, round, failure: trouble(Some(50)) },
             6 => Command::QuestionAnswered {
                 question,
+                round,
                 arguments: Ok(json!({"nonsense": true})),
                 model_call: model_call(),
             },
-            _ => Command::QuestionAnswered { question, arguments: Ok(good), model_call: model_call() },
+            _ => Command::QuestionAnswered { question, round, arguments: Ok(good), model_call: model_call() },
         };
         let _ = self.say(command);
     }

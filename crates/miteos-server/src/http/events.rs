@@ -28,6 +28,8 @@ const MAX_EVENTS: i64 = 1_000;
 /// Records that are read at once for a page, and looked through at most for those of the types asked for.
 const SCAN_AT_ONCE: usize = 1_000;
 const MAX_SCANNED: usize = 10_000;
+/// A page ends with the record that brings it to this size (bytes), however few they are then.
+const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// When a refused stream may be tried again (s): a cut one is noticed by then.
 const RETRY_AFTER_S: u32 = 5;
 
@@ -156,15 +158,18 @@ async fn page(
     let limit = usize::try_from(limit).unwrap_or(1);
     let at_once = if types.is_some() { SCAN_AT_ONCE } else { limit };
     let mut page = EventPage { events: Vec::new(), next_after: after, has_more: true };
-    let mut scanned = 0;
-    while page.has_more && page.events.len() < limit && scanned < MAX_SCANNED {
-        let records = app.deps.tasks.store.events_after(task, page.next_after, at_once + 1).await?;
-        page.has_more = records.len() > at_once;
+    let (mut scanned, mut bytes) = (0, 0_usize);
+    while page.has_more && page.events.len() < limit && scanned < MAX_SCANNED && bytes < MAX_PAGE_BYTES {
+        let room = MAX_PAGE_BYTES.saturating_sub(bytes);
+        let records = app.deps.tasks.store.events_within(task, page.next_after, at_once + 1, room).await?;
+        let read = records.iter().map(|record| record.body.len()).sum::<usize>();
+        page.has_more = records.len() > at_once || read >= room;
         let mut rest = records.iter().take(at_once);
         for record in &mut rest {
             page.next_after = record.seq.unwrap_or(page.next_after);
             if types.is_none_or(|types| types.contains(&record.kind.as_str().into())) {
                 page.events.extend(project::event(task, record).map_err(|error| ApiError::internal(&error))?);
+                bytes = bytes.saturating_add(record.body.len());
             }
             if page.events.len() >= limit {
                 break;

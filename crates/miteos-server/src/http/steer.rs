@@ -1,5 +1,6 @@
 //! What people ask of a task under way: one command or several at once, recorded before it is answered.
 
+use std::future::Future;
 use std::time::Duration;
 
 use axum::Json;
@@ -23,6 +24,14 @@ pub fn success(_: Live) -> Json<Success> {
     Json(Success::YES)
 }
 
+/// Carries out what is written and then told to its end, even if the caller goes away in between: what is stored is
+/// then also known to those who act on it.
+pub(super) async fn whole<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::spawn(work).await.map_err(|panic| ApiError::internal(&panic))
+}
+
 impl App {
     /// All of the commands or none, with the answer that repeats are to get. The caller has been authorised.
     pub(super) async fn steer(
@@ -31,9 +40,14 @@ impl App {
         commands: Vec<Command>,
         answer: Option<IdempotencyRow>,
     ) -> Result<Live, ApiError> {
-        let live = self.deps.tasks.commands(task, &commands, answer).await?;
-        self.engine.wake(task);
-        Ok(live)
+        let (tasks, engine) = (self.deps.tasks.clone(), self.engine.clone());
+        let outcome = whole(async move {
+            let outcome = tasks.commands(task, &commands, answer).await;
+            // Whatever came of it: a write that failed may have been made.
+            engine.wake(task);
+            outcome
+        });
+        Ok(outcome.await??)
     }
 
     /// A command that brings something to its end, answered when the end is recorded. What does not die in time is

@@ -3,7 +3,6 @@
 mod create;
 mod deliveries;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use axum::Json;
@@ -19,6 +18,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Body, Path, from_json};
 use super::repeat::{Begun, again_sealed, begin, json_answer, to_json};
+use super::steer::whole;
 use crate::secrets::Sealed;
 use crate::webhooks::Secret;
 
@@ -57,14 +57,6 @@ fn shown(app: &App, row: &WebhookRow) -> Webhook {
         previous_secret_expires_at: old.map(|old| old.until.to_string()),
         created_at: row.created_at.to_string(),
     }
-}
-
-/// Carries out what changes a webhook to its end, even if the caller goes away: what was stored is then also known to
-/// those who send.
-async fn whole<T: Send + 'static>(
-    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-) -> Result<Result<T, StoreError>, ApiError> {
-    tokio::spawn(work).await.map_err(|panic| ApiError::internal(&panic))
 }
 
 /// The secret that was given, or a new one.
@@ -106,11 +98,11 @@ pub async fn update(
     }
     let (store, webhooks) = (app.deps.tasks.store.clone(), app.webhooks.clone());
     let changed = whole(async move {
-        let changed = store.change_webhook(row.id, change).await?;
-        if let Some(changed) = &changed {
+        let changed = store.change_webhook(row.id, change).await;
+        if let Ok(Some(changed)) = &changed {
             webhooks.put(changed);
         }
-        Ok(changed)
+        changed
     });
     let changed = changed.await??.ok_or_else(|| ApiError::not_found("webhook"))?;
     Ok(Json(shown(&app, &changed)))
@@ -146,9 +138,11 @@ pub async fn remove(
     let row = find(&app, &caller, &id).await?;
     let (store, webhooks) = (app.deps.tasks.store.clone(), app.webhooks.clone());
     let deleted = whole(async move {
-        let deleted = store.delete_webhook(row.id).await?;
-        webhooks.remove(row.id);
-        Ok(deleted)
+        let deleted = store.delete_webhook(row.id).await;
+        if deleted.is_ok() {
+            webhooks.remove(row.id);
+        }
+        deleted
     });
     if deleted.await?? { Ok(Json(Success::YES)) } else { Err(ApiError::not_found("webhook")) }
 }

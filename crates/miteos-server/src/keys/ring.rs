@@ -20,7 +20,7 @@ type Hash = [u8; HASH_BYTES];
 /// All keys of the store, as requests ask for them.
 pub struct Keyring {
     store: Store,
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
 }
 
 #[derive(Default)]
@@ -32,7 +32,7 @@ struct Known {
 
 impl Keyring {
     pub fn new(store: Store) -> Self {
-        Self { store, known: Mutex::default() }
+        Self { store, known: Arc::default() }
     }
 
     /// The key of this secret, if it is one and still opens anything.
@@ -80,21 +80,28 @@ impl Keyring {
         Ok(Some(row))
     }
 
-    /// Revokes a key, for the next request already. Streams it has opened are for the caller to end.
+    /// Revokes a key, for the next request already, and to the end even if the caller goes away. Streams it has opened
+    /// are for the caller to end.
     pub async fn revoke(&self, key: KeyId, now: Timestamp) -> Result<RevokedKey, StoreError> {
-        let revoked = self.store.revoke_key(key, now).await;
-        // Whatever the store says of it: a write that failed may have been made.
-        {
-            let mut known = self.known();
+        let (store, known) = (self.store.clone(), Arc::clone(&self.known));
+        let revoking = tokio::spawn(async move {
+            let revoked = store.revoke_key(key, now).await;
+            // Whatever the store says of it: a write that failed may have been made.
+            let mut known = locked(&known);
             known.revocations += 1;
             known.rows.retain(|_, (row, _)| row.id != key);
-        }
-        revoked
+            revoked
+        });
+        revoking.await.unwrap_or(Err(StoreError::Panicked { doing: "revoke a key" }))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.known)
     }
+}
+
+fn locked(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Compares without telling by its time how much was the same.
@@ -104,8 +111,11 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use miteos_core::ids::AccountId;
     use miteos_store::StoreConfig;
+    use tokio::sync::Notify;
     use ulid::Ulid;
 
     use super::*;
@@ -141,6 +151,42 @@ mod tests {
         assert!(ring.find("mt_test_a", at(100)).await.unwrap().is_none(), "remembered, and expired");
         assert_eq!(ring.revoke(key.id, at(6)).await.unwrap(), RevokedKey::Revoked);
         assert!(ring.find("mt_test_a", at(7)).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_leaves_no_key_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let (held, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (holding, released) = (Arc::clone(&held), Arc::clone(&release));
+        let runtime = tokio::runtime::Handle::current();
+        let mut config = StoreConfig::in_folder(folder.path());
+        // The second write is the revocation: it waits in the store until the test lets it go.
+        config.fault = Some(Arc::new(move |n| {
+            if n == 2 {
+                holding.notify_one();
+                runtime.block_on(released.notified());
+            }
+            None
+        }));
+        let store = Store::open(config).await.unwrap();
+        let ring = Arc::new(Keyring::new(store.clone()));
+        let at = Timestamp::from_millis;
+        store.insert_key(row("mt_test_a", None), None).await.unwrap();
+        let key = ring.find("mt_test_a", at(5)).await.unwrap().unwrap();
+        let caller = tokio::spawn({
+            let ring = Arc::clone(&ring);
+            async move { ring.revoke(key.id, at(6)).await }
+        });
+        held.notified().await;
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        release.notify_one();
+        let forgotten = async {
+            while ring.find("mt_test_a", at(7)).await.unwrap().is_some() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), forgotten).await.expect("it opens nothing any more");
     }
 
     #[test]

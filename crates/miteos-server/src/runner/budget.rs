@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use miteos_core::command::Command;
+use miteos_core::event::Billed;
 use miteos_core::ids::AgentId;
 use miteos_core::money::MicroUsd;
 use miteos_core::pending::{Effect, EffectKey};
@@ -84,7 +85,10 @@ impl Budget {
             }
             return Vec::new();
         };
-        let mut taken: MicroUsd = standing.values().copied().sum();
+        // What is set aside in the journal counts as well: core does not let it be passed.
+        let in_the_air: MicroUsd = standing.values().copied().sum();
+        let set_aside: MicroUsd = task.reserved.iter().map(|reserved| reserved.worst).sum();
+        let mut taken = in_the_air.max(set_aside);
         let mut commands = Vec::new();
         for ask in &self.waiting {
             if taken + ask.worst <= left {
@@ -107,6 +111,13 @@ impl Budget {
         let ask = self.waiting.swap_remove(at);
         locked(&self.standing).insert(ask.key, ask.worst);
         let _ = ask.reply.send(());
+    }
+
+    /// What is to be recorded of a call that ended without a word: it may have been billed.
+    pub fn lost(&self, key: EffectKey) -> Option<Command> {
+        let worst = *locked(&self.standing).get(&key)?;
+        let billed = if worst == MicroUsd::ZERO { Billed::Nothing } else { Billed::AtMost(Some(worst)) };
+        Some(Command::ModelUnanswered { agent: key.agent(), billed })
     }
 
     /// The call's cost is recorded, or it cost nothing.
@@ -157,5 +168,71 @@ impl Purse {
             Ok(()) => Leave::Granted,
             Err(_) => Leave::Refused,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miteos_core::content::Content;
+    use miteos_core::event::{Created, Question};
+    use miteos_core::ids::{AccountId, TaskId, WorkspaceId};
+    use miteos_core::settings::{Settings, TaskConfig};
+    use miteos_core::task::Reserved;
+    use miteos_core::time::Timestamp;
+    use ulid::Ulid;
+
+    use super::*;
+
+    const PLAN: EffectKey = EffectKey::Ask { question: Question::Plan, round: 0 };
+
+    /// A task that owes its plan, with two cents.
+    fn task() -> Task {
+        let at = Timestamp::from_millis(1_700_000_000_000);
+        let created = Created {
+            account: AccountId(Ulid::from_parts(1, 1)),
+            live: true,
+            tier: "free".into(),
+            prompt: Content::from("do it"),
+            workspace: WorkspaceId(Ulid::from_parts(1, 2)),
+            config: TaskConfig { budget_cents: Some(2), ..TaskConfig::default() },
+            settings: Settings::default(),
+        };
+        let (mut task, _) = Task::create(TaskId(Ulid::from_parts(1, 3)), created, at);
+        task.handle(Command::Admit, at).unwrap();
+        task
+    }
+
+    /// The decision on a call that asks for so much.
+    async fn asked_for(budget: &mut Budget, task: &Task, worst: u64) -> Vec<Command> {
+        let purse = budget.purse(task, PLAN);
+        tokio::spawn(async move { purse.reserve(Some(MicroUsd(worst))).await });
+        budget.asked().await;
+        budget.decide(task, false)
+    }
+
+    #[tokio::test]
+    async fn what_the_journal_has_set_aside_is_not_asked_for_again() {
+        let (mut budget, mut task) = (Budget::new(), task());
+        let worst = MicroUsd(6_000);
+        assert_eq!(
+            asked_for(&mut budget, &task, worst.0).await,
+            [Command::ModelReserving { agent: None, worst }]
+        );
+        // Core would refuse it, for ever.
+        task.reserved.push(Reserved { agent: None, worst: MicroUsd(15_000) });
+        let mut budget = Budget::new();
+        assert_eq!(asked_for(&mut budget, &task, worst.0).await, [Command::BudgetExhausted]);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_ended_without_a_word_may_have_been_billed() {
+        let (mut budget, task) = (Budget::new(), task());
+        assert_eq!(budget.lost(PLAN), None, "it had not begun");
+        asked_for(&mut budget, &task, 6_000).await;
+        budget.granted(None, MicroUsd(6_000));
+        let billed = Billed::AtMost(Some(MicroUsd(6_000)));
+        assert_eq!(budget.lost(PLAN), Some(Command::ModelUnanswered { agent: None, billed }));
+        budget.release(PLAN);
+        assert_eq!(budget.lost(PLAN), None);
     }
 }

@@ -9,6 +9,7 @@ use miteos_core::command::{Command, FailureKind, ModelFailure};
 use miteos_core::content::{Content, Sha256};
 use miteos_core::pending::{Effect, EffectKey};
 use miteos_core::task::Task;
+use miteos_store::StoreError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,8 +17,10 @@ use super::budget::Purse;
 use super::conversation::Conversations;
 use super::{Deps, model, questions, tools};
 
-/// Its outcome: nothing when it was cancelled, and then it is owed again if it still matters.
-pub type Work = Pin<Box<dyn Future<Output = Vec<Command>> + Send>>;
+/// What came of an effect: nothing when it was cancelled, and then it is owed again if it still matters. An error if
+/// storage failed under one whose outcome cannot say so.
+pub type Landed = Result<Vec<Command>, StoreError>;
+pub type Work = Pin<Box<dyn Future<Output = Landed> + Send>>;
 
 /// What an effect is performed with.
 pub struct Means {
@@ -39,23 +42,24 @@ pub fn perform(
 ) -> Work {
     let Means { purse, here, cancel, background } = means;
     match effect {
-        Effect::Ask { question, retry, .. } => Box::pin(questions::ask(
-            deps,
-            question,
-            questions::Asked::of(task, question, retry, purse),
-            cancel,
-        )),
+        Effect::Ask { question, round, retry } => {
+            let asked = questions::Asked::of(task, question, round, retry, purse);
+            all(questions::ask(deps, asked, cancel))
+        }
         Effect::StartAgent { agent } => match questions::Brief::of(task, agent) {
-            Some(brief) => one(questions::brief(deps, agent, brief)),
+            Some(brief) => Box::pin(async move {
+                let ready = questions::brief(deps, agent, brief).await?;
+                Ok(ready.into_iter().collect())
+            }),
             None => nothing(),
         },
         Effect::CallModel { .. } => match model::Call::of(task, conversations, &effect, purse) {
-            Some(call) => Box::pin(model::next(deps, call, cancel)),
+            Some(call) => all(model::next(deps, call, cancel)),
             None => nothing(),
         },
         Effect::Summarise { agent, step, retry, turns } => {
             match model::Summary::of(task, agent, step, retry, turns, purse) {
-                Some(summary) => Box::pin(model::summarise(deps, summary, cancel)),
+                Some(summary) => all(model::summarise(deps, summary, cancel)),
                 None => nothing(),
             }
         }
@@ -77,11 +81,15 @@ pub fn perform(
 }
 
 fn one(work: impl Future<Output = Option<Command>> + Send + 'static) -> Work {
-    Box::pin(async { work.await.into_iter().collect() })
+    Box::pin(async { Ok(work.await.into_iter().collect()) })
+}
+
+fn all(work: impl Future<Output = Vec<Command>> + Send + 'static) -> Work {
+    Box::pin(async { Ok(work.await) })
 }
 
 fn nothing() -> Work {
-    Box::pin(std::future::ready(Vec::new()))
+    Box::pin(std::future::ready(Ok(Vec::new())))
 }
 
 /// The outcome of an effect whose work panicked: an error that the task can live with.
@@ -91,7 +99,9 @@ pub fn after_panic(key: EffectKey) -> Option<Command> {
         message: "the server failed inside while it called the model".to_owned(),
     };
     match key {
-        EffectKey::Ask { question, .. } => Some(Command::QuestionErred { question, failure: failure() }),
+        EffectKey::Ask { question, round } => {
+            Some(Command::QuestionErred { question, round, failure: failure() })
+        }
         EffectKey::CallModel { agent, step, .. } => {
             Some(Command::ModelErred { agent, step, failure: failure() })
         }

@@ -11,6 +11,7 @@ use miteos_core::ids::{CallId, WorkspaceId};
 use miteos_core::pending::{Effect, EffectKey};
 use miteos_core::task::Task;
 use miteos_core::time::Timestamp;
+use miteos_store::StoreError;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,7 +19,7 @@ use tracing::Instrument;
 
 use super::budget::Budget;
 use super::conversation::Conversations;
-use super::effects::Work;
+use super::effects::{Landed, Work};
 use super::{Deps, effects};
 use crate::traces::Open;
 
@@ -27,10 +28,12 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Flight {
     deps: Arc<Deps>,
-    set: JoinSet<Vec<Command>>,
+    set: JoinSet<Landed>,
     begun: HashMap<EffectKey, CancellationToken>,
     keys: HashMap<Id, EffectKey>,
     landed: Vec<Command>,
+    /// Storage failed under an effect that has no other way to say so.
+    failed: Option<StoreError>,
     /// Effects whose outcome is about to be recorded.
     settling: Vec<EffectKey>,
     budget: Budget,
@@ -49,6 +52,7 @@ impl Flight {
             begun: HashMap::new(),
             keys: HashMap::new(),
             landed: Vec::new(),
+            failed: None,
             settling: Vec::new(),
             budget: Budget::new(),
             started_here: HashSet::new(),
@@ -82,6 +86,8 @@ impl Flight {
             }
             Effect::Expire { approval, .. } => return Some(Command::Expire { approval }),
             _ if stopping || self.begun.contains_key(&key) => return None,
+            // The task's own questions share what is set aside for them: one is over before the next begins.
+            Effect::Ask { .. } if !self.is_quiet(|key| matches!(key, EffectKey::Ask { .. })) => return None,
             Effect::StartCall { agent, call } => return Some(Command::CallStarting { agent, call }),
             Effect::Ask { .. }
             | Effect::StartAgent { .. }
@@ -150,7 +156,17 @@ impl Flight {
         std::mem::take(&mut self.landed)
     }
 
-    fn take(&mut self, result: Result<(Id, Vec<Command>), tokio::task::JoinError>) {
+    /// Whether storage failed under an effect. Nothing is begun any more then; what is in the air may land.
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Why the runner has to leave, once nothing is in the air.
+    pub fn failure(&mut self) -> Option<StoreError> {
+        if self.is_empty() { self.failed.take() } else { None }
+    }
+
+    fn take(&mut self, result: Result<(Id, Landed), tokio::task::JoinError>) {
         let id = match &result {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
@@ -159,10 +175,17 @@ impl Flight {
         self.begun.remove(&key);
         self.settling.push(key);
         match result {
-            Ok((_, commands)) => self.landed.extend(commands),
+            Ok((_, Ok(commands))) => {
+                if commands.is_empty() {
+                    self.landed.extend(self.budget.lost(key));
+                }
+                self.landed.extend(commands);
+            }
+            Ok((_, Err(error))) => self.failed = Some(error),
             Err(error) if error.is_cancelled() => {}
             Err(error) => {
                 tracing::error!(?key, %error, "an effect panicked");
+                self.landed.extend(self.budget.lost(key));
                 self.landed.extend(effects::after_panic(key));
             }
         }
@@ -235,14 +258,14 @@ fn lines_of(task: &Task, key: EffectKey) -> tracing::Span {
 
 /// The work and all it has begun. One that does not end after it was cancelled is dropped; what it left in the
 /// background is waited for however long it takes, because only then is it dead.
-async fn to_the_end(work: Work, cancel: CancellationToken, background: TaskTracker) -> Vec<Command> {
+async fn to_the_end(work: Work, cancel: CancellationToken, background: TaskTracker) -> Landed {
     let out_of_patience = async {
         cancel.cancelled().await;
         tokio::time::sleep(CANCEL_PATIENCE).await;
     };
     let outcome = tokio::select! {
         outcome = work => outcome,
-        () = out_of_patience => Vec::new(),
+        () = out_of_patience => Ok(Vec::new()),
     };
     background.close();
     background.wait().await;

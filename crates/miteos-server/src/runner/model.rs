@@ -8,13 +8,13 @@ use miteos_core::command::{Command, FailureKind, ModelFailure, ProposedCall};
 use miteos_core::content::Content;
 use miteos_core::event::{Billed, Retry};
 use miteos_core::ids::AgentId;
-use miteos_core::money::{MicroUsd, Price};
+use miteos_core::money::MicroUsd;
 use miteos_core::pending::Effect;
 use miteos_core::task::Task;
 use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
 use miteos_models::{
-    Answer, ErrorKind, Finish, Message, Messages, ModelError, ModelInfo, ModelName, Request, RequestedCall,
-    ToolChoice, scripted,
+    Answer, ErrorKind, Finish, Message, Messages, ModelError, ModelInfo, ModelName, Models, Request,
+    RequestedCall, ToolChoice, scripted,
 };
 use miteos_tools::Circumstances;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ pub struct Call {
     model: String,
     draft: Draft,
     inbox: Vec<Content>,
+    /// What the prompt weighs as far as the provider has counted it, and a guess of what came since.
+    weighs: u64,
     purse: Purse,
 }
 
@@ -64,6 +66,7 @@ impl Call {
             model: model_at(&task.settings.models, retry)?,
             draft: conversations.of(agent),
             inbox: agent.inbox.iter().take(heard).cloned().collect(),
+            weighs: agent.context_tokens,
             purse,
         })
     }
@@ -77,6 +80,16 @@ pub fn model_at(models: &[String], retry: Retry) -> Option<String> {
 pub struct Prepared {
     pub request: Request,
     info: ModelInfo,
+    /// Tokens that the prompt is known to have at least.
+    weighs: u64,
+}
+
+impl Prepared {
+    /// The most that the call can cost. What the provider itself has counted before is not undercut by a guess.
+    fn worst(&self, models: &Models) -> Option<MicroUsd> {
+        let input = models.prompt_tokens(&self.request).max(self.weighs);
+        self.info.price.map(|price| price.worst_case(input, u64::from(self.request.max_output_tokens)))
+    }
 }
 
 /// Makes a request on a model named by the task.
@@ -104,7 +117,7 @@ pub fn request(
         call_id: key,
         temperature: None,
     };
-    Ok(Prepared { request, info })
+    Ok(Prepared { request, info, weighs: 0 })
 }
 
 /// How a model call went.
@@ -117,10 +130,8 @@ pub enum Called {
 
 /// One attempt, accounted for. Cancelling drops the connection.
 pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &CancellationToken) -> Called {
-    let Prepared { request, info } = prepared;
-    let worst =
-        |price: Price| price.worst_case(prompt_tokens(deps, &request), u64::from(request.max_output_tokens));
-    let worst = info.price.map(worst);
+    let worst = prepared.worst(&deps.models);
+    let Prepared { request, info, .. } = prepared;
     if let Some(instead) = not_paid_for(&request.model, worst, purse, cancel).await {
         return instead;
     }
@@ -214,24 +225,6 @@ fn shown(text: &str) -> String {
     text.trim().chars().take(MAX_RAW_CHARS).collect()
 }
 
-fn prompt_tokens(deps: &Deps, request: &Request) -> u64 {
-    let mut tokens = deps.models.count_tokens(&request.system);
-    for tool in request.tools.iter() {
-        tokens +=
-            deps.models.count_tokens(&tool.description) + deps.models.count_tokens(&tool.schema.to_string());
-    }
-    for message in &request.messages {
-        tokens += match message {
-            Message::User { text } | Message::ToolResult { text, .. } => deps.models.count_tokens(text),
-            Message::Assistant { text, calls, .. } => {
-                deps.models.count_tokens(text)
-                    + calls.iter().map(|c| deps.models.count_tokens(&c.arguments)).sum::<u64>()
-            }
-        };
-    }
-    tokens
-}
-
 fn failure(model: &ModelName, error: ModelError) -> ModelFailure {
     let kind = match error.kind {
         ErrorKind::RateLimited { retry_after_ms } | ErrorKind::Transient { retry_after_ms } => {
@@ -304,6 +297,7 @@ async fn prepare(
     let key = format!("{}.{}", owed.agent, owed.step);
     let mut prepared = request(deps, &owed.model, &prompts::system(owed.kind, small), messages, key)?;
     prepared.request.tools = offered;
+    prepared.weighs = owed.weighs;
     if owed.last {
         prepared.request.choice = ToolChoice::None;
     }
@@ -424,5 +418,39 @@ pub async fn summarise(deps: Arc<Deps>, owed: Summary, cancel: CancellationToken
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miteos_core::money::Price;
+    use miteos_models::ModelsConfig;
+
+    use super::*;
+
+    #[test]
+    fn what_the_provider_has_counted_is_not_undercut() {
+        let models = Models::new(ModelsConfig::default());
+        let model: ModelName = "openai/gpt-5".parse().unwrap();
+        let price = Price { input: 1_000_000, output: 2_000_000, cache_read: None, cache_write: None };
+        let info = ModelInfo { price: Some(price), ..models.info(&model) };
+        let request = Request {
+            model,
+            system: "be short".into(),
+            tools: Arc::from([]),
+            messages: vec![Message::User { text: "hello".into() }].into(),
+            choice: ToolChoice::Auto,
+            max_output_tokens: 10,
+            call_id: "c".into(),
+            temperature: None,
+        };
+        let worst = |weighs| {
+            let request = request.clone();
+            Prepared { request, info, weighs }.worst(&models)
+        };
+        let guess = models.prompt_tokens(&request);
+        assert_eq!(worst(0), Some(price.worst_case(guess, 10)));
+        assert_eq!(worst(guess - 1), worst(0));
+        assert_eq!(worst(50_000), Some(price.worst_case(50_000, 10)));
     }
 }

@@ -9,6 +9,7 @@ use miteos_core::plan;
 use miteos_core::task::Task;
 use miteos_core::tool::ToolSpec;
 use miteos_models::{Answer, Message, ToolChoice};
+use miteos_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::Deps;
@@ -22,14 +23,18 @@ const MAX_FILE_LIST_BYTES: usize = 4 * 1024;
 /// A question, taken out of the task.
 pub struct Asked {
     task: Box<Task>,
+    question: Question,
+    round: u32,
     refused: Vec<Vec<String>>,
     model: Option<String>,
     purse: Purse,
 }
 
 impl Asked {
-    pub fn of(task: &Task, question: Question, retry: Retry, purse: Purse) -> Self {
+    pub fn of(task: &Task, question: Question, round: u32, retry: Retry, purse: Purse) -> Self {
         Self {
+            question,
+            round,
             refused: task.asking(question).map(|asking| asking.refused.clone()).unwrap_or_default(),
             model: model::model_at(&task.settings.planner_models, retry),
             purse,
@@ -50,14 +55,10 @@ fn function(question: Question, plans_up_to: usize) -> ToolSpec {
     ToolSpec { name: name.to_owned(), description: description.to_owned(), schema }
 }
 
-pub async fn ask(
-    deps: Arc<Deps>,
-    question: Question,
-    asked: Asked,
-    cancel: CancellationToken,
-) -> Vec<Command> {
-    let erred = |failure: ModelFailure| Some(Command::QuestionErred { question, failure });
-    let prepared = match prepare(&deps, question, &asked).await {
+pub async fn ask(deps: Arc<Deps>, asked: Asked, cancel: CancellationToken) -> Vec<Command> {
+    let (question, round) = (asked.question, asked.round);
+    let erred = |failure: ModelFailure| Some(Command::QuestionErred { question, round, failure });
+    let prepared = match prepare(&deps, &asked).await {
         Ok(prepared) => prepared,
         Err(failure) => return Vec::from_iter(erred(failure)),
     };
@@ -67,15 +68,15 @@ pub async fn ask(
         Called::Failed(failure, billed) => model::unanswered(&asked.purse, billed, erred(failure)),
         Called::Answered(answer, model_call) => {
             let arguments = arguments(&name, *answer);
-            vec![Command::QuestionAnswered { question, arguments, model_call }]
+            vec![Command::QuestionAnswered { question, round, arguments, model_call }]
         }
     }
 }
 
-async fn prepare(deps: &Deps, question: Question, asked: &Asked) -> Result<Prepared, ModelFailure> {
+async fn prepare(deps: &Deps, asked: &Asked) -> Result<Prepared, ModelFailure> {
     let unusable =
         |message: String| ModelFailure { kind: miteos_core::command::FailureKind::Unusable, message };
-    let task = &asked.task;
+    let (task, question) = (&asked.task, asked.question);
     let files = file_list(deps, task).await;
     let (system, words) = match question {
         Question::Plan => (prompts::PLANNER, prompts::plan(task, &files)),
@@ -154,23 +155,14 @@ impl Brief {
     }
 }
 
-pub async fn brief(deps: Arc<Deps>, agent: AgentId, brief: Brief) -> Option<Command> {
+/// `None`: the agent is not in the task. It has no way to say that storage failed, so that is the caller's to bear.
+pub async fn brief(deps: Arc<Deps>, agent: AgentId, brief: Brief) -> Result<Option<Command>, StoreError> {
     let task = &brief.task;
     let files = file_list(&deps, task).await;
-    let description = match deps.tasks.store.workspace(task.workspace).await {
-        Ok(row) => row.and_then(|row| row.description),
-        Err(error) => {
-            tracing::error!(error = %crate::errors::chain(&error), "the workspace's row cannot be read");
-            None
-        }
-    };
-    let text = prompts::brief(task, task.subtask(brief.subtask)?, description.as_deref(), &files);
-    match deps.content(text, None).await {
-        Ok(brief) => Some(Command::AgentReady { agent, brief }),
-        Err(error) => {
-            // It is owed still: the next look at the task tries again.
-            tracing::error!(error = %crate::errors::chain(&error), "an agent's first message cannot be stored");
-            None
-        }
-    }
+    let row = deps.tasks.store.workspace(task.workspace).await?;
+    let description = row.and_then(|row| row.description);
+    let Some(subtask) = task.subtask(brief.subtask) else { return Ok(None) };
+    let text = prompts::brief(task, subtask, description.as_deref(), &files);
+    let brief = deps.content(text, None).await?;
+    Ok(Some(Command::AgentReady { agent, brief }))
 }

@@ -36,7 +36,7 @@ pub enum Left {
     /// Nothing is owed but by people or time.
     Parked { next_wake: Option<Timestamp> },
     /// It has ended; whoever waits in its scope may have its place.
-    Finished { scope: Scope, tier: String },
+    Finished { scope: Scope },
     /// The server stops.
     Shutdown,
 }

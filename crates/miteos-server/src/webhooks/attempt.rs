@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use miteos_core::time::Timestamp;
-use miteos_store::{Attempt, DeliveryRow, Settled, StoreError, Tried, WebhookRow};
+use miteos_store::{Attempt, Blame, DeliveryRow, Settled, StoreError, Tried, WebhookRow};
 use miteos_tools::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use miteos_tools::http::{HttpError, Method, Redirects, Request, Response, StatusCode, Url};
 use tokio_util::sync::CancellationToken;
@@ -34,14 +34,23 @@ pub struct Outcome {
     gone: bool,
     /// How long the receiver wants to be left alone (ms).
     wait_ms: Option<u64>,
+    blame: Blame,
     /// Another attempt would fail the same way.
     hopeless: bool,
+}
+
+/// Why a message could not even be made.
+enum Unsent {
+    /// What it tells of is gone.
+    Gone(String),
+    /// Something of this server's is in the way; it may be put right.
+    Later(String),
 }
 
 impl Outcome {
     fn failed(at: Timestamp, duration_ms: u64, response: Option<u16>, error: String) -> Self {
         let attempt = Attempt { at, duration_ms, response, error: Some(error) };
-        Self { attempt, taken: false, gone: false, wait_ms: None, hopeless: false }
+        Self { attempt, taken: false, gone: false, wait_ms: None, blame: Blame::Receiver, hopeless: false }
     }
 
     /// When it is tried again, unless it was taken; `None`: it is not.
@@ -64,6 +73,7 @@ impl Outcome {
             attempts_before: delivery.attempts,
             attempt: self.attempt,
             settled,
+            blame: self.blame,
             disable: self.gone.then(|| GONE.to_owned()),
             failing_limit: (limit, FAILING.to_owned()),
         }
@@ -82,9 +92,13 @@ pub async fn make(
     let span = parts.traces.delivery(webhook, delivery);
     let request = match prepared(parts, webhook, delivery, at).await? {
         Ok(request) => request,
-        Err(why) => {
+        Err(unsent) => {
+            let (hopeless, why) = match unsent {
+                Unsent::Gone(why) => (true, why),
+                Unsent::Later(why) => (false, why),
+            };
             let failed = Outcome::failed(at, 0, None, why);
-            return Ok(Some(Outcome { hopeless: true, ..failed }));
+            return Ok(Some(Outcome { hopeless, blame: Blame::Us, ..failed }));
         }
     };
     let answer = parts.http.send(request.timeout(parts.timeout), cancel).await;
@@ -124,16 +138,18 @@ async fn prepared(
     webhook: &WebhookRow,
     delivery: &DeliveryRow,
     at: Timestamp,
-) -> Result<Result<Request, String>, StoreError> {
+) -> Result<Result<Request, Unsent>, StoreError> {
     let body = match body(parts, delivery).await? {
         Ok(body) => body,
         Err(why) => return Ok(Err(why)),
     };
     let signed = match signature(parts, webhook, delivery, at, &body) {
         Ok(signed) => signed,
-        Err(why) => return Ok(Err(why)),
+        Err(why) => return Ok(Err(Unsent::Later(why))),
     };
-    let Ok(url) = Url::parse(&webhook.url) else { return Ok(Err("its address cannot be read".to_owned())) };
+    let Ok(url) = Url::parse(&webhook.url) else {
+        return Ok(Err(Unsent::Later("its address cannot be read".to_owned())));
+    };
     let seconds = at.millis() / 1_000;
     let request = Request::new(Method::POST, url, Redirects::Return)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
@@ -145,8 +161,9 @@ async fn prepared(
 }
 
 /// The message, made from the journal each time: it is the same each time, because records never change.
-async fn body(parts: &Parts, delivery: &DeliveryRow) -> Result<Result<Bytes, String>, StoreError> {
-    let unwritable = |error: serde_json::Error| format!("the event cannot be written: {error}");
+async fn body(parts: &Parts, delivery: &DeliveryRow) -> Result<Result<Bytes, Unsent>, StoreError> {
+    let unwritable =
+        |error: serde_json::Error| Unsent::Later(format!("the event cannot be written: {error}"));
     let Some((task, seq)) = delivery.source else {
         let ping = message::of_ping(delivery.event, delivery.webhook, delivery.event_at);
         return Ok(ping.map_err(unwritable));
@@ -154,10 +171,13 @@ async fn body(parts: &Parts, delivery: &DeliveryRow) -> Result<Result<Bytes, Str
     let records = parts.store.events_after(task, seq.saturating_sub(1), 1).await?;
     let event = match records.first().map(|record| project::event(task, record)) {
         Some(Ok(Some(event))) if event.seq == seq => event,
-        Some(Ok(_)) | None => return Ok(Err("the event is not in the journal any more".to_owned())),
+        Some(Ok(_)) | None => {
+            return Ok(Err(Unsent::Gone("the event is not in the journal any more".to_owned())));
+        }
         Some(Err(error)) => {
             tracing::error!(error = %chain(&error), "an event for a webhook cannot be read");
-            return Ok(Err("the event cannot be read; the server's log has the reason".to_owned()));
+            let why = "the event cannot be read; the server's log has the reason".to_owned();
+            return Ok(Err(Unsent::Later(why)));
         }
     };
     Ok(message::of_event(&event).map_err(unwritable))
@@ -198,7 +218,8 @@ async fn judged(parts: &Parts, response: Response, at: Timestamp, duration_ms: u
     let _ = response.read_up_to(MAX_ANSWER_BYTES).await;
     if status.is_success() {
         let attempt = Attempt { at, duration_ms, response: Some(status.as_u16()), error: None };
-        return Outcome { attempt, taken: true, gone: false, wait_ms: None, hopeless: false };
+        let failed = Outcome::failed(at, duration_ms, None, String::new());
+        return Outcome { attempt, taken: true, ..failed };
     }
     let why = if status.is_redirection() {
         format!("the answer was {}; redirects are not followed", status.as_u16())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use miteos_core::ids::{DeliveryId, EventId, WebhookId};
 use miteos_core::time::Timestamp;
-use miteos_store::{DeliveryRow, DeliveryState, Scope, StoreError, WebhookRow, WebhookState};
+use miteos_store::{DeliveryRow, DeliveryState, EventHead, Scope, StoreError, WebhookRow, WebhookState};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -58,6 +58,8 @@ struct Endpoint {
     seen: i64,
     /// Up to here it was written that it was.
     kept: i64,
+    /// As many deliveries wait as may: it takes more events when one of them is settled, and not on news.
+    full: bool,
     due: Option<Timestamp>,
     worker: Option<Arc<Slot>>,
     /// Disabled or deleted; its worker will see.
@@ -173,13 +175,12 @@ impl Webhooks {
         let mut state = self.state();
         let known = state.endpoints.get_mut(&row.id);
         if let Some(endpoint) = known {
-            endpoint.events.clone_from(&row.events);
-            (endpoint.seen, endpoint.kept) = (row.cursor, row.cursor);
-            endpoint.gone = false;
+            endpoint.change(row);
         } else {
             let events = row.events.clone();
             let (seen, kept) = (row.cursor, row.cursor);
-            let endpoint = Endpoint { scope, events, seen, kept, due: None, worker: None, gone: false };
+            let (full, due, worker, gone) = (false, None, None, false);
+            let endpoint = Endpoint { scope, events, seen, kept, full, due, worker, gone };
             state.endpoints.insert(row.id, endpoint);
             state.scopes.entry(scope).or_default().push(row.id);
         }
@@ -288,10 +289,7 @@ impl Webhooks {
             let mut state = self.state();
             for id in state.scopes.get(&scope).cloned().unwrap_or_default() {
                 let Some(endpoint) = state.endpoints.get_mut(&id) else { continue };
-                let mut fresh = heads.iter().filter(|head| head.cursor > endpoint.seen);
-                let wants = fresh.any(|head| message::wants(&endpoint.events, &head.kind));
-                endpoint.seen = endpoint.seen.max(last);
-                if wants || endpoint.seen - endpoint.kept >= KEEP_EVERY {
+                if endpoint.look(&heads, last) {
                     wanted.push(id);
                 }
             }
@@ -343,8 +341,8 @@ impl Webhooks {
         }
         endpoint.worker = None;
         match left {
-            Left::Parked { next, cursor } if !endpoint.gone => {
-                endpoint.kept = *cursor;
+            Left::Parked { next, cursor, full } if !endpoint.gone => {
+                (endpoint.kept, endpoint.full) = (*cursor, *full);
                 state.set_due(id, *next);
                 drop(state);
                 self.inner.changed.notify_one();
@@ -363,6 +361,25 @@ impl Webhooks {
             () = tokio::time::sleep(Duration::from_millis(ms)) => {}
             () = self.inner.shared.shutdown.cancelled() => {}
         }
+    }
+}
+
+impl Endpoint {
+    /// The webhook was changed. What the feed was looked at for stays so: whoever changes a webhook also wakes it, and
+    /// its worker reads from the cursor in the store.
+    fn change(&mut self, row: &WebhookRow) {
+        self.events.clone_from(&row.events);
+        self.seen = self.seen.max(row.cursor);
+        self.kept = row.cursor;
+        self.gone = false;
+    }
+
+    /// Looks at what came in, up to `last`. Whether its worker has to see it.
+    fn look(&mut self, heads: &[EventHead], last: i64) -> bool {
+        let mut fresh = heads.iter().filter(|head| head.cursor > self.seen);
+        let wants = fresh.any(|head| message::wants(&self.events, &head.kind));
+        self.seen = self.seen.max(last);
+        !self.full && (wants || self.seen - self.kept >= KEEP_EVERY)
     }
 }
 
@@ -411,5 +428,63 @@ impl State {
     fn least_seen(&self, scope: Scope) -> Option<i64> {
         let ids = self.scopes.get(&scope)?;
         ids.iter().filter_map(|id| self.endpoints.get(id)).map(|endpoint| endpoint.seen).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use miteos_core::ids::{AccountId, TaskId};
+    use ulid::Ulid;
+
+    use super::*;
+
+    fn head(cursor: i64) -> EventHead {
+        let (task, at) = (TaskId(Ulid::from_parts(1, 1)), Timestamp::default());
+        EventHead { cursor, task, seq: cursor.unsigned_abs(), kind: "task.complete".into(), at }
+    }
+
+    fn row(cursor: i64) -> WebhookRow {
+        WebhookRow {
+            id: WebhookId(Ulid::from_parts(1, 2)),
+            account: AccountId(Ulid::from_parts(1, 3)),
+            live: true,
+            url: "https://example.org/".into(),
+            events: vec!["*".into()],
+            description: None,
+            secret: Vec::new(),
+            old_secret: None,
+            state: WebhookState::Enabled,
+            cursor,
+            failing_since: None,
+            created_at: Timestamp::default(),
+        }
+    }
+
+    fn endpoint() -> Endpoint {
+        let scope = Scope { account: row(0).account, live: true };
+        let (events, due, worker) = (vec!["*".into()], None, None);
+        Endpoint { scope, events, seen: 0, kept: 0, full: false, due, worker, gone: false }
+    }
+
+    #[test]
+    fn one_with_a_backlog_is_not_woken_by_news() {
+        let mut endpoint = endpoint();
+        assert!(endpoint.look(&[head(1)], 1));
+        endpoint.full = true;
+        assert!(!endpoint.look(&[head(2)], 2));
+        assert!(!endpoint.look(&[head(5_000)], 5_000), "however far it is behind");
+        assert_eq!(endpoint.seen, 5_000, "and none of it is read again for it");
+        endpoint.full = false;
+        assert!(endpoint.look(&[head(5_001)], 5_001));
+    }
+
+    #[test]
+    fn a_change_does_not_have_the_feed_read_again() {
+        let mut endpoint = endpoint();
+        endpoint.look(&[head(900)], 900);
+        endpoint.change(&row(3));
+        assert_eq!((endpoint.seen, endpoint.kept), (900, 3));
+        endpoint.change(&row(1_000));
+        assert_eq!(endpoint.seen, 1_000, "it was off meanwhile");
     }
 }

@@ -66,6 +66,8 @@ pub enum Left {
     Parked {
         next: Option<Timestamp>,
         cursor: i64,
+        /// As many deliveries wait as may: news is of no use before one of them is settled.
+        full: bool,
     },
     /// It was disabled or deleted.
     Gone,
@@ -83,7 +85,7 @@ pub async fn run(shared: Arc<Shared>, id: WebhookId, slot: Arc<Slot>) -> Result<
             flights.land().await?;
             return Ok(Left::Shutdown);
         }
-        let Some(row) = take(&shared.parts, id, KEEP_EVERY).await? else {
+        let Some(CaughtUp { row, full }) = take(&shared.parts, id, KEEP_EVERY).await? else {
             flights.land().await?;
             return Ok(Left::Gone);
         };
@@ -101,7 +103,7 @@ pub async fn run(shared: Arc<Shared>, id: WebhookId, slot: Arc<Slot>) -> Result<
         if flights.is_empty() {
             // What has become due meanwhile counts, too.
             let next = store.next_delivery(id, Timestamp::default()).await?;
-            return Ok(Left::Parked { next, cursor: row.cursor });
+            return Ok(Left::Parked { next, cursor: row.cursor, full });
         }
         let next = if flights.len() >= most { None } else { store.next_delivery(id, now).await? };
         tokio::select! {
@@ -113,6 +115,13 @@ pub async fn run(shared: Arc<Shared>, id: WebhookId, slot: Arc<Slot>) -> Result<
     }
 }
 
+/// A webhook that has taken what it may.
+pub struct CaughtUp {
+    pub row: WebhookRow,
+    /// There is no room for more.
+    pub full: bool,
+}
+
 async fn until(parts: &Parts, next: Option<Timestamp>) {
     match next {
         Some(at) => parts.clock.sleep_until(at).await,
@@ -122,7 +131,7 @@ async fn until(parts: &Parts, next: Option<Timestamp>) {
 
 /// Takes the events behind the cursor, as many as may wait. Gives the webhook as it is then; `None` if there is none
 /// that events are sent to. A cursor that has moved by less than `keep` over events that do not match is not written.
-pub async fn take(parts: &Parts, id: WebhookId, keep: i64) -> Result<Option<WebhookRow>, StoreError> {
+pub async fn take(parts: &Parts, id: WebhookId, keep: i64) -> Result<Option<CaughtUp>, StoreError> {
     loop {
         let row = match parts.store.webhook(id).await? {
             Some(row) if row.state == WebhookState::Enabled => row,
@@ -131,17 +140,18 @@ pub async fn take(parts: &Parts, id: WebhookId, keep: i64) -> Result<Option<Webh
         let pending = parts.store.pending_deliveries(id).await?;
         let room = usize::try_from(MAX_PENDING_DELIVERIES.saturating_sub(pending)).unwrap_or(0).min(PAGE);
         if room == 0 {
-            return Ok(Some(row));
+            return Ok(Some(CaughtUp { row, full: true }));
         }
         let (to, found, more) = ahead(parts, &row, room).await?;
         if found.is_empty() && to - row.cursor < keep {
-            return Ok(Some(row));
+            return Ok(Some(CaughtUp { row, full: false }));
         }
         let deliveries = found.iter().map(|head| fresh(parts, &row, head)).collect();
         // If somebody else has moved the cursor, the next round reads behind it.
-        let taken = Taken { webhook: id, from: row.cursor, to, deliveries };
+        let events = row.events.clone();
+        let taken = Taken { webhook: id, from: row.cursor, events, to, deliveries };
         if parts.store.take_events(taken).await? && !more {
-            return Ok(Some(WebhookRow { cursor: to, ..row }));
+            return Ok(Some(CaughtUp { row: WebhookRow { cursor: to, ..row }, full: false }));
         }
     }
 }

@@ -129,3 +129,31 @@ async fn pages_go_through_the_log_once() {
     }
     assert_eq!(seen, server.events(id).await);
 }
+
+#[tokio::test]
+async fn a_page_has_an_end_in_bytes_as_well() {
+    let server = TestServer::start(crate::sockets::endless()).await;
+    let task = server.create("hear much", json!({})).await;
+    server.until(&task, |task| task["agents"][0]["status"] == "thinking").await;
+    let message = "x".repeat(99_000);
+    for _ in 0..50 {
+        let body = json!({ "message": message });
+        server.expect(200, "POST", &format!("/tasks/{task}/guide"), Some(body)).await;
+    }
+    let (mut after, mut sizes) = (0, Vec::new());
+    loop {
+        let page = server.get(&format!("/tasks/{task}/events?limit=1000&after={after}")).await;
+        let events = page["events"].as_array().unwrap();
+        for event in events {
+            after += 1;
+            assert_eq!(event["seq"], after, "no gap");
+        }
+        assert_eq!(page["next_after"], after);
+        sizes.push(events.len());
+        if page["has_more"] == false {
+            break;
+        }
+    }
+    assert_eq!(sizes.len(), 2, "{sizes:?}");
+    assert!(after > 50 && sizes[0] < 50, "{sizes:?}");
+}

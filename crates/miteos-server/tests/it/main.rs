@@ -28,6 +28,7 @@ mod kills;
 mod ledger;
 mod limits;
 mod loops;
+mod lost;
 mod metrics;
 mod openapi;
 mod operations;

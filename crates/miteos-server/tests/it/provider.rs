@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::harness::{MODEL, TestServer};
-use crate::standin::{Reply, Script, text};
+use crate::standin::{Reply, Script, slow, text};
 
 fn one(replies: Vec<Reply>) -> Script {
     Script::default().plan(&[("1", "do alpha", &[])]).agent("alpha", replies)
@@ -99,4 +99,19 @@ async fn agents_side_by_side_do_not_pass_the_budget_together() {
     // One planning call of 100 tokens in and 20 out, and what the agents spent: exactly the total.
     let total = task["cost"].as_f64().unwrap();
     assert!((leaves + 0.000_14 - total).abs() < 1e-9, "{leaves} of {total}");
+}
+
+#[tokio::test]
+async fn an_attempt_in_the_air_holds_up_no_other_that_waits() {
+    let script = Script::default()
+        .plan(&[("a", "do alpha", &[]), ("b", "do beta", &[])])
+        .agent("alpha", vec![Reply::Status(429, Some("1")), slow(600_000, text("never"))])
+        .agent("beta", vec![Reply::Status(429, Some("2")), text("done")]);
+    let server = TestServer::start(script).await;
+    let task = server.create("two in trouble", json!({"max_agents": 2})).await;
+    let complete = |task: &serde_json::Value| {
+        task["agents"].as_array().is_some_and(|agents| agents.iter().any(|a| a["status"] == "complete"))
+    };
+    server.until(&task, complete).await;
+    server.expect(200, "POST", &format!("/tasks/{task}/cancel"), None).await;
 }

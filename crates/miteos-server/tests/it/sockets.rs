@@ -256,3 +256,25 @@ async fn a_client_that_asks_for_few_types_learns_how_far_it_is() {
         }
     }
 }
+
+#[tokio::test]
+async fn subscriptions_count_like_requests() {
+    let server = TestServer::start(Script::default()).await;
+    let (key, _) = server.make_key("live", "free", &["tasks.read"]).await;
+    // The handshake is the first of sixty.
+    let mut socket = Socket::open(&server.url, Some(&key)).await.unwrap();
+    for n in 1..60 {
+        let kind = if n % 2 == 1 { "subscribe" } else { "unsubscribe" };
+        socket.say(json!({"type": kind})).await;
+        assert_eq!(socket.hear().await.said()["type"], format!("{kind}d"), "{n}");
+    }
+    socket.say(json!({"type": "ping"})).await;
+    assert_eq!(socket.hear().await.said(), json!({"type": "pong"}), "costs nothing");
+    for n in 1..=10 {
+        socket.say(json!({"type": "unsubscribe"})).await;
+        match socket.hear().await {
+            Heard::Said(said) => assert!(n < 10 && detail(&said).contains("60 requests"), "{n}: {said}"),
+            Heard::Closed(code) => assert_eq!((n, code), (10, 1008)),
+        }
+    }
+}

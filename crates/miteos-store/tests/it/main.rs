@@ -47,6 +47,7 @@ mod sqlite {
         lists_are_of_one_account_and_world,
         unfinished_tasks_are_walked_by_id,
         timers_are_found_by_time,
+        due_tasks_are_read_in_pages,
         places_and_queues_are_counted,
         agents_lead_to_their_task,
     );
@@ -77,6 +78,9 @@ mod sqlite {
         days_of_failures_disable_a_webhook,
         settled_deliveries_are_forgotten_and_waiting_ones_kept,
         a_waiting_delivery_can_be_hurried,
+        a_hurry_and_its_answer_are_stored_together,
+        what_was_passed_over_with_another_list_is_not_skipped,
+        what_was_not_sent_says_nothing_of_the_receiver,
     );
     conformance!(crate::harness::Sqlite, blobs:
         small_values_come_back_and_are_stored_once,

@@ -1,5 +1,7 @@
 //! The read model of tasks: lists, timers, admission.
 
+use miteos_core::ids::TaskId;
+use miteos_core::time::Timestamp;
 use miteos_store::{Scope, Store, TaskHead};
 
 use crate::harness::*;
@@ -97,6 +99,11 @@ pub async fn unfinished_tasks_are_walked_by_id(backend: &impl Backend) {
     assert_eq!(numbers(&store.unfinished(None, 1).await.unwrap(), 30), [3]);
 }
 
+/// Before all timers.
+fn first() -> (Timestamp, Option<TaskId>) {
+    (Timestamp::default(), None)
+}
+
 pub async fn timers_are_found_by_time(backend: &impl Backend) {
     let store = backend.open().await;
     assert_eq!(store.next_wake_after(at(0)).await.unwrap(), None);
@@ -106,11 +113,11 @@ pub async fn timers_are_found_by_time(backend: &impl Backend) {
         create(&store, task).await;
     }
     assert_eq!(store.next_wake_after(at(0)).await.unwrap(), Some(at(100)));
-    assert_eq!(store.due(at(99), 10).await.unwrap(), []);
-    let due = store.due(at(300), 10).await.unwrap();
+    assert_eq!(store.due(first(), at(99), 10).await.unwrap(), []);
+    let due = store.due(first(), at(300), 10).await.unwrap();
     assert_eq!(numbers(&due, 9), [3, 4]);
     assert_eq!((due[0].wake_at, due[0].version), (Some(at(100)), 1));
-    assert_eq!(numbers(&store.due(at(900), 1).await.unwrap(), 9), [3]);
+    assert_eq!(numbers(&store.due(first(), at(900), 1).await.unwrap(), 9), [3]);
     // A timer is set and cleared by the append that says so.
     let mut done = next(&store.task_row(task_id(3)).await.unwrap().unwrap());
     done.row.wake_at = None;
@@ -119,7 +126,26 @@ pub async fn timers_are_found_by_time(backend: &impl Backend) {
     set.row.wake_at = Some(at(200));
     store.append(set).await.unwrap();
     assert_eq!(store.next_wake_after(at(0)).await.unwrap(), Some(at(200)));
-    assert_eq!(numbers(&store.due(at(900), 10).await.unwrap(), 9), [2, 4, 1]);
+    assert_eq!(numbers(&store.due(first(), at(900), 10).await.unwrap(), 9), [2, 4, 1]);
+}
+
+pub async fn due_tasks_are_read_in_pages(backend: &impl Backend) {
+    let store = backend.open().await;
+    for (n, wake) in [(1, 100), (2, 100), (3, 100), (4, 200), (5, 300)] {
+        let mut task = row(n);
+        task.wake_at = Some(at(wake));
+        create(&store, task).await;
+    }
+    let (mut behind, mut found) = (first(), Vec::new());
+    loop {
+        let page = store.due(behind, at(200), 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        behind = (last.wake_at.unwrap(), Some(last.id));
+        found.extend(numbers(&page, 9));
+    }
+    assert_eq!(found, [1, 2, 3, 4], "ties are in one order, and none is read twice");
+    let since = store.due((at(200), None), at(300), 9).await.unwrap();
+    assert_eq!(numbers(&since, 9), [4, 5], "from a time on, with that time");
 }
 
 pub async fn places_and_queues_are_counted(backend: &impl Backend) {

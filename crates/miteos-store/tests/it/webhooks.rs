@@ -1,8 +1,9 @@
 //! Webhooks and their deliveries: nothing is taken twice, nothing is lost, and what is kept is bounded.
 
 use miteos_store::{
-    Attempt, DeliveryRow, DeliveryState, MAX_PENDING_DELIVERIES, MAX_SETTLED_DELIVERIES, MAX_WEBHOOKS,
-    OldSecret, Recorded, Settled, Store, StoreError, Taken, Tried, WebhookChange, WebhookRow, WebhookState,
+    Attempt, Blame, DeliveryRow, DeliveryState, IdempotencyRow, MAX_PENDING_DELIVERIES,
+    MAX_SETTLED_DELIVERIES, MAX_WEBHOOKS, OldSecret, Recorded, Settled, Store, StoreError, Taken, Tried,
+    WebhookChange, WebhookRow, WebhookState,
 };
 
 use crate::harness::*;
@@ -51,13 +52,15 @@ fn tried(n: u64, attempts_before: u32, settled: Settled) -> Tried {
         attempts_before,
         attempt: Attempt { at: at(1_000 + n), duration_ms: 7, response: Some(500), error },
         settled,
+        blame: Blame::Receiver,
         disable: None,
         failing_limit: (at(0), "nothing but failures".into()),
     }
 }
 
 async fn take(store: &Store, from: i64, to: i64, deliveries: Vec<DeliveryRow>) -> bool {
-    store.take_events(Taken { webhook: webhook_id(1), from, to, deliveries }).await.unwrap()
+    let events = webhook(1, 1, true).events;
+    store.take_events(Taken { webhook: webhook_id(1), from, events, to, deliveries }).await.unwrap()
 }
 
 pub async fn a_webhook_begins_with_the_present(backend: &impl Backend) {
@@ -258,8 +261,65 @@ pub async fn a_waiting_delivery_can_be_hurried(backend: &impl Backend) {
     store.insert_webhook(webhook(1, 1, true), None).await.unwrap();
     take(&store, 0, 2, vec![pending(100, 1), settled(2, 1)]).await;
     assert_eq!(store.due_deliveries(webhook_id(1), at(50), 10).await.unwrap(), []);
-    assert!(store.hurry_delivery(delivery_id(100), at(50)).await.unwrap());
+    assert!(store.hurry_delivery(delivery_id(100), at(50), None).await.unwrap());
     assert_eq!(store.due_deliveries(webhook_id(1), at(50), 10).await.unwrap().len(), 1);
-    assert!(!store.hurry_delivery(delivery_id(2), at(50)).await.unwrap(), "it is settled");
-    assert!(!store.hurry_delivery(delivery_id(9), at(50)).await.unwrap(), "there is none");
+    assert!(!store.hurry_delivery(delivery_id(2), at(50), None).await.unwrap(), "it is settled");
+    assert!(!store.hurry_delivery(delivery_id(9), at(50), None).await.unwrap(), "there is none");
+}
+
+pub async fn what_was_passed_over_with_another_list_is_not_skipped(backend: &impl Backend) {
+    let store = backend.open().await;
+    let old = store.insert_webhook(webhook(1, 1, true), None).await.unwrap().events;
+    let change = WebhookChange { events: Some(vec!["*".into()]), ..WebhookChange::default() };
+    let new = store.change_webhook(webhook_id(1), change).await.unwrap().unwrap().events;
+    let taken = |events: &[String]| Taken {
+        webhook: webhook_id(1),
+        from: 0,
+        events: events.to_vec(),
+        to: 7,
+        deliveries: vec![pending(1, 1)],
+    };
+    assert!(!store.take_events(taken(&old)).await.unwrap(), "it looked for other events");
+    assert_eq!(store.delivery(delivery_id(1)).await.unwrap(), None);
+    assert!(store.take_events(taken(&new)).await.unwrap());
+    assert_eq!(store.webhook(webhook_id(1)).await.unwrap().unwrap().cursor, 7);
+}
+
+pub async fn what_was_not_sent_says_nothing_of_the_receiver(backend: &impl Backend) {
+    let store = backend.open().await;
+    store.insert_webhook(webhook(1, 1, true), None).await.unwrap();
+    take(&store, 0, 2, vec![pending(1, 1)]).await;
+    let limit = (at(1_000_000), "five days".to_owned());
+    let again = Settled::Again { due_at: at(500) };
+    let ours = Tried { blame: Blame::Us, failing_limit: limit, ..tried(1, 0, again) };
+    assert_eq!(store.record_attempt(ours).await.unwrap(), Recorded::Done { disabled: false });
+    assert_eq!(store.webhook(webhook_id(1)).await.unwrap().unwrap().failing_since, None);
+    assert_eq!(store.delivery(delivery_id(1)).await.unwrap().unwrap().attempts, 1);
+}
+
+pub async fn a_hurry_and_its_answer_are_stored_together(backend: &impl Backend) {
+    let store = backend.open().await;
+    store.insert_webhook(webhook(1, 1, true), None).await.unwrap();
+    take(&store, 0, 2, vec![pending(100, 1), settled(2, 1)]).await;
+    let answer = |n: u64, name: &str| {
+        let body = n.to_string().into_bytes();
+        let (key, name) = (key_id(1), name.to_owned());
+        let (method, path) = ("POST".into(), "/v1/x".into());
+        IdempotencyRow { key, method, path, name, fingerprint: vec![1], status: 200, body, at: at(n) }
+    };
+    let found = async |name: &str| {
+        let asked = store.answer(key_id(1), "POST".into(), "/v1/x".into(), name.into(), at(60));
+        asked.await.unwrap().map(|row| row.body)
+    };
+    assert!(!store.hurry_delivery(delivery_id(2), at(50), Some(answer(50, "a"))).await.unwrap());
+    assert_eq!(found("a").await, None, "nothing was hurried");
+    assert!(store.hurry_delivery(delivery_id(100), at(50), Some(answer(50, "a"))).await.unwrap());
+    assert_eq!(found("a").await, Some(b"50".to_vec()));
+    let twice = store.hurry_delivery(delivery_id(100), at(10), Some(answer(51, "a"))).await;
+    assert!(matches!(twice, Err(StoreError::Repeated(first)) if first.body == b"50"));
+    assert_eq!(
+        store.next_delivery(webhook_id(1), at(0)).await.unwrap(),
+        Some(at(50)),
+        "and it stays as it was"
+    );
 }

@@ -12,14 +12,14 @@ use miteos_core::ids::{TaskId, WorkspaceId};
 use miteos_core::settings::{Settings, TaskConfig};
 use miteos_core::time::Timestamp;
 use miteos_models::{ModelName, scripted};
-use miteos_store::WorkspaceRow;
+use miteos_store::{Scope, WorkspaceRow};
 
 use super::super::App;
 use super::super::auth::Caller;
 use super::super::error::ApiError;
 use super::super::extract::in_range;
 use super::super::repeat::{Once, json_answer, to_json};
-use crate::tasks::scope;
+use super::super::steer::whole;
 use crate::{tier, views};
 
 /// Longest prompt (characters).
@@ -50,19 +50,31 @@ pub async fn create(
         config,
         settings,
     };
-    let mut answer = Vec::new();
-    let stored = app.deps.tasks.create(id, created, made, |task| {
-        answer = to_json(&views::task(task, prompt, None));
-        repeat.row(StatusCode::CREATED, &answer, now)
+    let at_once = tier::concurrent_tasks(&caller.key.tier).is_none();
+    let scope = Scope { account: caller.key.account, live: caller.key.live };
+    let (deps, engine) = (Arc::clone(&app.deps), app.engine.clone());
+    let answer = whole(async move {
+        let mut answer = Vec::new();
+        let stored = deps.tasks.create(id, created, made, |task| {
+            answer = to_json(&views::task(task, prompt, None));
+            repeat.row(StatusCode::CREATED, &answer, now)
+        });
+        let stored = stored.await;
+        // Whatever came of it: a write that failed may have been made.
+        if at_once {
+            engine.wake(id);
+        } else {
+            engine.admit(scope);
+        }
+        stored.map(|_| answer)
     });
-    let live = stored.await?;
+    // Here, where the request's own span is the current one.
     app.deps.traces.made(id);
-    if tier::concurrent_tasks(&live.task.tier).is_none() {
-        app.engine.wake(id);
-    } else {
-        app.engine.admit(scope(&live.task));
+    let answer = answer.await?;
+    if answer.is_err() {
+        app.deps.traces.over(id);
     }
-    Ok(json_answer(StatusCode::CREATED, answer))
+    Ok(json_answer(StatusCode::CREATED, answer?))
 }
 
 fn check_prompt(prompt: &str) -> Result<(), ApiError> {

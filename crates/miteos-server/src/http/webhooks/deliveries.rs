@@ -15,6 +15,7 @@ use super::super::auth::Caller;
 use super::super::error::ApiError;
 use super::super::extract::{Path, Query, page};
 use super::super::repeat::{OnceBare, Repeatable, again, json_answer, to_json};
+use super::super::steer::whole;
 
 fn shown(row: &DeliveryRow) -> Delivery {
     let (status, due_at) = match row.state {
@@ -91,23 +92,34 @@ pub async fn redeliver(
     if webhook.state != WebhookState::Enabled {
         return Err(ApiError::refused("the webhook is disabled; enable it before anything is sent again"));
     }
+    let (app, hook) = (Arc::clone(&app), webhook.id);
+    // To its end even if the caller goes away: what is due is then also known to those who send.
+    whole(async move {
+        let answered = send_again(&app, &repeat, row).await;
+        app.webhooks.wake(hook);
+        answered
+    })
+    .await?
+}
+
+async fn send_again(app: &App, repeat: &Repeatable, row: DeliveryRow) -> Result<Response, ApiError> {
     let now = app.deps.clock.now();
-    let store_of_all = &app.deps.tasks.store;
     let pending = DeliveryState::Pending { due_at: now };
-    let answered = match row.state {
-        DeliveryState::Pending { .. } if store_of_all.hurry_delivery(row.id, now).await? => {
-            let answer = to_json(&shown(&DeliveryRow { state: pending, ..row }));
-            json_answer(StatusCode::OK, answer)
+    if let DeliveryState::Pending { .. } = row.state {
+        let answer = to_json(&shown(&DeliveryRow { state: pending, ..row.clone() }));
+        let kept = repeat.row(StatusCode::OK, &answer, now);
+        match app.deps.tasks.store.hurry_delivery(row.id, now, kept).await {
+            Ok(true) => return Ok(json_answer(StatusCode::OK, answer)),
+            // It was settled just now: it is sent again like any other.
+            Ok(false) => {}
+            Err(StoreError::Repeated(first)) => return Ok(again(&*repeat.same(first)?)),
+            Err(error) => return Err(error.into()),
         }
-        DeliveryState::Pending { .. } | DeliveryState::Delivered | DeliveryState::Failed => {
-            let id = app.webhooks.delivery_id();
-            let fresh = DeliveryRow { id, state: pending, attempts: 0, created_at: now, last: None, ..row };
-            let answer = to_json(&shown(&fresh));
-            store(&app, &repeat, fresh, StatusCode::CREATED, answer).await?
-        }
-    };
-    app.webhooks.wake(webhook.id);
-    Ok(answered)
+    }
+    let id = app.webhooks.delivery_id();
+    let fresh = DeliveryRow { id, state: pending, attempts: 0, created_at: now, last: None, ..row };
+    let answer = to_json(&shown(&fresh));
+    store(app, repeat, fresh, StatusCode::CREATED, answer).await
 }
 
 async fn of_webhook(app: &App, webhook: &WebhookRow, id: &str) -> Result<DeliveryRow, ApiError> {

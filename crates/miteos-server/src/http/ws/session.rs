@@ -17,6 +17,7 @@ use super::subscriptions::{MAX_SUBSCRIPTIONS, Subscriptions};
 use super::{Gone, MAX_MESSAGE_BYTES, Refused, refuse};
 use crate::connections::Connection;
 use crate::feed::{FeedError, Log, Page, Types};
+use crate::tier;
 
 /// Messages that cannot be understood, after which the connection is closed.
 const MAX_GARBAGE: u32 = 10;
@@ -152,9 +153,29 @@ impl Session {
             Err(error) => return Err(broken(error)),
         };
         match serde_json::from_str(text.as_str()) {
-            Ok(message) => self.answer(message).await,
+            Ok(message) => match self.over_the_limit(&message) {
+                Some(detail) => self.refuse_garbage(detail).await,
+                None => self.answer(message).await,
+            },
             Err(error) => self.refuse_garbage(format!("the message is not understood: {error}")).await,
         }
+    }
+
+    /// What reads the log counts like a request of the key. One that goes on over the limit is closed like one that
+    /// talks nonsense.
+    fn over_the_limit(&self, message: &ClientMessage) -> Option<String> {
+        match message {
+            ClientMessage::Subscribe { .. } | ClientMessage::Unsubscribe { .. } => {}
+            ClientMessage::Auth { .. } | ClientMessage::Ping => return None,
+        }
+        let limit = self.key.requests_per_minute;
+        let limit = limit.unwrap_or_else(|| tier::requests_per_minute(&self.key.tier));
+        let verdict = self.app.limits.take(self.key.id, limit, self.app.deps.clock.now());
+        let detail = || {
+            let wait = verdict.reset_s;
+            format!("this key may make {limit} requests a minute, and has; try again in {wait} seconds")
+        };
+        (!verdict.allowed).then(detail)
     }
 
     async fn answer(&mut self, message: ClientMessage) -> Result<(), End> {

@@ -193,3 +193,36 @@ async fn a_stop_and_a_start_go_on_where_it_was() {
     seen[1].check(&[&secret]);
     super::until(&server, &path, |list| list["deliveries"][0]["status"] == "delivered").await;
 }
+
+#[tokio::test]
+async fn a_start_with_the_wrong_master_key_loses_no_event() {
+    let temp = tempfile::tempdir().unwrap();
+    let clock = TestClock::new();
+    let receiver = Receiver::start(clock.clone(), |_: &Seen, _| Answer::Status(200)).await;
+    let standin = StandIn::start(short()).await;
+    let start = async |master: &'static str| {
+        TestServer::over(temp.path(), standin.clone(), |config: &mut miteos_server::Config| {
+            open(config);
+            config.clock = clock.clone();
+            config.secret_key = Some(miteos_server::models::Secret::new(master));
+        })
+        .await
+    };
+    let mut server = start("the right master key").await;
+    let (hook, secret) = make(&server, &receiver.url("/"), &["task.complete"]).await;
+    server.stop().await;
+    let mut server = start("quite another one, by mistake").await;
+    server.run("one", json!({})).await;
+    let path = format!("/webhooks/{hook}/deliveries");
+    let list = super::until(&server, &path, |list| list["deliveries"][0]["attempts"] == 1).await;
+    let row = &list["deliveries"][0];
+    assert_eq!(row["status"], "pending", "{row}");
+    assert!(row["error"].as_str().unwrap().contains("master key"), "{row}");
+    let shown = server.get(&format!("/webhooks/{hook}")).await;
+    assert!(shown["failing_since"].is_null(), "the receiver was not asked: {shown}");
+    server.stop().await;
+    let server = start("the right master key").await;
+    clock.go_to(millis(&row["next_attempt_at"]));
+    receiver.wait_for(1).await[0].check(&[&secret]);
+    super::until(&server, &path, |list| list["deliveries"][0]["status"] == "delivered").await;
+}

@@ -179,3 +179,24 @@ async fn one_event_that_fails_holds_up_none_behind_it() {
     let rows = list["deliveries"].as_array().unwrap();
     assert_eq!(rows.iter().filter(|row| row["status"] == "pending" && row["attempts"] == 1).count(), 3);
 }
+
+#[tokio::test]
+async fn a_hurried_delivery_is_hurried_once_for_each_idempotency_key() {
+    let scene = Scene::new(|_, before| Answer::Status(if before == 0 { 503 } else { 200 })).await;
+    let (hook, _) = scene.hook("/", &["task.complete"]).await;
+    scene.server.run("hurry", json!({})).await;
+    let row = scene.until(&hook, |row| row["attempts"] == 1).await;
+    let path = format!("/webhooks/{hook}/deliveries/{}/redeliver", row["id"].as_str().unwrap());
+    let url = format!("{}/v1{path}", scene.server.url);
+    let post = async || {
+        let request = scene.server.http.post(&url).bearer_auth(&scene.server.key);
+        let response = request.header("idempotency-key", "once").send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let first = post().await;
+    assert_eq!(first.0, 200, "{}", first.1);
+    scene.until(&hook, |row| row["status"] == "delivered").await;
+    assert_eq!(post().await, first, "the same answer, and nothing is sent");
+    let list = scene.server.get(&format!("/webhooks/{hook}/deliveries")).await;
+    assert_eq!((&list["total"], scene.receiver.seen().len()), (&json!(1), 2));
+}
