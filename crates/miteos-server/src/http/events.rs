@@ -126,12 +126,17 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 
 /// Where to go on: `Last-Event-ID`, which a browser sends by itself, before `after`.
 fn cursor(headers: &HeaderMap, query: &ListEvents) -> Result<Option<i64>, ApiError> {
+    if let Some(after) = query.after {
+        in_range("after", after, 0, i64::MAX)?;
+    }
     match headers.get("last-event-id") {
         None => Ok(query.after),
         Some(value) => match value.to_str().unwrap_or_default().trim().parse() {
             Ok(number) => Ok(Some(number)),
             Err(error) if matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) => {
-                Err(ApiError::refused("Last-Event-ID is beyond every log; send the id of the last event you have"))
+                Err(ApiError::refused(
+                    "Last-Event-ID is beyond every log; send the id of the last event you have",
+                ))
             }
             Err(_) => Err(ApiError::malformed("Last-Event-ID is not a number")),
         },
