@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,7 +83,9 @@ class Server:
         sys.exit(f"the server did not start:\n{self.log.read_text()}")
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
+        """Stops it and gives its exit code: that of a crash, if it has ended already."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -107,9 +110,12 @@ def run(asked, server, receiver, folder):
     # There are events to be read from the beginning on.
     call(f"{server.url}/v1/tasks", server.key, "POST", {"prompt": "[test:deliverable=1kb] Write a file."})
     report = folder / "report.json"
+    # What it leaves behind is left in the folder, too.
+    for name in ("hooks.py", "schemathesis.toml"):
+        shutil.copy(HERE / name, folder)
     command = [
         Path(sys.executable).parent / "schemathesis",
-        "--config-file", HERE / "schemathesis.toml",
+        "--config-file", folder / "schemathesis.toml",
         "run", f"{server.url}/v1/openapi.json",
         "--header", f"Authorization: Bearer {server.key}",
         "--checks", "all",
@@ -139,7 +145,6 @@ def main():
         server = Server(str(Path(asked.program).resolve()), folder)
         try:
             status, report = run(asked, server, receiver, folder)
-            alive = call(f"{server.url}/v1/readyz", server.key)["status"] == "ready"
         finally:
             stopped = server.stop()
         log = server.log.read_text(errors="replace")
@@ -149,10 +154,8 @@ def main():
             (asked.report / "server.log").write_text(log)
     problems = found(asked, status, report)
     problems += [f"the server's log says: {line}" for line in log.splitlines() if any(w in line for w in WRONG_IN_LOG)][:10]
-    if not alive:
-        problems.append("the server was not ready at the end")
     if stopped != 0:
-        problems.append(f"the server stopped with {stopped}")
+        problems.append(f"the server ended with {stopped}")
     if problems:
         sys.exit("\n".join(["the contract does not hold:", *problems]))
     counted, tested = report["test_cases"]["generated"], report["operations"]["tested"]

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::numbers::whole;
+
 use crate::text;
 
 /// An immutable file that a task published. `GET /tasks/{id}/deliverables` is a bare array of these.
@@ -33,7 +35,7 @@ pub struct Deliverable {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShareDeliverable {
     /// Seconds from now. Absent or null: until it is revoked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schemars(range(min = 1))]
     pub expires_in: Option<i64>,
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::numbers::whole;
 use crate::text;
 use crate::words::{Environment, Tier};
 
@@ -25,7 +26,7 @@ pub struct CreateApiKey {
     #[schemars(with = "Option<text::Time>")]
     pub expires_at: Option<String>,
     /// With the tier `enterprise` alone: 1 to 1,000,000. Absent or null: without limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub requests_per_minute: Option<i64>,
 }

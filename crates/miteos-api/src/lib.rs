@@ -14,6 +14,7 @@ pub mod errors;
 pub mod events;
 pub mod health;
 pub mod keys;
+pub mod numbers;
 pub mod subtasks;
 pub mod tasks;
 pub mod text;

@@ -1,8 +1,9 @@
 //! Tasks: asking for one, and what is shown of it.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use crate::numbers::{whole, whole_or_null};
 use crate::text;
 use crate::words::{DeployTarget, TaskStatus};
 use crate::{Agent, Approval, Subtask};
@@ -26,11 +27,11 @@ pub struct CreateTask {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreateTaskConfig {
     /// Agents working at the same time, 1 to 20. Default 3.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schemars(range(min = 1, max = 20), extend("default" = 3))]
     pub max_agents: Option<i64>,
     /// 0 asks before every action, 100 never asks. Default 50: asks before what leaves the workspace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schemars(range(min = 0, max = 100), extend("default" = 50))]
     pub autonomy_level: Option<i64>,
     /// Deploy the result when the task is complete. Default false; needs `deploy_target`.
@@ -50,7 +51,7 @@ pub struct CreateTaskConfig {
     #[schemars(with = "Option<text::Model>")]
     pub model: Option<String>,
     /// Hard limit in US cents: no model call starts that could pass it. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schemars(range(min = 0, max = 10_000_000_000_i64))]
     pub budget_cents: Option<i64>,
     /// Use this skill. Default: the one that matches the prompt, if any.
@@ -70,22 +71,13 @@ pub struct UpdateTask {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UpdateTaskConfig {
     /// 0 to 100.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schemars(range(min = 0, max = 100))]
     pub autonomy_level: Option<i64>,
     /// US cents; null takes the limit away.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole_or_null")]
     #[schemars(with = "Option<i64>", range(min = 0, max = 10_000_000_000_i64))]
     pub budget_cents: Option<Option<i64>>,
-}
-
-/// Tells a field that is null (`Some(None)`) from one that is absent (`None`, by `default`).
-fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// The query of `GET /tasks`.

@@ -346,7 +346,7 @@ impl<'v> Compiler<'v> {
         let inner = self.builder.repeat(inner);
         let (fence, word, rest, end) = (
             self.builder.literal(block::FENCE),
-            self.character(&[b'`']),
+            self.character(b"`"),
             self.rest_of_line(),
             self.builder.literal(block::INNER_CLOSE),
         );
@@ -363,7 +363,7 @@ impl<'v> Compiler<'v> {
         let mut starts = Vec::with_capacity(block::FENCE.len());
         for ticks in 0..block::FENCE.len() {
             let ticks = self.builder.literal(&block::FENCE[..ticks]);
-            let other = self.character(&[b'`']);
+            let other = self.character(b"`");
             let rest = self.rest_of_line();
             let more = self.builder.sequence(&[other, rest]);
             let end = self.builder.literal("\n");

@@ -17,6 +17,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Path, from_json, in_range, named};
 use super::repeat::{self, Begun, Repeatable, json_answer, replayed, to_json};
+use super::steer::whole;
 use crate::clock::random;
 use crate::{keys, tier};
 
@@ -232,11 +233,18 @@ pub async fn revoke(
             "this key lacks the scope {more}, so it cannot revoke one that has it"
         )));
     }
-    match app.keys.revoke(id, app.deps.clock.now()).await? {
-        RevokedKey::Revoked => {
-            app.connections.ended(id);
-            Ok(Json(Success::YES))
+    let (keys, connections, now) =
+        (Arc::clone(&app.keys), Arc::clone(&app.connections), app.deps.clock.now());
+    // Whole, also when the caller hangs up: its streams end with the key.
+    let revoked = whole(async move {
+        let revoked = keys.revoke(id, now).await;
+        if matches!(revoked, Ok(RevokedKey::Revoked)) {
+            connections.ended(id);
         }
+        revoked
+    });
+    match revoked.await?? {
+        RevokedKey::Revoked => Ok(Json(Success::YES)),
         RevokedKey::Missing => Err(missing()),
         RevokedKey::Last => Err(ApiError::refused(
             "no other live key could make keys with these scopes for as long: make one first, or nobody could any more",

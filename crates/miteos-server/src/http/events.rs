@@ -128,6 +128,9 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 
 /// Where to go on: `Last-Event-ID`, which a browser sends by itself, before `after`.
 fn cursor(headers: &HeaderMap, query: &ListEvents) -> Result<Option<i64>, ApiError> {
+    if let Some(after) = query.after {
+        in_range("after", after, 0, i64::MAX)?;
+    }
     match headers.get("last-event-id") {
         None => Ok(query.after),
         Some(value) => match value.to_str().unwrap_or_default().trim().parse() {

@@ -25,8 +25,12 @@ async fn tasks_that_cannot_be_made_are_not_made() {
         ("[]".into(), 400, "not as expected"),
         ("{}".into(), 400, "prompt"),
         ("{\"prompt\": 5}".into(), 400, "string"),
-        ("{\"prompt\": \"x\", \"config\": {\"max_agents\": \"three\"}}".into(), 400, "i64"),
-        ("{\"prompt\": \"x\", \"config\": {\"max_agents\": 1.5}}".into(), 400, "i64"),
+        (
+            "{\"prompt\": \"x\", \"config\": {\"max_agents\": \"three\"}}".into(),
+            400,
+            "expected a JSON number",
+        ),
+        ("{\"prompt\": \"x\", \"config\": {\"max_agents\": 1.5}}".into(), 400, "1.5 is no whole number"),
         ("{\"prompt\": \"\"}".into(), 422, "empty"),
         ("{\"prompt\": \"  \\n \"}".into(), 422, "empty"),
         (json!({ "prompt": long }).to_string(), 422, "100001"),
@@ -58,6 +62,12 @@ async fn tasks_that_cannot_be_made_are_not_made() {
     let (status, _) =
         raw_ok(&server, "{\"prompt\": \"x\", \"unknown\": [1], \"config\": {\"new\": 1}}").await;
     assert_eq!(status, 201, "unknown fields are ignored");
+    let (status, task) = raw_ok(&server, "{\"prompt\": \"x\", \"config\": {\"max_agents\": 4.0}}").await;
+    assert_eq!(
+        (status, &task["config"]["max_agents"]),
+        (201, &json!(4)),
+        "a whole number is one however it is written"
+    );
 }
 
 async fn raw_ok(server: &TestServer, body: &str) -> (u16, Value) {

@@ -195,13 +195,22 @@ pub async fn the_last_key_that_makes_keys_stays(backend: &impl Backend) {
         key(2, true, "keys.write", Some(at(100))),
         key(3, false, "*", None),
         key(4, true, "keys.read", None),
+        key(5, true, "keys.write", None),
+        key(6, true, "*", Some(at(200))),
     ] {
         store.insert_key(row, None).await.unwrap();
     }
-    assert_eq!(store.revoke_key(key_id(1), at(100)).await.unwrap(), RevokedKey::Last, "2 has expired");
+    assert_eq!(
+        store.revoke_key(key_id(1), at(50)).await.unwrap(),
+        RevokedKey::Last,
+        "5 can less, 6 for less long"
+    );
+    store.insert_key(key(7, true, "*", None), None).await.unwrap();
     assert_eq!(store.revoke_key(key_id(3), at(50)).await.unwrap(), RevokedKey::Revoked);
     assert_eq!(store.revoke_key(key_id(4), at(50)).await.unwrap(), RevokedKey::Revoked);
     assert_eq!(store.revoke_key(key_id(1), at(99)).await.unwrap(), RevokedKey::Revoked);
+    assert_eq!(store.revoke_key(key_id(7), at(99)).await.unwrap(), RevokedKey::Last, "7 is now the last one");
+    assert_eq!(store.revoke_key(key_id(6), at(99)).await.unwrap(), RevokedKey::Revoked, "7 lasts longer");
     assert_eq!(store.purge_keys(at(51)).await.unwrap(), 2);
     assert_eq!(store.key(key_id(3)).await.unwrap(), None);
     assert!(store.key(key_id(1)).await.unwrap().is_some());

@@ -112,13 +112,13 @@ pub fn event() -> Value {
 }
 
 /// The same event as a stream carries it.
-pub fn sse(cursor: Option<u64>) -> String {
+pub fn sse(cursor: Option<u64>) -> Value {
     let mut event = event();
     if let Some(cursor) = cursor {
         event["cursor"] = cursor.into();
     }
-    let id = cursor.unwrap_or(17);
-    format!("retry: 1000\n\nid: {id}\nevent: agent.action\ndata: {event}\n\n: keep-alive\n\n")
+    let id = cursor.unwrap_or(17).to_string();
+    json!({"id": id, "event": "agent.action", "data": event.to_string()})
 }
 
 pub fn deliverable() -> Value {

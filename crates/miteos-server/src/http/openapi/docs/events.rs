@@ -10,15 +10,23 @@ use super::super::{examples, parts};
 
 const BEYOND: &str = "after is 40; it must be 0 to 31";
 
-/// What a stream of server-sent events is.
-fn stream(example: String) -> Value {
+/// What a stream of server-sent events is: each of its events.
+fn stream(s: &mut Schemas, cursor: Option<u64>) -> Value {
+    let text = |about: &str| json!({"type": "string", "description": about});
     json!({
         "schema": {
-            "type": "string",
-            "description": "Server-sent events. `event` is the type, `data` an Event. A comment every 15 s keeps the \
-                connection open.",
+            "type": "object",
+            "description": "One event of the stream. A comment every 15 s keeps the connection open.",
+            "properties": {
+                "id": text("Where to go on from: the task's `seq`, or the account's cursor."),
+                "event": text("The type."),
+                "data": {
+                    "type": "string", "contentMediaType": "application/json", "contentSchema": s.told::<Event>(),
+                    "description": "The event, as JSON on one line.",
+                },
+            },
         },
-        "example": example,
+        "example": examples::sse(cursor),
     })
 }
 
@@ -30,7 +38,7 @@ fn of_task(s: &mut Schemas) -> Doc {
     let page = json!({"events": [examples::event()], "next_after": 17, "has_more": true});
     let content = json!({
         "application/json": {"schema": s.told::<EventPage>(), "example": page},
-        "text/event-stream": stream(examples::sse(None)),
+        "text/event-stream": stream(s, None),
     });
     doc("GET", "/tasks/{id}/events", "listTaskEvents", Tag::Events, "Read a task's log")
         .text(
@@ -55,7 +63,7 @@ fn of_account(s: &mut Schemas) -> Doc {
             schema.remove("default");
         }
     }
-    let content = json!({"text/event-stream": stream(examples::sse(Some(204)))});
+    let content = json!({"text/event-stream": stream(s, Some(204))});
     doc("GET", "/events", "streamEvents", Tag::Events, "Follow all tasks")
         .text(
             "A stream of the account's events that does not end by itself. `id` is a cursor of the account, which each \

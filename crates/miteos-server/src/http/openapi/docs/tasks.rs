@@ -17,6 +17,9 @@ pub fn docs(s: &mut Schemas) -> Vec<Doc> {
 }
 
 fn asked(s: &mut Schemas) -> Vec<Doc> {
+    // The completed ones are not chosen from any further.
+    let mut pages = s.query::<ListTasks>();
+    pages.retain(|parameter| matches!(parameter["name"].as_str(), Some("limit" | "offset")));
     let page = |rows| json!({"tasks": [rows], "total": 1, "limit": 20, "offset": 0});
     vec![
         doc("POST", "/tasks", "createTask", Tag::Tasks, "Start a task")
@@ -44,17 +47,19 @@ fn asked(s: &mut Schemas) -> Vec<Doc> {
             .answer(200, "A page of tasks.", s.told::<TaskList>(), page(examples::task_row()))
             .refused("`limit` or `offset` out of range, an unknown `status`, or no workspace's id.", PAGE),
         doc("GET", "/tasks/completed", "listCompletedTasks", Tag::Tasks, "List completed tasks")
-            .text(
-                "Complete tasks alone, each with the tools it used: what the skill compiler works on. `status` and \
-                 `workspace_id` are not looked at.",
-            )
-            .parameters(s.query::<ListTasks>())
+            .text("Complete tasks alone, each with the tools it used: what the skill compiler works on.")
+            .parameters(pages)
             .answer(200, "A page of completed tasks.", s.told::<CompletedTaskList>(), page(examples::completed_task()))
             .refused("`limit` or `offset` out of range.", PAGE),
         doc("GET", "/tasks/{id}", "getTask", Tag::Tasks, "Read a task")
             .text("The whole task, with its plan, agents and open approvals.")
             .answer(200, "The task.", s.told::<Task>(), examples::task())
-            .missing("task", MISSING),
+            .missing("task", MISSING)
+            .link("getAgent", "id", "/agents/0/id")
+            .link("pauseAgent", "id", "/agents/0/id")
+            .link("resumeAgent", "id", "/agents/0/id")
+            .link("guideAgent", "id", "/agents/0/id")
+            .link("cancelAgent", "id", "/agents/0/id"),
     ]
 }
 

@@ -58,16 +58,11 @@ fn files(s: &mut Schemas) -> Vec<Doc> {
         "required": true,
         "content": {"multipart/form-data": {
             "schema": {
-                "type": "object",
-                "properties": {"file": {
-                    "type": "array", "minItems": 1,
-                    "items": {"type": "string", "contentMediaType": "application/octet-stream"},
-                    "description": "Any number of parts. What each is called does not matter; its `filename` does, and may \
-                        hold folders.",
-                }},
-                "required": ["file"],
+                "type": "object", "minProperties": 1,
+                "description": "Any number of parts, each a file. What a part is called does not matter; its `filename` does, \
+                    and may hold folders.",
+                "properties": {"file": {"contentMediaType": "application/octet-stream", "description": "A file's bytes."}},
             },
-            "encoding": {"file": {"contentType": "application/octet-stream"}},
         }},
     });
     let mut file = json!({"description": "The file.", "content": bytes()});

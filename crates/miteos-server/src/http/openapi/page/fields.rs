@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::markup::{anchor, escape, inline};
-use super::text;
+use super::{resolved, text};
 
 /// Longest pattern that is shown (characters): a longer one helps nobody who reads.
 const MAX_PATTERN_CHARS: usize = 60;
@@ -54,6 +54,37 @@ fn alternatives(choices: &[Value]) -> String {
         html += &format!("<li>{title}{body}</li>\n");
     }
     html + "</ul>\n"
+}
+
+/// The fields of what is sent, those of objects in it included, each with its whole name.
+pub fn asked(document: &Value, schema: &Value) -> String {
+    if !schema["properties"].is_object() {
+        return whole(schema);
+    }
+    let mut html = String::from("<table class=\"fields\"><tbody>\n");
+    html += &rows(document, schema, "", 0);
+    html += "</tbody></table>\n";
+    match schema["oneOf"].as_array() {
+        Some(choices) => html + &alternatives(choices),
+        None => html,
+    }
+}
+
+fn rows(document: &Value, schema: &Value, before: &str, depth: usize) -> String {
+    let required = schema["required"].as_array();
+    let mut html = String::new();
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let whole = format!("{before}{name}");
+        let is_required = required.is_some_and(|all| all.iter().any(|one| one == name));
+        html += &row(&whole, field, is_required);
+        // What may also be null is an object all the same.
+        let choices = field["anyOf"].as_array().into_iter().flatten();
+        let inner = std::iter::once(field).chain(choices).map(|choice| resolved(document, choice));
+        for inner in inner.filter(|inner| inner["properties"].is_object() && depth < MAX_DEPTH) {
+            html += &rows(document, inner, &format!("{whole}."), depth + 1);
+        }
+    }
+    html
 }
 
 /// The fields of an object.
@@ -153,9 +184,16 @@ fn bounds(schema: &Value) -> String {
         all.extend(span(&schema["minimum"], &schema["maximum"], ""));
     }
     all.extend(span(&schema["minLength"], &schema["maxLength"], " characters"));
-    all.extend(span(&schema["minItems"], &schema["maxItems"], " items"));
+    if schema["minItems"] == 1 && schema["maxItems"].is_null() {
+        all.push("not empty".to_owned());
+    } else {
+        all.extend(span(&schema["minItems"], &schema["maxItems"], " items"));
+    }
     let pattern = text(&schema["pattern"]);
-    if pattern.len() > 3 && pattern.len() <= MAX_PATTERN_CHARS {
+    // An example says more where there is one.
+    if let Some(example) = schema["examples"][0].as_str() {
+        all.push(format!("like <code class=\"p\">{}</code>", escape(example)));
+    } else if pattern.len() > 3 && pattern.len() <= MAX_PATTERN_CHARS {
         all.push(format!("<code class=\"p\">{}</code>", escape(pattern)));
     }
     if !schema["default"].is_null() && !schema["default"].is_object() {

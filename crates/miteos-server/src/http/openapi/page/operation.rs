@@ -91,7 +91,7 @@ fn body(document: &Value, operation: &Value) -> String {
         };
         html += &format!("<h4>Body <span class=\"t\">{}{name}</span></h4>\n", escape(media_type));
         html += &about(text(&operation["requestBody"]["description"]));
-        html += &fields::whole(schema);
+        html += &fields::asked(document, schema);
     }
     html
 }
@@ -114,7 +114,7 @@ fn answers(document: &Value, operation: &Value, entry: &Entry<'_>) -> String {
             } else if media_type == "application/json" {
                 kinds += &format!("<span class=\"t\">{}</span>", fields::kind(&media["schema"]));
             } else {
-                kinds += &format!("<span class=\"t\">{}</span>", escape(media_type));
+                kinds += &format!("<span class=\"t\">{}</span>", escape(shown(media_type)));
             }
         }
         let class = status.chars().next().unwrap_or('x');
@@ -144,13 +144,22 @@ fn examples(document: &Value, entry: &Entry<'_>) -> String {
         for (media_type, media) in answer["content"].as_object().into_iter().flatten() {
             let shown = match &media["example"] {
                 Value::Null => continue,
+                // One event, as it stands in the stream.
+                Value::Object(event) if media_type == "text/event-stream" => {
+                    let lines = event.iter().map(|(name, value)| format!("{name}: {}", text(value)));
+                    escape(&lines.collect::<Vec<_>>().join("\n"))
+                }
                 Value::String(text) => escape(text.trim_end()),
                 value => json(value),
             };
-            html += &panel(&format!("{status} {media_type}"), &shown);
+            html += &panel(&format!("{status} {}", self::shown(media_type)), &shown);
         }
     }
     html
+}
+
+fn shown(media_type: &str) -> &str {
+    if media_type == "*/*" { "the file, with its own media type" } else { media_type }
 }
 
 fn panel(title: &str, code: &str) -> String {
