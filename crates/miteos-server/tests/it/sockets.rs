@@ -260,7 +260,7 @@ async fn a_client_that_asks_for_few_types_learns_how_far_it_is() {
 #[tokio::test]
 async fn subscriptions_count_like_requests() {
     let server = TestServer::start(Script::default()).await;
-    let (key, _) = server.make_key("live", "free", &["tasks.read"]).await;
+    let (key, _) = server.make_key("live", "free", &["agents.read"]).await;
     // The handshake is the first of sixty.
     let mut socket = Socket::open(&server.url, Some(&key)).await.unwrap();
     for n in 1..60 {
