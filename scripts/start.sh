@@ -11,7 +11,7 @@ here=$PWD
 cd "$(dirname "$0")/.."
 
 # Small enough for the small local model.
-first_task='Write a Python program primes.py that prints the first 10 prime numbers, run it, and publish primes.py'
+first_task='Write a Python program primes.py that prints all prime numbers below 50, run it, and publish primes.py'
 
 step() { printf '\n[%s/4] %s\n' "$1" "$2"; }
 

@@ -12,6 +12,8 @@ import http.server
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,9 +52,25 @@ def has_totals(out):
     return all(total in text for total in ("60", "65", "12"))
 
 
+def printed_by(path):
+    """What a program prints, run without network and with an empty folder to write in."""
+    shut = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
+            "--tmpfs", "/tmp", "--ro-bind", str(path), "/tmp/program.py", "--chdir", "/tmp"]
+    if not shutil.which("bwrap"):
+        sys.exit("bubblewrap is not there, and what a model wrote is not run without it: ./scripts/setup.sh --tests")
+    run = subprocess.run(shut + [sys.executable, "-I", "/tmp/program.py"], capture_output=True, text=True, timeout=20)
+    return run.stdout
+
+
 def has_program(out):
-    text = text_of(out)
-    return any(path.suffix == ".py" for path in out.rglob("*")) or ("2" in text and "29" in text)
+    below_50 = [str(n) for n in range(2, 50) if all(n % m for m in range(2, n))]
+    for path in out.rglob("*.py"):
+        try:
+            if re.findall(r"\d+", printed_by(path)) == below_50:
+                return True
+        except subprocess.TimeoutExpired:
+            pass
+    return False
 
 
 def tasks(port):
@@ -60,7 +78,7 @@ def tasks(port):
         "report": (f"Read the web page http://127.0.0.1:{port}/ and write a short report about it as report.md", [], has_report),
         "table": ("Add up the amounts in sales.csv for each region with a Python program and publish the totals as totals.csv",
                   [("sales.csv", SALES)], has_totals),
-        "program": ("Write a Python program primes.py that prints the first 10 prime numbers, run it, and publish primes.py", [], has_program),
+        "program": ("Write a Python program primes.py that prints all prime numbers below 50, run it, and publish primes.py", [], has_program),
     }
 
 
