@@ -11,7 +11,8 @@ here=$PWD
 cd "$(dirname "$0")/.."
 
 # Small enough for the small local model.
-first_task='Write a Python program primes.py that prints all prime numbers below 50, run it, and publish primes.py'
+first_task='Add up the amounts in sales.csv for each region with a Python program and publish the totals as totals.csv'
+first_file=$PWD/docs/sales.csv
 
 step() { printf '\n[%s/4] %s\n' "$1" "$2"; }
 
@@ -42,7 +43,7 @@ fi
 
 step 4 'running a task'
 cd "$here"
-[ "$#" -gt 0 ] || set -- "$first_task"
+[ "$#" -gt 0 ] || set -- "$first_task" --file "$first_file"
 case "$1" in
   -*) ;;
   *) printf 'task: %s\n\n' "$1" ;;
