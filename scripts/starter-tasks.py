@@ -55,10 +55,10 @@ def has_totals(out):
 def printed_by(path):
     """What a program prints, run without network and with an empty folder to write in."""
     shut = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
-            "--tmpfs", "/tmp", "--ro-bind", str(path), "/tmp/program.py", "--chdir", "/tmp"]
+            "--tmpfs", "/mnt", "--ro-bind", str(path), "/mnt/program.py", "--chdir", "/mnt"]
     if not shutil.which("bwrap"):
         sys.exit("bubblewrap is not there, and what a model wrote is not run without it: ./scripts/setup.sh --tests")
-    run = subprocess.run(shut + [sys.executable, "-I", "/tmp/program.py"], capture_output=True, text=True, timeout=20)
+    run = subprocess.run(shut + [sys.executable, "-I", "/mnt/program.py"], capture_output=True, text=True, timeout=20)
     return run.stdout
 
 
