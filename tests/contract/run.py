@@ -61,6 +61,8 @@ class Server:
             "MITEOS_LISTEN": "127.0.0.1:0",
             "MITEOS_EGRESS_ALLOW": "127.0.0.1/32",
             "MITEOS_LOG": "warn",
+            # Turned on, so that they are refused for the key that is shown and not as turned off.
+            "MITEOS_METRICS_TOKEN": "the-contract-run-does-not-read-them",
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
