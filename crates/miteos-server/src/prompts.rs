@@ -8,7 +8,7 @@ use crate::project;
 /// Room for one earlier result in a later prompt (bytes).
 const MAX_RESULT_BYTES: usize = 8 * 1024;
 
-pub const PLANNER: &str = "\
+const PLANNER: &str = "\
 You plan work for a team of agents. Split the task into subtasks and call submit_plan once.
 Agent types:
 - researcher: finds and reads things on the web and in files, writes reports
@@ -24,6 +24,24 @@ Rules:
 - Independent subtasks run at the same time. Give depends_on only where a result is needed.
 - Each prompt is complete in itself: the agent sees the task, its prompt and the results it depends on.
 - Name the files that are to be handed over.";
+
+/// A small model splits well-put tasks badly, and gets one subtask alone: what is left to it is whom to choose.
+const SMALL_PLANNER: &str = "\
+You choose which agent does a task. Call submit_plan once, with one subtask. Its agent_type is
+- builder, if a program, a page or other code is to be written or run
+- analyst, if figures are to be computed from a data file
+- researcher, if something is to be found or read on the web, or a report is to be written
+- trader, email or social, only if the task is about markets, e-mail or social networks
+Examples:
+- \"Write a program sort.py that sorts five numbers and run it\": builder
+- \"Read https://example.com and write summary.md\": researcher
+- \"What is the mean of the column age in people.csv?\": analyst
+The prompt of the subtask is the task in its own words, with every file name, address and number.";
+
+/// The system prompt of whoever plans.
+pub fn planner(small: bool) -> &'static str {
+    if small { SMALL_PLANNER } else { PLANNER }
+}
 
 pub const CONCLUDER: &str = "\
 Several agents have worked on a task. From their results, write the answer for the person who gave the task and call submit_result once: \

@@ -60,6 +60,7 @@ pub fn written(text: &str) -> String {
 pub fn merged(field: &str, written: &str) -> Option<String> {
     let (call, block) = written.split_once(OPEN)?;
     let mut arguments: Map<String, Value> = serde_json::from_str(call.strip_suffix('}')?).ok()?;
+    let block = block.strip_suffix('\n').unwrap_or(block);
     arguments.insert(field.to_owned(), Value::from(block.strip_suffix(FENCE)?));
     Some(Value::Object(arguments).to_string())
 }
@@ -95,8 +96,10 @@ mod tests {
             let whole = arguments.clone();
             let block = written(&take(&schema(), &mut arguments).unwrap());
             let call = format!("{arguments}}}{block}");
-            let back: Value = serde_json::from_str(&merged("content", &call).unwrap()).unwrap();
-            assert_eq!(back, whole, "{text:?}");
+            for call in [call.clone(), call + "\n"] {
+                let back: Value = serde_json::from_str(&merged("content", &call).unwrap()).unwrap();
+                assert_eq!(back, whole, "{text:?}");
+            }
         }
         assert_eq!(written("a"), "\n```\na\n```");
         assert_eq!(merged("content", "{\"path\": \"a\"}}\n```\nhalf"), None);
@@ -111,7 +114,8 @@ mod tests {
         {
             let mut matcher = Matcher::new(&grammar);
             assert!(matcher.accept(format!("{head}{}", written(text)).as_bytes()), "{text:?}");
-            assert!(matcher.may_end() && !matcher.allows(b"\n"), "{text:?}");
+            assert!(matcher.may_end() && !matcher.allows(b".") && !matcher.allows(b"\n\n"), "{text:?}");
+            assert!(matcher.accept(b"\n") && matcher.is_complete(), "{text:?}");
         }
         let mut matcher = Matcher::new(&grammar);
         assert!(matcher.accept(head.as_bytes()));

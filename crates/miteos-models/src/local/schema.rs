@@ -346,7 +346,8 @@ impl<'v> Compiler<'v> {
         let inner = self.builder.repeat(inner);
         let (fence, word, rest, end) = (
             self.builder.literal(block::FENCE),
-            self.character(b"`"),
+            // Nothing but a letter: what follows the last fence would pass for the word of another one.
+            self.builder.bytes(&[(b'A', b'Z'), (b'a', b'z')]),
             self.rest_of_line(),
             self.builder.literal(block::INNER_CLOSE),
         );
@@ -355,7 +356,10 @@ impl<'v> Compiler<'v> {
         let line = self.builder.choice(&[line, nested]);
         let lines = self.builder.repeat(line);
         let close = self.builder.literal(block::FENCE);
-        self.builder.sequence(&[open, lines, close])
+        // A model that goes on to its next call begins with a line break; the end is then forced.
+        let next = self.builder.literal("\n");
+        let next = self.builder.optional(next);
+        self.builder.sequence(&[open, lines, close, next])
     }
 
     /// A line that begins with no fence.

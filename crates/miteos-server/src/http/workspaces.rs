@@ -29,6 +29,8 @@ use crate::clock::{Clock, SystemClock};
 /// Longest name and description of a workspace (characters).
 const MAX_NAME_CHARS: usize = 200;
 const MAX_DESCRIPTION_CHARS: usize = 10_000;
+/// How much of a file one turn of a blocking thread reads: more of them cost more than the reading.
+const DOWNLOAD_CHUNK_BYTES: usize = 256 * 1024;
 /// Files listed at once; a workspace with more says so in the log.
 const MAX_LISTED: usize = 10_000;
 
@@ -198,8 +200,8 @@ pub async fn download(
     let wanted = name.clone();
     let (file, info) = blocking(move || door.open_file(&wanted)).await?;
     let media_type = mime_guess::from_path(name.as_str()).first_raw().unwrap_or("application/octet-stream");
-    let stream =
-        ReaderStream::new(tokio::io::AsyncReadExt::take(tokio::fs::File::from_std(file), info.bytes));
+    let file = tokio::io::AsyncReadExt::take(tokio::fs::File::from_std(file), info.bytes);
+    let stream = ReaderStream::with_capacity(file, DOWNLOAD_CHUNK_BYTES);
     Response::builder()
         .header(CONTENT_TYPE, media_type)
         .header(CONTENT_DISPOSITION, attachment(name.last()))

@@ -78,17 +78,17 @@ async fn prepare(deps: &Deps, asked: &Asked) -> Result<Prepared, ModelFailure> {
         |message: String| ModelFailure { kind: miteos_core::command::FailureKind::Unusable, message };
     let (task, question) = (&asked.task, asked.question);
     let files = file_list(deps, task).await;
+    let model = asked.model.as_deref().ok_or_else(|| unusable("no model is set for planning".to_owned()))?;
+    // A small model splits every task, however simple, and then cannot bring the parts together.
+    let small = model.parse().is_ok_and(|name| deps.models.info(&name).small);
     let (system, words) = match question {
-        Question::Plan => (prompts::PLANNER, prompts::plan(task, &files)),
-        Question::Replan => (prompts::PLANNER, prompts::replan(task, &files)),
+        Question::Plan => (prompts::planner(small), prompts::plan(task, &files)),
+        Question::Replan => (prompts::planner(small), prompts::replan(task, &files)),
         Question::Conclude => {
             let published = published(deps, task.id).await.map_err(|e| model::storage_failure(&e))?;
             (prompts::CONCLUDER, prompts::conclude(task, &files, &published))
         }
     };
-    let model = asked.model.as_deref().ok_or_else(|| unusable("no model is set for planning".to_owned()))?;
-    // A small model splits every task, however simple, and then cannot bring the parts together.
-    let small = model.parse().is_ok_and(|name| deps.models.info(&name).small);
     let function = function(question, if small { 1 } else { plan::MAX_NODES });
     let mut messages = vec![Message::User { text: words.into() }];
     messages.extend(

@@ -21,6 +21,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// At most this many idle connections are kept to one host.
 const MAX_IDLE_PER_HOST: usize = 4;
+/// How much of a streamed body is read at once.
+const UPLOAD_CHUNK_BYTES: usize = 64 * 1024;
 /// A call is sent elsewhere at most this often.
 pub const MAX_REDIRECTS: usize = 5;
 /// Longer addresses are refused (bytes).
@@ -169,9 +171,9 @@ impl Guarded {
                 again = Content::Bytes(bytes);
             }
             Content::Reader { reader, bytes } => {
-                builder = builder
-                    .header(CONTENT_LENGTH, bytes)
-                    .body(reqwest::Body::wrap_stream(ReaderStream::new(reader)));
+                builder = builder.header(CONTENT_LENGTH, bytes).body(reqwest::Body::wrap_stream(
+                    ReaderStream::with_capacity(reader, UPLOAD_CHUNK_BYTES),
+                ));
             }
         }
         Ok((Hop { content: again, ..hop }, builder))

@@ -17,6 +17,7 @@ use super::worker::millis;
 use super::{Event, Job};
 use crate::call::Answer;
 use crate::error::{ErrorKind, ModelError};
+use crate::local::block;
 use crate::local::catalog::{CONTEXT_TOKENS, MAX_OUTPUT_TOKENS};
 use crate::local::grammar::Matcher;
 use crate::local::prompt::Piece;
@@ -159,9 +160,17 @@ impl<'m> Session<'m> {
     }
 
     fn remember(&mut self, writing: &Writing<'_>) {
-        let Ok(text) = String::from_utf8(writing.text.clone()) else { return };
+        let Ok(mut text) = String::from_utf8(writing.text.clone()) else { return };
+        let mut tokens = writing.tokens.clone();
+        // The line break behind a block is not written again.
+        if text.ends_with(block::INNER_CLOSE)
+            && tokens.last().is_some_and(|last| self.vocabulary.piece(last.0) == b"\n")
+        {
+            text.pop();
+            tokens.pop();
+        }
         self.written.retain(|(known, _)| *known != text);
-        self.written.push_back((text, writing.tokens.clone()));
+        self.written.push_back((text, tokens));
         if self.written.len() > MAX_WRITTEN {
             self.written.pop_front();
         }
