@@ -44,7 +44,7 @@ pub use http::operations::{Access, Operation, Takes, operations};
 pub use keys::{BootstrapKeys, KEYS_FILE};
 pub use metrics::{Described, Kind, METRICS};
 pub use miteos_models as models;
-pub use miteos_store::{CrashHook, FaultHook};
+pub use miteos_store::{CrashHook, FaultHook, is_in_use};
 pub use miteos_tools::{
     http::{EgressPolicy, Names, SystemNames},
     search::SearchConfig,

@@ -6,7 +6,7 @@ use miteos_client::{Client, is_same_server, is_this_machine};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Settings};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// Written by the server at its first start, mode 0600.
 pub const KEYS_FILE: &str = "keys.json";
@@ -52,7 +52,14 @@ pub fn client(
         .unwrap_or_else(|| format!("http://{}", config::DEFAULT_LISTEN));
     let key = match given_key(key, world, settings)? {
         Some(key) => key,
-        None if is_local(&url, running.as_deref())? => local_key(world, settings)?,
+        None if is_local(&url, running.as_deref())? => {
+            let key = local_key(world, settings)?;
+            // Whoever else listens at its address, or at the usual one, must not learn the key.
+            if running.is_none() {
+                return Err(nobody_runs(settings.data_dir(), &url));
+            }
+            key
+        }
         None => {
             return Err(Failure::usage(format!("there is no API key for {url}: none was given")).hint(
                 "give one with --key or MITEOS_API_KEY; the local server's own keys are sent to it alone",
@@ -60,6 +67,13 @@ pub fn client(
         }
     };
     Ok(Client::new(&url, &key)?)
+}
+
+fn nobody_runs(data_dir: &Path, url: &str) -> Failure {
+    let what = format!("cannot reach the server: none runs on the data folder {}", data_dir.display());
+    Failure::new(Exit::Unreachable, what).hint(format!(
+        "start one with `miteos serve`, or give the key of the one at {url} with --key or MITEOS_API_KEY"
+    ))
 }
 
 /// Whether an address is this machine, or that of the server on this data folder: the keys there are its own.
@@ -110,8 +124,13 @@ pub fn local_keys(data_dir: &Path) -> Result<Option<LocalKeys>, Failure> {
         .map_err(|error| Failure::usage(format!("{} is no key file: {error}", path.display())))
 }
 
-/// What the data folder says of a running server. It may be gone: whoever uses it must ask.
+/// What a server that runs on the data folder says of itself. What one left that is gone is not believed: somebody else
+/// may listen there now.
 pub fn running(data_dir: &Path) -> Option<Running> {
+    if miteos_server::is_in_use(data_dir) { said(data_dir) } else { None }
+}
+
+fn said(data_dir: &Path) -> Option<Running> {
     let text = std::fs::read_to_string(data_dir.join(SERVER_FILE)).ok()?;
     serde_json::from_str(&text).ok()
 }
@@ -142,7 +161,7 @@ impl Drop for Announcement {
     fn drop(&mut self) {
         // Another server may have started here since; its word stays.
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        if running(folder).as_ref() == Some(&self.running) {
+        if said(folder).as_ref() == Some(&self.running) {
             // If it cannot be removed it points to nobody, which every reader expects.
             let _gone = std::fs::remove_file(&self.path);
         }
@@ -181,24 +200,35 @@ mod tests {
         let nothing = settings(folder.path(), &[]);
         let elsewhere = "https://other.example";
         let failure = client(Some(elsewhere), None, World::Live, &nothing).unwrap_err();
-        assert_eq!(failure.exit, crate::failure::Exit::Usage);
+        assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.hint.unwrap().contains("--key or MITEOS_API_KEY"));
         let by_environment = settings(folder.path(), &[(config::URL, elsewhere)]);
         assert!(client(None, None, World::Live, &by_environment).is_err());
         assert!(client(Some(elsewhere), Some("mt_live_x"), World::Live, &nothing).is_ok());
         let env = settings(folder.path(), &[(config::API_KEY, "mt_live_env")]);
         assert!(client(Some(elsewhere), None, World::Live, &env).is_ok());
-        for here in [None, Some("http://127.0.0.1:9"), Some("http://localhost:9")] {
-            assert!(client(here, None, World::Live, &nothing).is_ok(), "{here:?}");
+        let local = [None, Some("http://127.0.0.1:9"), Some("http://localhost:9")];
+        for here in local {
+            let failure = client(here, None, World::Live, &nothing).unwrap_err();
+            assert_eq!(failure.exit, Exit::Unreachable, "{here:?}: nobody runs here, so somebody else would get it");
         }
+        let lock = std::fs::File::create(folder.path().join("miteos.lock")).unwrap();
+        lock.try_lock().unwrap();
         let _announced = Announcement::write(folder.path(), "https://other.example:443/v1").unwrap();
         assert!(client(Some(elsewhere), None, World::Live, &nothing).is_ok(), "it runs on this folder");
         assert!(client(Some("https://third.example"), None, World::Live, &nothing).is_err());
+        for here in local {
+            assert!(client(here, None, World::Live, &nothing).is_ok(), "{here:?}");
+        }
+        drop(lock);
+        assert_eq!(running(folder.path()), None, "the announcement is stale");
     }
 
     #[test]
     fn an_announcement_goes_with_its_server_and_no_other() {
         let folder = tempfile::tempdir().unwrap();
+        let lock = std::fs::File::create(folder.path().join("miteos.lock")).unwrap();
+        lock.try_lock().unwrap();
         let first = Announcement::write(folder.path(), "http://127.0.0.1:1").unwrap();
         assert_eq!(running(folder.path()).unwrap().url, "http://127.0.0.1:1");
         let second = Announcement::write(folder.path(), "http://127.0.0.1:2").unwrap();

@@ -169,6 +169,12 @@ async fn the_server_of_the_data_folder_is_found() {
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("keys.json"), format!(r#"{{"live":"mt_live_other","test":"{KEY}"}}"#)).unwrap();
     std::fs::write(data.join("server.json"), format!(r#"{{"url":"{}","pid":1}}"#, server.url())).unwrap();
+    // What is announced is a server that has gone: whoever took its port since must not be given the keys.
+    let list = miteos(home.path(), &["task", "list", "--test"]).await;
+    assert_eq!(list.code, 3, "{}", list.err);
+    assert!(list.err.contains("none runs on the data folder"), "{}", list.err);
+    let lock = std::fs::File::create(data.join("miteos.lock")).unwrap();
+    lock.try_lock().unwrap();
     let ran = miteos(home.path(), &["run", "x", "--test"]).await;
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(server.posted("/v1/tasks").len(), 1);
