@@ -4,13 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What this program puts into it, and what systems put into a new file system.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "blobs",
     "calls",
-    "config.toml",
     "keys.json",
+    "logs",
     "lost+found",
     "miteos.lock",
+    "miteos.toml",
     "models",
     "sandbox",
     "secret.key",

@@ -14,6 +14,10 @@ pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Fai
     let format = Format::asked(&context.settings, serve.log_format.as_deref())?;
     let format = format.unwrap_or_else(Format::of_stderr);
     logs::to_stderr(&context.settings, "warn,miteos=info,miteos_server=info", format)?;
+    // A wrong value stops the start below; an unknown key would be passed over in silence.
+    for mistake in context.settings.mistakes().into_iter().filter(|mistake| mistake.variable.is_none()) {
+        tracing::warn!("{}; {}", mistake.what, mistake.mend);
+    }
     let flags = Flags {
         listen: serve.listen,
         database_url: serve.database_url,

@@ -121,12 +121,15 @@ async fn lines_are_json_with_the_ids_and_without_secrets() {
 #[tokio::test]
 async fn text_is_for_who_asks_and_other_words_are_refused() {
     let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("data")).unwrap();
+    std::fs::write(home.path().join("data/miteos.toml"), "listne = \"0.0.0.0:80\"\n").unwrap();
     let server = serve(home.path(), &["--log-format", "text"]).await;
     let id = request_id(&ask(&server, "GET /v1/nothing HTTP/1.1", "").await);
     let log = stopped(server).await;
     let line = log.lines().find(|line| line.contains(&id)).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains("answered") && serde_json::from_str::<Value>(line).is_err(), "{line}");
     assert!(!log.contains('\u{1b}'), "no colours where no terminal is: {log}");
+    assert!(log.contains("has \"listne\", which is no setting; did you mean listen?"), "{log}");
 
     let wrong = miteos(home.path(), &["serve", "--log-format", "yaml"]).await;
     assert_eq!(wrong.code, 2, "{}", wrong.err);
