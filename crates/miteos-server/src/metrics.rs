@@ -9,7 +9,7 @@ mod process;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use miteos_core::event::Event;
@@ -33,6 +33,8 @@ use process::Process;
 const MAX_MODELS: usize = 100;
 /// What stands for names that get no series of their own.
 const OTHER: &str = "other";
+/// What a model call came to that gave an answer.
+pub const ANSWERED: &str = "answered";
 
 /// The value of a label.
 type Word = Cow<'static, str>;
@@ -191,7 +193,15 @@ impl Metrics {
         UnderWay::new(&self.models_in_flight)
     }
 
+    /// A model of the configuration: it has series of its own, whatever else is called.
+    pub fn model_is_configured(&self, model: &ModelName) {
+        self.known_models().insert(model.to_string());
+    }
+
     pub fn model_called(&self, model: &ModelName, ended: Ended) {
+        if ended.outcome == ANSWERED {
+            self.claim(model);
+        }
         let (provider, name) = self.model_labels(model);
         let labels = [provider.clone(), name.clone(), ("outcome", ended.outcome.into())];
         self.model_calls.get_or_create(&labels).inc();
@@ -218,10 +228,20 @@ impl Metrics {
         }
     }
 
+    /// A name that has answered is one of a model; any other may be a client's invention.
+    fn claim(&self, model: &ModelName) {
+        let mut known = self.known_models();
+        if known.len() < MAX_MODELS {
+            known.insert(model.to_string());
+        }
+    }
+
+    fn known_models(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.known_models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn model_labels(&self, model: &ModelName) -> ((&'static str, Word), (&'static str, Word)) {
-        let whole = model.to_string();
-        let mut known = self.known_models.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = known.contains(&whole) || (known.len() < MAX_MODELS && known.insert(whole));
+        let own = self.known_models().contains(&model.to_string());
         let (provider, name) = match own {
             true => (Word::from(model.provider().to_owned()), Word::from(model.model().to_owned())),
             false => (Word::from(OTHER), Word::from(OTHER)),

@@ -286,6 +286,8 @@ fn deps(
     for (name, provider) in &config.providers {
         models.register(name, Arc::clone(provider));
     }
+    let configured = [models.default_model(), models.planner_model()].into_iter().flatten();
+    configured.chain(models.fallbacks()).for_each(|model| metrics.model_is_configured(model));
     let services = Services {
         http: Guarded::with_names(config.egress.clone(), Arc::clone(&config.names)),
         search: config.search.clone(),
@@ -296,8 +298,11 @@ fn deps(
     };
     let traces = match &config.traces {
         None => Traces::default(),
-        Some(traces) => Traces::start(traces, &services.http, &metrics)
-            .map_err(|why| StartError::Setting(format!("no spans can be sent: {why}")))?,
+        // A variable that is set for all programs of a machine must not keep the server from starting.
+        Some(traces) => Traces::start(traces, &services.http, &metrics).unwrap_or_else(|why| {
+            tracing::warn!(why, "no spans are sent");
+            Traces::default()
+        }),
     };
     let tasks = Tasks {
         store: store.clone(),

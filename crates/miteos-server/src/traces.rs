@@ -95,9 +95,10 @@ impl Traces {
             false => Context::new(),
         };
         let known = names::known_method(method);
+        let verb = if known == names::OTHER_METHOD { "HTTP" } else { known };
         let name = match route {
-            Some(route) => format!("{known} {route}"),
-            None => known.to_owned(),
+            Some(route) => format!("{verb} {route}"),
+            None => verb.to_owned(),
         };
         let mut attributes = vec![
             KeyValue::new(names::HTTP_METHOD, known),

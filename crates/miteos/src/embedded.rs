@@ -57,11 +57,18 @@ impl Embedded {
     /// One for a single command, on a free port of this machine.
     pub async fn start(settings: &Settings) -> Result<Self, Failure> {
         let flags = Flags { listen: Some(ANY_PORT.to_owned()), ..Flags::default() };
-        Self::serve(settings, &flags).await
+        let mut config = resolve(settings, &flags).await?;
+        // What the machine's own server is set to listen on, and how others reach that one, is not meant for this one.
+        config.metrics = MetricsConfig::default();
+        config.public_url = None;
+        Self::with(config).await
     }
 
     pub async fn serve(settings: &Settings, flags: &Flags) -> Result<Self, Failure> {
-        let config = resolve(settings, flags).await?;
+        Self::with(resolve(settings, flags).await?).await
+    }
+
+    async fn with(config: Config) -> Result<Self, Failure> {
         let data_dir = config.data_dir.clone();
         let server = Box::pin(Server::start(config)).await.map_err(not_started)?;
         let announcement = Announcement::write(&data_dir, &server.url())?;

@@ -210,7 +210,11 @@ mod tests {
         let local = [None, Some("http://127.0.0.1:9"), Some("http://localhost:9")];
         for here in local {
             let failure = client(here, None, World::Live, &nothing).unwrap_err();
-            assert_eq!(failure.exit, Exit::Unreachable, "{here:?}: nobody runs here, so somebody else would get it");
+            assert_eq!(
+                failure.exit,
+                Exit::Unreachable,
+                "{here:?}: nobody runs here, so somebody else would get it"
+            );
         }
         let lock = std::fs::File::create(folder.path().join("miteos.lock")).unwrap();
         lock.try_lock().unwrap();

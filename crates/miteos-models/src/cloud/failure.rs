@@ -11,8 +11,6 @@
 //! 6. whatever else may pass: time-outs, 5xx, broken streams;
 //! 7. the rest is the request's fault: `Fatal`.
 
-use std::error::Error as _;
-
 use genai::webc::StreamTimeout;
 use jiff::fmt::rfc2822;
 use reqwest::header::HeaderMap;
@@ -64,12 +62,44 @@ pub(crate) fn told_in_stream(body: &Value, provider: &str, redact: &Redactor) ->
     signal.into_error(provider, redact)
 }
 
+/// What failed, for logs: without what was sent and without what came, because both hold prompts and answers.
 fn chain(error: &genai::Error) -> String {
+    use genai::Error as E;
+    match error {
+        E::HttpError { status, .. } => format!("status {status}"),
+        E::WebModelCall { webc_error, .. } | E::WebAdapterCall { webc_error, .. } => call(webc_error),
+        E::WebStream { error, .. } => match error.downcast_ref::<E>() {
+            Some(inner) => format!("in the stream: {}", chain(inner)),
+            None => format!("in the stream: {}", causes(&**error)),
+        },
+        E::ChatResponse { .. } => "an error event in the stream".to_owned(),
+        E::ChatResponseGeneration { .. } => "the answer has another form".to_owned(),
+        E::StreamParse { serde_error, .. } | E::SerdeJson(serde_error) => no_json(serde_error),
+        E::JsonValueExt(_) => "a field of the answer is missing or of another type".to_owned(),
+        // Faults of the set-up and of the request: they name models, and no content.
+        other => causes(other),
+    }
+}
+
+fn call(error: &genai::webc::Error) -> String {
+    use genai::webc::Error as W;
+    match error {
+        W::ResponseFailedStatus { status, .. } => format!("status {status}"),
+        W::ResponseFailedNotJson { content_type, .. } => format!("the answer is {content_type} and no JSON"),
+        W::ResponseFailedInvalidJson { .. } => "the answer is no whole JSON".to_owned(),
+        W::JsonValueExt(_) => "a field of the answer is missing or of another type".to_owned(),
+        W::Reqwest(error) => causes(error),
+    }
+}
+
+/// Serde's own text repeats the value that it did not expect.
+fn no_json(error: &serde_json::Error) -> String {
+    format!("no fitting JSON at line {} column {} ({:?})", error.line(), error.column(), error.classify())
+}
+
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut next = match error {
-        genai::Error::WebStream { error, .. } => error.source(),
-        other => other.source(),
-    };
+    let mut next = error.source();
     while let Some(cause) = next {
         text.push_str(": ");
         text.push_str(&cause.to_string());

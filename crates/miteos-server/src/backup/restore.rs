@@ -165,7 +165,7 @@ impl Unpacking<'_> {
                 EntryType::Symlink => {
                     let target = entry.link_name().map_err(broken)?;
                     let target = target.ok_or_else(|| self.broken("a link in it leads nowhere"))?;
-                    self.link(name, target.into_owned());
+                    self.link(name, target.into_owned())?;
                 }
                 _ => return Err(self.broken("something in it is no file, folder or link")),
             }
@@ -240,7 +240,7 @@ impl Unpacking<'_> {
         }
         if let Ok(seconds) = entry.header().mtime() {
             // A time that the disk does not take is no reason to lose the file.
-            let _kept = file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds));
+            let _kept = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).map(|at| file.set_modified(at));
         }
         allow(&file, mode).map_err(written)?;
         file.sync_all().map_err(written)?;
@@ -249,10 +249,17 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    fn link(&mut self, name: PathBuf, target: PathBuf) {
+    /// Links are files of workspaces. One that stood for a folder of the server, or for one that another link is made
+    /// in, would lead out of the new folder.
+    fn link(&mut self, name: PathBuf, target: PathBuf) -> Result<(), BackupError> {
+        let parts: Vec<_> = name.components().collect();
+        if parts.len() < 3 || !name.starts_with("workspaces") {
+            return Err(self.broken(&format!("the link {} is in no workspace", name.display())));
+        }
         let sha256 = Sha256::of(target.as_os_str().as_encoded_bytes()).to_string();
         self.entries.push(Entry { path: name.to_string_lossy().into_owned(), bytes: 0, sha256 });
         self.links.insert(name, target);
+        Ok(())
     }
 
     fn compare(&self, manifest: &Manifest) -> Result<(), BackupError> {
@@ -269,6 +276,9 @@ impl Unpacking<'_> {
 
     fn make_links(&self) -> Result<(), BackupError> {
         for (name, target) in &self.links {
+            if name.ancestors().skip(1).any(|above| self.links.contains_key(above)) {
+                return Err(self.broken(&format!("the link {} lies behind another link", name.display())));
+            }
             let path = self.to.join(name);
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(BackupError::io("make", folder))?;

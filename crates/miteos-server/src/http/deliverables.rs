@@ -122,7 +122,9 @@ async fn answer(app: &App, row: &DeliverableRow, headers: &HeaderMap) -> Result<
         Wanted::Part(range) => Some(range),
         Wanted::Nothing => {
             let size = format!("bytes */{}", row.size_bytes);
-            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(CONTENT_RANGE, size)]).into_response());
+            let why = format!("the file has {} bytes, and none of them is in this range", row.size_bytes);
+            let refused = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, why);
+            return Ok(([(CONTENT_RANGE, size)], refused).into_response());
         }
     };
     let gone = || {

@@ -25,6 +25,8 @@ use crate::metrics::{Format, Seen};
 
 /// How often the store is asked at the most: a scraper in a hurry is shown what it said last.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a scrape waits for the store. Its other figures are wanted most when the store hangs.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Who may read the figures.
 #[derive(Clone, Default)]
@@ -86,13 +88,17 @@ async fn text(app: &App, format: Format) -> String {
     let mut looked = metrics.looked.lock().await;
     let stored = match &*looked {
         Some((at, stored)) if at.elapsed() < LOOK_EVERY => Some(stored.clone()),
-        Some(_) | None => match app.deps.tasks.store.gauges(now).await {
-            Ok(stored) => {
+        Some(_) | None => match tokio::time::timeout(LOOK_TIMEOUT, app.deps.tasks.store.gauges(now)).await {
+            Ok(Ok(stored)) => {
                 *looked = Some((Instant::now(), stored.clone()));
                 Some(stored)
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::warn!(error = %chain(&error), "the store cannot be asked for its figures");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("the store does not answer with its figures");
                 None
             }
         },

@@ -111,14 +111,26 @@ fn strangers_make_no_series() {
         drop(metrics.http.begin(&axum::http::Method::GET, Some(&format!("/v1/{n}"))));
     }
     assert_eq!(count(&metrics), before);
-    let ended = || Ended { outcome: "fatal", took: Duration::ZERO };
-    for n in 0..MAX_MODELS + 50 {
-        metrics.model_called(&format!("openai/m{n}").parse().unwrap(), ended());
+    let ended = |outcome| Ended { outcome, took: Duration::ZERO };
+    let configured = "openai/configured".parse().unwrap();
+    metrics.model_is_configured(&configured);
+    for n in 0..50 {
+        metrics.model_called(&format!("openai/made-up-{n}").parse().unwrap(), ended("fatal"));
     }
+    for n in 0..MAX_MODELS + 49 {
+        metrics.model_called(&format!("openai/m{n}").parse().unwrap(), ended(ANSWERED));
+    }
+    metrics.model_called(&configured, ended("fatal"));
     let text = metrics.text(&seen(), Timestamp::from_millis(0), Format::Classic);
     let calls = text.lines().filter(|line| line.starts_with("miteos_model_calls_total{")).count();
-    assert_eq!(calls, MAX_MODELS + 1);
-    assert!(text.contains("provider=\"other\",model=\"other\",outcome=\"fatal\"} 50"), "{text}");
+    assert_eq!(calls, MAX_MODELS + 2);
+    for line in [
+        "provider=\"other\",model=\"other\",outcome=\"fatal\"} 50",
+        "provider=\"other\",model=\"other\",outcome=\"answered\"} 50",
+        "provider=\"openai\",model=\"configured\",outcome=\"fatal\"} 1",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
 }
 
 #[test]

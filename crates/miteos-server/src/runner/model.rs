@@ -171,7 +171,9 @@ pub async fn call(deps: &Deps, prepared: Prepared, purse: &Purse, cancel: &Cance
             Called::Answered(Box::new(answer), model_call)
         }
         Err(error) => {
-            tracing::warn!(model = %request.model, error = %crate::errors::chain(&error), "a model call failed");
+            // Not its message: that holds what the provider said, and some repeat the request.
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(model = %request.model, kind = ?error.kind, cause, "a model call failed");
             watch.failed(error.kind);
             let billed = match error.usage.filter(|_| !error.usage_is_guess) {
                 Some(usage) => {

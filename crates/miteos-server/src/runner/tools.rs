@@ -80,8 +80,11 @@ pub async fn run(
     };
     let watch = ToolWatch::begin(&deps, &run.tool, run.call, || input.to_string());
     let outcome = if settle {
-        watch.settled();
-        match tool.settle(&ctx, input).await {
+        let settled = watch.span.around(tool.settle(&ctx, input)).await;
+        if !matches!(settled, Err(ToolError::Cancelled)) {
+            watch.settled();
+        }
+        match settled {
             Ok(Settled::NotStarted) => {
                 return Some(Command::CallNotStarted { agent: run.agent, call: run.call });
             }
@@ -220,7 +223,8 @@ pub async fn publish(
                     deliverables.push(made);
                 }
             }
-            Err(reason) => tracing::warn!(%task, path, reason, "a file of the conclusion is not published"),
+            // The path and the reason are the model's words.
+            Err(_) => tracing::warn!(%task, "a file that the conclusion names is not published"),
         }
     }
     Some(Command::Published { deliverables })

@@ -6,7 +6,7 @@ use miteos_models::{Answer, ErrorKind, ModelName, Request};
 use miteos_tools::{ToolError, ToolOutput};
 
 use super::Deps;
-use crate::metrics::UnderWay;
+use crate::metrics::{ANSWERED, UnderWay};
 use crate::traces::Open;
 
 /// A model call under way.
@@ -28,7 +28,7 @@ impl<'a> ModelWatch<'a> {
         self.deps.tasks.metrics.model_used(self.model, &answer.usage, cost);
         match refused {
             true => self.ended("refused"),
-            false => self.deps.tasks.metrics.model_called(self.model, self.under_way.ended("answered")),
+            false => self.deps.tasks.metrics.model_called(self.model, self.under_way.ended(ANSWERED)),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use miteos_models::Secret;
+use miteos_tools::http::Url;
 
 const DISABLED: &str = "OTEL_SDK_DISABLED";
 const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
@@ -24,6 +25,10 @@ const DEFAULT_BATCH: u64 = 512;
 const DEFAULT_DELAY_MS: u64 = 5_000;
 /// The longest queue (spans): each waits in memory.
 const MAX_QUEUE: u64 = 65_536;
+/// The same where spans hold messages, of which each may be a hundred kilobytes: the queue stays below 60 MiB, and what
+/// is sent together below the 64 MiB that the exporter takes.
+const MAX_QUEUE_WITH_MESSAGES: u64 = 512;
+const MAX_BATCH_WITH_MESSAGES: u64 = 64;
 
 /// Which traces are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,6 +76,13 @@ impl TraceConfig {
             Some(other) => return Err(format!("{EXPORTER} is \"{other}\"; otlp and none are known")),
         };
         let Some(endpoint) = endpoint else { return Ok(None) };
+        // Its text is not told: it may hold a login.
+        if !Url::parse(&endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        {
+            return Err(
+                "OTEL_EXPORTER_OTLP_ENDPOINT is no address; one looks like http://collector:4318".to_owned()
+            );
+        }
         let of_otlp = |name: &str| of_otlp(get, name);
         if let Some(protocol) = of_otlp("PROTOCOL").filter(|word| word != "http/protobuf") {
             return Err(format!(
@@ -90,7 +102,14 @@ impl TraceConfig {
         let headers =
             of_otlp("HEADERS").map_or(Ok(Vec::new()), |text| pairs("OTEL_EXPORTER_OTLP_HEADERS", &text))?;
         let stated = resource.iter().find(|(name, _)| name == "service.name").map(|(_, name)| name.clone());
-        let queue = number(get, QUEUE, DEFAULT_QUEUE)?.clamp(1, MAX_QUEUE);
+        let messages = get(MESSAGES).is_some_and(|word| {
+            matches!(word.to_ascii_lowercase().as_str(), "true" | "span_only" | "span_and_event")
+        });
+        let (most, most_together) = match messages {
+            true => (MAX_QUEUE_WITH_MESSAGES, MAX_BATCH_WITH_MESSAGES),
+            false => (MAX_QUEUE, MAX_QUEUE),
+        };
+        let queue = number(get, QUEUE, DEFAULT_QUEUE)?.clamp(1, most);
         let timeout = match of_otlp("TIMEOUT") {
             None => DEFAULT_TIMEOUT_MS,
             Some(text) => text.parse().map_err(|_| {
@@ -107,13 +126,11 @@ impl TraceConfig {
             resource,
             sampling: sampling(get)?,
             queue: size(queue),
-            batch: size(number(get, BATCH, DEFAULT_BATCH)?.clamp(1, queue)),
+            batch: size(number(get, BATCH, DEFAULT_BATCH)?.clamp(1, queue.min(most_together))),
             delay: Duration::from_millis(number(get, DELAY, DEFAULT_DELAY_MS)?.max(1)),
             takes_parents: get(PROPAGATORS)
                 .is_none_or(|list| list.split(',').any(|word| word.trim() == "tracecontext")),
-            messages: get(MESSAGES).is_some_and(|word| {
-                matches!(word.to_ascii_lowercase().as_str(), "true" | "span_only" | "span_and_event")
-            }),
+            messages,
         }))
     }
 }
@@ -228,7 +245,7 @@ mod tests {
         assert_eq!(config.service, "from-resource");
         assert_eq!(config.sampling, Sampling::ParentRatio(0.25));
         assert!(config.messages && !config.takes_parents);
-        assert_eq!(config.batch, config.queue);
+        assert_eq!((config.queue, config.batch), (512, 64), "messages are big");
         let plain = read(&[BASE, (SERVICE, "mine"), (MESSAGES, "no_content")]).unwrap().unwrap();
         assert!(!plain.messages && plain.takes_parents);
         assert_eq!((plain.service.as_str(), plain.sampling), ("mine", Sampling::ParentAlwaysOn));
@@ -249,6 +266,10 @@ mod tests {
         ] {
             let said = read(&[BASE, (name, value)]).unwrap_err();
             assert!(said.contains(name), "{said}");
+        }
+        for no_address in ["collector:4317", "grpc://collector:4317", "//collector"] {
+            let said = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", no_address)]).unwrap_err();
+            assert!(said.contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{said}");
         }
     }
 }

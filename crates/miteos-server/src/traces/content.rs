@@ -9,7 +9,7 @@ use super::names;
 /// The longest single text (bytes).
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 /// The most of one conversation, its newest end (bytes of its texts).
-const MAX_CONVERSATION_BYTES: usize = 256 * 1024;
+const MAX_CONVERSATION_BYTES: usize = 64 * 1024;
 
 /// A text, cut where it is too long.
 pub fn short(text: &str) -> String {

@@ -48,7 +48,10 @@ pub const WEBHOOK_ID: &str = "miteos.webhook.id";
 pub const DELIVERY_ID: &str = "miteos.delivery.id";
 pub const EVENT_TYPE: &str = "miteos.event.type";
 
-/// A method of HTTP, or the conventions' word for all others.
+/// The conventions' word for all methods that are none of HTTP.
+pub const OTHER_METHOD: &str = "_OTHER";
+
+/// A method of HTTP, or the word for all others.
 pub fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -58,7 +61,9 @@ pub fn known_method(method: &Method) -> &'static str {
         "PATCH" => "PATCH",
         "DELETE" => "DELETE",
         "OPTIONS" => "OPTIONS",
-        _ => "_OTHER",
+        "TRACE" => "TRACE",
+        "CONNECT" => "CONNECT",
+        _ => OTHER_METHOD,
     }
 }
 

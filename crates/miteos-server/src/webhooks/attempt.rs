@@ -98,7 +98,9 @@ pub async fn make(
                 Unsent::Later(why) => (false, why),
             };
             let failed = Outcome::failed(at, 0, None, why);
-            return Ok(Some(Outcome { hopeless, blame: Blame::Us, ..failed }));
+            let outcome = Outcome { hopeless, blame: Blame::Us, ..failed };
+            seen(parts, delivery, Some(&outcome), &span, begun.elapsed());
+            return Ok(Some(outcome));
         }
     };
     let answer = parts.http.send(request.timeout(parts.timeout), cancel).await;

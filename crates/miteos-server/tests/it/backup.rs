@@ -392,6 +392,17 @@ async fn a_backup_that_is_not_whole_restores_nothing() {
     ] {
         refuse(&archive(&[(name, b"x")]), why);
     }
+    // Links that would lead what comes after them out of the folder.
+    let away = temp.path().join("away");
+    std::fs::create_dir(&away).unwrap();
+    for name in ["workspaces", "miteos.db", "workspaces/w", "blobs/ab/cd/x"] {
+        refuse(&links(&[(name, &away)]), "is in no workspace");
+    }
+    refuse(
+        &links(&[("workspaces/w/a", &away), ("workspaces/w/a/b", Path::new("x"))]),
+        "lies behind another link",
+    );
+    assert_eq!(std::fs::read_dir(&away).unwrap().count(), 0);
     refuse(&archive(&[("manifest.json", b"{\"form\":2}")]), "its form is 2");
     refuse(&archive(&[("manifest.json", b"[]")]), "its manifest cannot be read");
     let leftover: Vec<_> = std::fs::read_dir(temp.path())
@@ -400,6 +411,32 @@ async fn a_backup_that_is_not_whole_restores_nothing() {
         .filter(|name| name.starts_with('.'))
         .collect();
     assert_eq!(leftover, Vec::<String>::new(), "nothing half-made is left");
+}
+
+/// An archive of links and its manifest.
+fn links(links: &[(&str, &Path)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut entries = Vec::new();
+    for (name, target) in links {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        // A time that no clock knows is passed over.
+        header.set_mtime(u64::MAX);
+        tar.append_link(&mut header, name, target).unwrap();
+        let sha256 = miteos_core::content::Sha256::of(target.as_os_str().as_encoded_bytes()).to_string();
+        entries.push(serde_json::json!({"path": name, "bytes": 0, "sha256": sha256}));
+    }
+    let manifest = serde_json::json!({
+        "form": 1, "made_by": "x", "taken_at": "2026-11-22T00:00:00Z", "schema": 1, "tasks": 0, "unfinished": 0,
+        "has_master_key": false, "entries": entries,
+    })
+    .to_string();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(manifest.len() as u64);
+    header.set_mode(0o600);
+    tar.append_data(&mut header, "manifest.json", manifest.as_bytes()).unwrap();
+    tar.into_inner().unwrap()
 }
 
 /// An archive with these names, however strange.

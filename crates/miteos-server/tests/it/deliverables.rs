@@ -76,6 +76,8 @@ async fn ranges_are_answered_in_part() {
     let beyond = get("bytes=10-").await.unwrap();
     assert_eq!(beyond.status(), 416);
     assert_eq!(beyond.headers()["content-range"], "bytes */10");
+    let said: serde_json::Value = beyond.json().await.unwrap();
+    assert_eq!(said["detail"], "the file has 10 bytes, and none of them is in this range");
 }
 
 #[tokio::test]

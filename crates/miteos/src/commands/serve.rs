@@ -24,8 +24,13 @@ pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Fai
         public_url: serve.public_url,
         metrics_listen: serve.metrics_listen,
     };
-    let asked = asked_to_stop()?;
-    let server = Embedded::serve(&context.settings, &flags).await?;
+    let mut signals = Signals::new(Which::Stop)?;
+    // A start may take long: a big folder is migrated, unfinished tasks are looked at.
+    let Some(server) = signals.unless(Embedded::serve(&context.settings, &flags)).await else {
+        tracing::info!("asked to stop before it was up");
+        return Ok(Exit::Done);
+    };
+    let server = server?;
     let data_dir = context.settings.data_dir();
     if context.global.json {
         let keys = server.keys().map(|keys| serde_json::json!({"live": keys.live, "test": keys.test}));
@@ -49,18 +54,15 @@ pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Fai
         };
         context.terminal.print(&started(&banner, context.terminal.theme()));
     }
-    server.run_until(asked).await?;
+    server.run_until(asked_to_stop(signals)).await?;
     Ok(Exit::Done)
 }
 
 /// Ends with Ctrl-C or SIGTERM. A second one does not wait.
-fn asked_to_stop() -> Result<impl Future<Output = ()>, Failure> {
-    let mut signals = Signals::new(Which::Stop)?;
-    Ok(async move {
+async fn asked_to_stop(mut signals: Signals) {
+    signals.next().await;
+    tokio::spawn(async move {
         signals.next().await;
-        tokio::spawn(async move {
-            signals.next().await;
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        });
-    })
+        std::process::exit(i32::from(Exit::Interrupted.code()));
+    });
 }

@@ -16,6 +16,28 @@ fn with_headers(status: u16, headers: &[(&'static str, &str)]) -> Reply {
     Reply::Whole { status, headers, body: r#"{"error":{"message":"slow down","type":"requests"}}"#.into() }
 }
 
+/// Some servers repeat the request in what they answer, and an answer is nobody's business but its task's.
+#[tokio::test]
+async fn a_cause_for_the_log_repeats_neither_prompt_nor_answer() {
+    const SECRET: &str = "the merger is on Tuesday";
+    let echo =
+        json!({"detail": [{"loc": ["body"], "input": {"messages": [{"content": SECRET}]}}]}).to_string();
+    let frame = json!({"error": {"message": SECRET, "type": "server_error"}}).to_string();
+    let broken = format!("{{\"choices\": \"{SECRET}");
+    for reply in [
+        Reply::status(422, &echo),
+        Reply::status(400, SECRET),
+        Reply::status(200, &broken),
+        Reply::status(200, SECRET),
+        Reply::frames(&[TEXT, &frame], Then::End),
+        Reply::frames(&[TEXT, &broken], Then::End),
+    ] {
+        let Err(error) = outcome("openai", "some-model", reply).await.0 else { continue };
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        assert!(!cause.contains("merger"), "{cause}");
+    }
+}
+
 #[tokio::test]
 async fn a_wait_is_read_in_both_forms() {
     assert_eq!(error("openai", with_headers(429, &[("retry-after", "7")])).await.kind, limited(7_000));

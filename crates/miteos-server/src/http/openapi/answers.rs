@@ -41,6 +41,9 @@ fn own(operation: &Operation, doc: &Doc, keyed: bool) -> Vec<(u16, Value)> {
         if *status == 429 {
             parts::with_headers(&mut answer, &["Retry-After"]);
         }
+        if *status == 401 {
+            parts::with_headers(&mut answer, &["WWW-Authenticate"]);
+        }
         (*status, answer)
     });
     answers.chain(errors).collect()

@@ -73,7 +73,7 @@ impl Tag {
                 "A key belongs to an account and to one of two worlds, live and test, that never see each other."
             }
             Self::Usage => "What was used: tokens, cost and tasks, added up from the model calls.",
-            Self::Server => "The server itself. No key is needed.",
+            Self::Server => "The server itself. No API key is needed.",
         }
     }
 }

@@ -173,7 +173,7 @@ const ERRORS: [(&str, &str, &str, &[&str], bool); 6] = [
     ("TooLarge", "The body is larger than 1 MiB.", "the body is larger than 1048576 bytes", &[], true),
     (
         "TooManyRequests",
-        "The key has made its requests of this minute.",
+        "The key has made its requests of this minute, or holds as many open streams as it may.",
         "this key may make 60 requests a minute and has made them; try again in 12 s",
         &["Retry-After"],
         true,

@@ -37,7 +37,10 @@ fn download() -> Doc {
     parts::with_headers(&mut part, &["Content-Range"]);
     let mut same = json!({"description": "The file that you have is still the same."});
     parts::with_headers(&mut same, &["ETag"]);
-    let mut none = json!({"description": "No byte of the file is in that range."});
+    let mut none = parts::error(
+        "No byte of the file is in that range.",
+        "the file has 4096 bytes, and none of them is in this range",
+    );
     parts::with_headers(&mut none, &["Content-Range"]);
     let path = "/tasks/{id}/deliverables/{file}/download";
     doc("GET", path, "downloadDeliverable", Tag::Deliverables, "Download a deliverable")

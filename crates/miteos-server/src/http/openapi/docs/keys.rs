@@ -40,8 +40,8 @@ pub fn docs(s: &mut Schemas) -> Vec<Doc> {
             .answer(200, "It opens nothing any more.", s.told::<Success>(), examples::success())
             .missing("API key", "there is no such API key")
             .refused(
-                "It is the last live key that can make others.",
-                "this is the last live key with keys.write: without it nobody could make another; make one first",
+                "It is the last live key that could make others with its scopes.",
+                "no other live key could make keys with these scopes for as long: make one first, or nobody could any more",
             ),
     ]
 }

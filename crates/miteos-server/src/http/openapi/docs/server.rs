@@ -33,7 +33,7 @@ pub fn docs(s: &mut Schemas) -> Vec<Doc> {
 }
 
 fn metrics() -> Doc {
-    let text = json!({"schema": {"type": "string"}, "example": "# HELP miteos_build_info …\n# TYPE miteos_build_info info\n"});
+    let text = json!({"schema": {"type": "string"}, "example": "# HELP miteos_build_info …\n# TYPE miteos_build_info gauge\n"});
     let mut whole = json!({
         "description": "The figures.",
         "content": {"text/plain": text.clone(), "application/openmetrics-text": text},

@@ -19,7 +19,8 @@ pub fn render(document: &Value, entry: &Entry<'_>) -> String {
     let scope = text(&operation["x-required-scope"]);
     let scope = match (scope.is_empty(), entry.outgoing) {
         (false, _) => format!("<span class=\"scope\">{}</span>", escape(scope)),
-        (true, false) => "<span class=\"scope public\">public</span>".to_owned(),
+        (true, false) if is_public(operation) => "<span class=\"scope public\">public</span>".to_owned(),
+        (true, false) => "<span class=\"scope\">the owner's token</span>".to_owned(),
         (true, true) => String::new(),
     };
     let mut html = format!("<article class=\"op\" id=\"{id}\">\n<header><h3><a href=\"#{id}\">");
@@ -35,6 +36,11 @@ pub fn render(document: &Value, entry: &Entry<'_>) -> String {
     html += "</div>\n<div class=\"how\">\n";
     html += &examples(document, entry);
     html + "</div></div>\n</article>\n"
+}
+
+/// Whether it asks for no credential at all.
+fn is_public(operation: &Value) -> bool {
+    operation["security"].as_array().is_some_and(Vec::is_empty)
 }
 
 /// The path, its variable parts marked.
@@ -205,6 +211,8 @@ fn curl(document: &Value, entry: &Entry<'_>) -> String {
     command += &url;
     if !text(&operation["x-required-scope"]).is_empty() {
         command += &format!(" \\\n  {header}");
+    } else if !is_public(operation) {
+        command += " \\\n  -H \"Authorization: Bearer $MITEOS_METRICS_TOKEN\"";
     }
     let content = &operation["requestBody"]["content"];
     if !content["multipart/form-data"].is_null() {
