@@ -1,0 +1,76 @@
+/**
+ * Lists that come in pages. Awaited, one is its first page; iterated over, it is all its items, fetched as they are
+ * needed. Knows nothing of what the items are.
+ */
+
+/** Items of earlier pages that are remembered, so that none comes twice when the list moves meanwhile. */
+const REMEMBERED = 1_000;
+
+/** A list as its first page (`await`) or as all its items (`for await`). Nothing is sent before one of them. */
+export class Paged<Page, Item> implements PromiseLike<Page>, AsyncIterable<Item> {
+  readonly #first: () => Promise<Page>;
+  readonly #items: () => AsyncGenerator<Item, void>;
+
+  constructor(first: () => Promise<Page>, items: () => AsyncGenerator<Item, void>) {
+    this.#first = first;
+    this.#items = items;
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: being awaited is what this class is for.
+  then<A = Page, B = never>(
+    done?: ((page: Page) => A | PromiseLike<A>) | null,
+    failed?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#first().then(done, failed);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Item, void> {
+    return this.#items();
+  }
+}
+
+/** Where a page lies in its list. */
+interface Place {
+  total: number;
+  limit: number;
+  offset: number;
+}
+
+/**
+ * All items of a list by `limit` and `offset`, newest first. What is added meanwhile moves the rest back and is not
+ * shown; what is taken away moves it forward, and the next page begins so much earlier.
+ */
+export async function* byOffset<Page extends Place, Item extends { id: string }>(
+  fetch: (offset: number | undefined) => Promise<Page>,
+  itemsOf: (page: Page) => Item[],
+  from: number | undefined,
+): AsyncGenerator<Item, void> {
+  const seen = new Set<string>();
+  let offset = from;
+  let total: number | undefined;
+  for (;;) {
+    const page = await fetch(offset);
+    const gone = Math.max(0, (total ?? page.total) - page.total);
+    if (gone > 0 && page.offset > (from ?? 0)) {
+      total = page.total;
+      offset = Math.max(from ?? 0, page.offset - gone);
+      continue;
+    }
+    const items = itemsOf(page);
+    for (const item of items) {
+      if (seen.has(item.id)) continue;
+      remember(seen, item.id);
+      yield item;
+    }
+    total = page.total;
+    offset = page.offset + items.length;
+    if (items.length === 0 || offset >= page.total) return;
+  }
+}
+
+function remember(seen: Set<string>, id: string): void {
+  seen.add(id);
+  if (seen.size <= REMEMBERED) return;
+  const [oldest] = seen;
+  if (oldest !== undefined) seen.delete(oldest);
+}
