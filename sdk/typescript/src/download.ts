@@ -51,7 +51,7 @@ export class Download implements AsyncIterable<Uint8Array> {
   }
 
   /** All of it, in memory. */
-  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+  async bytes(): Promise<Uint8Array> {
     return new Uint8Array(await (await this.blob()).arrayBuffer());
   }
 

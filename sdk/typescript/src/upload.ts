@@ -14,7 +14,7 @@ export interface UploadFile {
 }
 
 type Streamed = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
-type Kept = Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer> | string;
+type Kept = Blob | ArrayBuffer | ArrayBufferView | string;
 
 /**
  * Its bytes; text becomes UTF-8. Blobs are read from disk as they are sent: `File` in a browser, `fs.openAsBlob` in Node. A
@@ -42,7 +42,7 @@ export function uploadOf(files: readonly Uploadable[]): Upload {
   const named = files.map(normal);
   const end = `--${boundary}--\r\n`;
   if (named.every(isKept)) {
-    const parts = named.flatMap(({ path, data }) => [headOf(boundary, path), data, "\r\n"]);
+    const parts = named.flatMap(({ path, data }) => [headOf(boundary, path), data as BlobPart, "\r\n"]);
     const content = new Blob([...parts, end]);
     return { body: () => ({ content, type }), repeatable: true };
   }
@@ -73,7 +73,7 @@ async function* streamed(boundary: string, files: readonly UploadFile[], end: st
   const encoder = new TextEncoder();
   for (const file of files) {
     yield encoder.encode(headOf(boundary, file.path));
-    if (isKept(file)) yield* chunks(new Blob([file.data]).stream());
+    if (isKept(file)) yield* chunks(new Blob([file.data as BlobPart]).stream());
     else yield* chunks(typeof file.data === "function" ? file.data() : (file.data as Streamed));
     yield encoder.encode("\r\n");
   }

@@ -46,7 +46,7 @@ export interface VerifyOptions {
  * be what came, byte for byte, before anything was read from it.
  */
 export async function verifyWebhook(
-  body: string | ArrayBuffer | ArrayBufferView<ArrayBuffer>,
+  body: string | ArrayBuffer | ArrayBufferView,
   headers: WebhookHeaders,
   secret: string | readonly string[],
   options: VerifyOptions = {},
@@ -56,7 +56,7 @@ export async function verifyWebhook(
   const id = header(headers, "webhook-id");
   const timestamp = header(headers, "webhook-timestamp");
   checkTime(timestamp, options);
-  const signed = new Blob([`${id}.${timestamp}.`, body]);
+  const signed = new Blob([`${id}.${timestamp}.`, body as BlobPart]);
   const signatures = signaturesOf(header(headers, "webhook-signature"));
   if (!(await isSigned(await signed.arrayBuffer(), signatures, keys))) {
     throw new WebhookVerificationError("no signature of the message was made with this secret");
