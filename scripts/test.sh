@@ -87,6 +87,11 @@ if [ "$status" -eq 0 ]; then
   "$built/clients/contract/bin/python" tests/contract/run.py "$built/debug/miteos" --cases "$contract_cases" || status=$?
 fi
 
+if [ "$status" -eq 0 ]; then
+  step 'TypeScript SDK'
+  ./scripts/sdk.sh 2>&1 | tee -a "$log" || status=$?
+fi
+
 count() {
   awk '
     /^test result:/ {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Folders that hold nothing of ours, wherever they are.
-const NOT_OURS: [&str; 4] = ["target", "node_modules", "miteos-out", "__pycache__"];
+const NOT_OURS: [&str; 5] = ["target", "node_modules", "dist", "miteos-out", "__pycache__"];
 /// Hidden folders that are ours.
 const HIDDEN_BUT_OURS: [&str; 4] = [".cargo", ".ci", ".config", ".github"];
 /// Endings of text that a person wrote, or that tests compare with.

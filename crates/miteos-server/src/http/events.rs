@@ -52,7 +52,8 @@ pub async fn of_task(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let connection = connect(&app, &caller.key, Transport::Sse)?;
-    Ok(sse::stream(subscribe(&app, Log::Task(head.task), after, types), connection, app.streams))
+    let subscription = subscribe(&app, Log::Task(head.task), after, types);
+    Ok(sse::stream(subscription, connection, app.streams, sse::Start::Known))
 }
 
 /// All tasks of the account, by a cursor of its own.
@@ -65,9 +66,11 @@ pub async fn of_account(
     let Query(query) = Query::<ListEvents>::from_request_parts(&mut parts, &app).await?;
     let types = types(&query)?;
     let scope = Scope { account: caller.key.account, live: caller.key.live };
-    let after = account_after(&app, scope, cursor(&parts.headers, &query)?).await?;
+    let chosen = cursor(&parts.headers, &query)?;
+    let after = account_after(&app, scope, chosen).await?;
+    let start = if chosen.is_some() { sse::Start::Known } else { sse::Start::Told };
     let connection = connect(&app, &caller.key, Transport::Sse)?;
-    Ok(sse::stream(subscribe(&app, Log::Account(scope), after, types), connection, app.streams))
+    Ok(sse::stream(subscribe(&app, Log::Account(scope), after, types), connection, app.streams, start))
 }
 
 /// What has to be known of a task before its log is read.

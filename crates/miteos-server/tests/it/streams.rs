@@ -199,8 +199,27 @@ async fn a_quiet_stream_says_that_it_is_alive() {
         TestServer::over(temp.path(), standin, |c| c.streams.keep_alive = Duration::from_millis(20)).await;
     let mut stream = Sse::of(&server, "/events", None).await.ok().unwrap();
     assert_eq!(stream.block().await, Some(Block::Retry));
+    assert_eq!(stream.block().await, Some(Block::Position(0)));
     assert_eq!(stream.block().await, Some(Block::Comment));
     assert_eq!(stream.block().await, Some(Block::Comment));
+}
+
+#[tokio::test]
+async fn a_stream_from_now_on_says_where_that_is() {
+    let server = TestServer::start(busy(0)).await;
+    let first = server.create("before", json!({})).await;
+    server.ended(&first).await;
+    let mut stream = Sse::of(&server, "/events", None).await.ok().unwrap();
+    assert_eq!(stream.block().await, Some(Block::Retry));
+    let Some(Block::Position(now)) = stream.block().await else { panic!("it does not say where it is") };
+    // Cut before any event: what happens until the client is back is not lost.
+    drop(stream);
+    let second = server.create("meanwhile", json!({})).await;
+    server.ended(&second).await;
+    let mut again = Sse::of(&server, "/events", Some(now)).await.ok().unwrap();
+    assert_eq!(again.block().await, Some(Block::Retry));
+    let Some(Block::Event(cursor, event)) = again.block().await else { panic!("no event, or a place again") };
+    assert_eq!((cursor, &event["type"], &event["task_id"]), (now + 1, &json!("task.created"), &json!(second)));
 }
 
 #[tokio::test]

@@ -21,12 +21,30 @@ const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 /// With a choice of types: so much of the log may pass by unsent before the client is told how far it has been read.
 const TELL_EVERY: u64 = 64;
 
-pub fn stream(subscription: Subscription, connection: Connection, times: StreamTimes) -> Response {
+/// Who knows where a stream begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// The client: it chose the place, or it is the beginning.
+    Known,
+    /// The server alone, because it is the present. It is told first: a client whose connection breaks before the first
+    /// event comes back to it.
+    Told,
+}
+
+pub fn stream(
+    subscription: Subscription,
+    connection: Connection,
+    times: StreamTimes,
+    start: Start,
+) -> Response {
     let after = subscription.after();
     let reader = Reader {
         reading: ReusableBoxFuture::new(read(subscription)),
         frames: Vec::new().into_iter(),
-        begun: false,
+        greeting: Some(match start {
+            Start::Known => format!("retry: {}\n\n", times.retry.as_millis()),
+            Start::Told => format!("retry: {}\n\nid: {after}\n\n", times.retry.as_millis()),
+        }),
         ended: false,
         after,
         told: after,
@@ -60,7 +78,8 @@ struct Reader {
     /// The next page; it is read while nothing is left to be sent.
     reading: ReusableBoxFuture<'static, Read>,
     frames: std::vec::IntoIter<Frame>,
-    begun: bool,
+    /// What is said before anything else.
+    greeting: Option<String>,
     ended: bool,
     /// How far the log has been read, and how far the client knows.
     after: u64,
@@ -83,8 +102,8 @@ impl Reader {
     }
 
     async fn due(&mut self) -> Option<Bytes> {
-        if !std::mem::replace(&mut self.begun, true) {
-            return Some(format!("retry: {}\n\n", self.times.retry.as_millis()).into());
+        if let Some(greeting) = self.greeting.take() {
+            return Some(greeting.into());
         }
         loop {
             if let Some(frame) = self.frames.next() {
