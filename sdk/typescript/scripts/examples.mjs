@@ -4,7 +4,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 
 const README = new URL("../README.md", import.meta.url);
-const INTO = new URL("../.examples/", import.meta.url);
+const INTO = new URL("../test/examples/", import.meta.url);
 
 const text = await readFile(README, "utf8");
 await rm(INTO, { recursive: true, force: true });

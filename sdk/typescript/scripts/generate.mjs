@@ -5,7 +5,7 @@
 //
 // src/generated/openapi.ts    the objects of the contract, by openapi-typescript
 // src/generated/events.ts     what an event of each type holds
-// test/generated/openapi.ts   the operations, which the tests compare our calls with; not in the package
+// test/generated/queries.ts   the names in each operation's query, which the tests compare ours with; not in the package
 
 import { readFile, writeFile } from "node:fs/promises";
 import openapiTS, { astToString } from "openapi-typescript";
@@ -21,7 +21,7 @@ const document = JSON.parse(await readFile(DOCUMENT, "utf8"));
 const files = {
   "../src/generated/openapi.ts": await types({ ...document, paths: {}, webhooks: {}, components: schemasOf(document) }),
   "../src/generated/events.ts": events(document),
-  "../test/generated/openapi.ts": await types(document),
+  "../test/generated/queries.ts": queries(document),
 };
 
 let stale = false;
@@ -62,4 +62,13 @@ function events({ components }) {
     'type Schemas = components["schemas"];',
     `/** What \`data\` of an event holds, by the event's type. */\nexport interface EventData {\n${lines.join("\n")}\n}\n`,
   ].join("\n\n");
+}
+
+function queries({ paths }) {
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+  const lines = operations.flatMap(({ operationId, parameters = [] }) => {
+    const names = parameters.filter((each) => each.in === "query").map(({ name }) => JSON.stringify(name));
+    return names.length === 0 ? [] : `  ${operationId}: ${names.join(" | ")};`;
+  });
+  return `${HEAD}export interface Queries {\n${lines.join("\n")}\n}\n`;
 }

@@ -77,7 +77,7 @@ export class Download implements AsyncIterable<Uint8Array> {
 export async function download(transport: Transport, path: string[], options: DownloadOptions = {}): Promise<Download> {
   const { range } = options;
   const headers: Record<string, string> = { accept: "*/*" };
-  if (range !== undefined) headers.range = `bytes=${range.start}-${range.end ?? ""}`;
+  if (range !== undefined) headers["range"] = `bytes=${range.start}-${range.end ?? ""}`;
   const call: Call = { method: "GET", path, headers };
   const opened = await transport.open(call, options);
   if (range !== undefined && startOf(opened.response) !== range.start) {

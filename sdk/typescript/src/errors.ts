@@ -4,12 +4,16 @@
 
 /** Everything this library throws by itself. An aborted call throws the reason of its signal instead. */
 export class MiteosError extends Error {
-  override readonly name: string = "MiteosError";
+  static {
+    this.prototype.name = "MiteosError";
+  }
 }
 
 /** A call that could not be put together: no key, a bad address, an empty id. Nothing was sent. */
 export class UsageError extends MiteosError {
-  override readonly name = "UsageError";
+  static {
+    this.prototype.name = "UsageError";
+  }
 }
 
 /**
@@ -17,22 +21,30 @@ export class UsageError extends MiteosError {
  * idempotency key may be made again without doing anything twice.
  */
 export class ConnectionError extends MiteosError {
-  override readonly name: string = "ConnectionError";
+  static {
+    this.prototype.name = "ConnectionError";
+  }
 }
 
 /** No answer came in time. */
 export class TimeoutError extends ConnectionError {
-  override readonly name = "TimeoutError";
+  static {
+    this.prototype.name = "TimeoutError";
+  }
 }
 
 /** An answer came that the contract does not know: not a Miteos server, or one of another time. */
 export class ProtocolError extends MiteosError {
-  override readonly name = "ProtocolError";
+  static {
+    this.prototype.name = "ProtocolError";
+  }
 }
 
 /** The message is not from the server that holds the secret, or it is too old. */
 export class WebhookVerificationError extends MiteosError {
-  override readonly name = "WebhookVerificationError";
+  static {
+    this.prototype.name = "WebhookVerificationError";
+  }
 }
 
 /** What the server said when it refused. */
@@ -51,7 +63,9 @@ export interface ApiFailure {
 
 /** The server answered with an error. */
 export class ApiError extends MiteosError {
-  override readonly name: string = "ApiError";
+  static {
+    this.prototype.name = "ApiError";
+  }
   readonly status: number;
   /** The server's own sentence: what is wrong, where, and what would be right. */
   readonly detail: string;
@@ -83,17 +97,23 @@ export class ApiError extends MiteosError {
 
 /** 400: bad JSON, a missing field, a wrong type. */
 export class BadRequestError extends ApiError {
-  override readonly name = "BadRequestError";
+  static {
+    this.prototype.name = "BadRequestError";
+  }
 }
 
 /** 401: no key, or one that opens nothing any more. */
 export class UnauthorizedError extends ApiError {
-  override readonly name = "UnauthorizedError";
+  static {
+    this.prototype.name = "UnauthorizedError";
+  }
 }
 
 /** 403: the key lacks a scope, or a link is altered or expired. */
 export class ForbiddenError extends ApiError {
-  override readonly name = "ForbiddenError";
+  static {
+    this.prototype.name = "ForbiddenError";
+  }
   /** The scope that the key lacks, where the server names it. */
   get scope(): string | undefined {
     return /lacks the scope ([a-z_]+\.[a-z]+)/.exec(this.detail)?.[1];
@@ -102,32 +122,44 @@ export class ForbiddenError extends ApiError {
 
 /** 404: there is no such object in the world of this key. */
 export class NotFoundError extends ApiError {
-  override readonly name = "NotFoundError";
+  static {
+    this.prototype.name = "NotFoundError";
+  }
 }
 
 /** 409: the idempotency key was used for another body, or what is asked for is under way already. */
 export class ConflictError extends ApiError {
-  override readonly name = "ConflictError";
+  static {
+    this.prototype.name = "ConflictError";
+  }
 }
 
 /** 413: the body is larger than the server takes. */
 export class TooLargeError extends ApiError {
-  override readonly name = "TooLargeError";
+  static {
+    this.prototype.name = "TooLargeError";
+  }
 }
 
 /** 422: understood and refused: out of range, an unknown value, a state that does not allow it. */
 export class RefusedError extends ApiError {
-  override readonly name = "RefusedError";
+  static {
+    this.prototype.name = "RefusedError";
+  }
 }
 
 /** 429: the key made its requests of this minute, or has all its streams open. */
 export class RateLimitError extends ApiError {
-  override readonly name = "RateLimitError";
+  static {
+    this.prototype.name = "RateLimitError";
+  }
 }
 
 /** 500 and above: the server failed inside, or is stopping. */
 export class ServerError extends ApiError {
-  override readonly name = "ServerError";
+  static {
+    this.prototype.name = "ServerError";
+  }
 }
 
 /** The class that belongs to the status. */

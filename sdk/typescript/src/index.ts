@@ -36,7 +36,7 @@ export type { Deliverables } from "./resources/deliverables.js";
 export type { AccountStreamOptions, Events } from "./resources/events.js";
 export type { Keys } from "./resources/keys.js";
 export type { Server } from "./resources/server.js";
-export type { ListEvents, ListTasks, Tasks, TaskStreamOptions, WaitOptions } from "./resources/tasks.js";
+export type { ListEvents, ListTasks, TaskStreamOptions, Tasks, WaitOptions } from "./resources/tasks.js";
 export type { GetUsage, UsageReports } from "./resources/usage.js";
 export type { ListDeliveries, Webhooks } from "./resources/webhooks.js";
 export type { ListFiles, Workspaces } from "./resources/workspaces.js";

@@ -7,7 +7,7 @@
 const REMEMBERED = 1_000;
 
 /** A list as its first page (`await`) or as all its items (`for await`). Nothing is sent before one of them. */
-export class Paged<Page, Item> implements PromiseLike<Page>, AsyncIterable<Item> {
+export class Paged<Page, Item> implements Promise<Page>, AsyncIterable<Item> {
   readonly #first: () => Promise<Page>;
   readonly #items: () => AsyncGenerator<Item, void>;
 
@@ -22,6 +22,18 @@ export class Paged<Page, Item> implements PromiseLike<Page>, AsyncIterable<Item>
     failed?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     return this.#first().then(done, failed);
+  }
+
+  catch<B = never>(failed?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<Page | B> {
+    return this.#first().catch(failed);
+  }
+
+  finally(over?: (() => void) | null): Promise<Page> {
+    return this.#first().finally(over);
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "Paged";
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Item, void> {

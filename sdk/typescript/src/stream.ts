@@ -3,7 +3,7 @@
  * end. Knows cursors and connections, and nothing of what the entries mean.
  */
 
-import { ApiError, ConnectionError, isTransient, MiteosError, ProtocolError } from "./errors.js";
+import { ApiError, ConnectionError, isTransient, type MiteosError, ProtocolError } from "./errors.js";
 import { DEFAULT_MAX_RECONNECTS, pauseMs, sleep } from "./retry.js";
 import { type Frame, FrameParser } from "./sse.js";
 import type { Call, Opened, Transport } from "./transport.js";

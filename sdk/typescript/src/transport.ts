@@ -162,11 +162,7 @@ export class Transport {
     }
   }
 
-  async #repeat<T>(
-    call: Call,
-    options: WriteOptions,
-    once: (headers: Headers) => Promise<T>,
-  ): Promise<T> {
+  async #repeat<T>(call: Call, options: WriteOptions, once: (headers: Headers) => Promise<T>): Promise<T> {
     const key = call.method === "POST" ? checkedKey(options.idempotencyKey ?? randomKey()) : undefined;
     const maxRetries = options.maxRetries ?? this.#options.maxRetries;
     for (let failed = 0; ; ) {
@@ -369,6 +365,8 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ProtocolError("the server's answer is no JSON; is baseUrl the address of a Miteos server?", { cause: error });
+    throw new ProtocolError("the server's answer is no JSON; is baseUrl the address of a Miteos server?", {
+      cause: error,
+    });
   }
 }

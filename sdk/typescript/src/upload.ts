@@ -69,7 +69,11 @@ function headOf(boundary: string, path: string): string {
   );
 }
 
-async function* streamed(boundary: string, files: readonly UploadFile[], end: string): AsyncGenerator<Uint8Array, void> {
+async function* streamed(
+  boundary: string,
+  files: readonly UploadFile[],
+  end: string,
+): AsyncGenerator<Uint8Array, void> {
   const encoder = new TextEncoder();
   for (const file of files) {
     yield encoder.encode(headOf(boundary, file.path));

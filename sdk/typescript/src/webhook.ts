@@ -113,7 +113,8 @@ async function isSigned(
 
 function secretBytes(secret: string): Uint8Array<ArrayBuffer> {
   const bytes = secret.startsWith("whsec_") ? base64(secret.slice("whsec_".length)) : undefined;
-  if (bytes === undefined || bytes.length === 0) throw new UsageError("a secret of a webhook is whsec_ and base64 behind it");
+  if (bytes === undefined || bytes.length === 0)
+    throw new UsageError("a secret of a webhook is whsec_ and base64 behind it");
   return bytes;
 }
 

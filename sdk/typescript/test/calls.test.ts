@@ -35,7 +35,11 @@ test("only a POST has an idempotency key", async () => {
   await client.workspaces.delete("ws_1");
   assert.deepEqual(
     fake.seen.map(({ method, headers }) => [method, headers.get("idempotency-key")]),
-    [["GET", null], ["PATCH", null], ["DELETE", null]],
+    [
+      ["GET", null],
+      ["PATCH", null],
+      ["DELETE", null],
+    ],
   );
 });
 
@@ -53,7 +57,11 @@ test("what may pass is tried again, and nothing else", async () => {
 });
 
 test("a twin that is still being answered is waited for, but only after an attempt was lost", async () => {
-  const fake = new Fake(cut, refusal(409, "a request with this Idempotency-Key is being answered"), json({ id: "task_1" }));
+  const fake = new Fake(
+    cut,
+    refusal(409, "a request with this Idempotency-Key is being answered"),
+    json({ id: "task_1" }),
+  );
   assert.equal((await fake.client().tasks.create({ prompt: "x" })).id, "task_1");
   assert.equal(fake.seen.length, 3);
 });
@@ -169,7 +177,9 @@ test("the field that a refusal is about is read from its sentence", async () => 
 
 test("answers that are none of ours are said to be so", async () => {
   const page = new Fake(new Response("<html>Bad gateway</html>", { status: 404 }));
-  await assert.rejects(page.client().tasks.get("task_1"), { detail: "the server answered 404: <html>Bad gateway</html>" });
+  await assert.rejects(page.client().tasks.get("task_1"), {
+    detail: "the server answered 404: <html>Bad gateway</html>",
+  });
   const text = new Fake(new Response("<html>hello</html>"));
   await assert.rejects(text.client().tasks.get("task_1"), sdk.ProtocolError);
   const moved = new Fake(new Response(null, { status: 301, headers: { location: "https://else.invalid/" } }));

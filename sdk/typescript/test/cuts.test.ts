@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import type { Event } from "@miteos/sdk";
-import { Proxy } from "./support/proxy.js";
+import { CuttingProxy } from "./support/proxy.js";
 import { Server, until } from "./support/server.js";
 
 let server: Server;
@@ -40,7 +40,7 @@ test("cut behind every event and in the middle of every event, a stream is the l
   const log = await logOf(id);
   for (const place of ["behind", "inside"] as const) {
     // Inside: half of the second event of a connection has come when it breaks.
-    const proxy = await Proxy.start(server.url, (sent) => {
+    const proxy = await CuttingProxy.start(server.url, (sent) => {
       const first = behindEvent(sent, 1);
       if (first === undefined || place === "behind") return first;
       const second = behindEvent(sent, 2);
@@ -56,7 +56,9 @@ test("cut behind every event and in the middle of every event, a stream is the l
 });
 
 test("a running task is followed through cuts, by several readers at their own pace", async () => {
-  const proxy = await Proxy.start(server.url, (sent, connection) => (connection % 3 === 2 ? undefined : behindEvent(sent, 1)));
+  const proxy = await CuttingProxy.start(server.url, (sent, connection) =>
+    connection % 3 === 2 ? undefined : behindEvent(sent, 1),
+  );
   const client = server.client({ baseUrl: proxy.url });
   const { id } = await server.client().tasks.create({ prompt: "Compare them [test:agents=5] [test:slow=200ms]" });
   const follow = async (pauseMs: number) => {
@@ -104,7 +106,10 @@ test("a server that is killed and started again loses and doubles nothing for th
   const bare = seen.of.map(({ cursor: _, ...event }) => event);
   assert.deepEqual(bare, log);
   const cursors = seen.of.map(({ cursor }) => cursor ?? 0);
-  assert.deepEqual(cursors, [...cursors].sort((a, b) => a - b));
+  assert.deepEqual(
+    cursors,
+    [...cursors].sort((a, b) => a - b),
+  );
   assert.equal(new Set(cursors).size, cursors.length);
 });
 
@@ -112,7 +117,7 @@ test("an account is followed from now on, and what happens while the line is cut
   const client = server.client();
   await client.tasks.createAndWait(PROMPT);
   // The first connection breaks as soon as it has told where it is, before any event.
-  const proxy = await Proxy.start(server.url, (sent, connection) => {
+  const proxy = await CuttingProxy.start(server.url, (sent, connection) => {
     const at = connection === 0 ? sent.indexOf("\nid: ") : -1;
     return at === -1 ? undefined : sent.indexOf("\n\n", at) + 2;
   });
@@ -136,12 +141,15 @@ test("an account is followed from now on, and what happens while the line is cut
     events.push(event);
     if (event.type === "task.complete") break;
   }
-  assert.deepEqual(events.map(({ cursor: _, ...event }) => event), await logOf(task.id));
+  assert.deepEqual(
+    events.map(({ cursor: _, ...event }) => event),
+    await logOf(task.id),
+  );
   await proxy.stop();
 });
 
 test("a POST whose answer is lost makes one task", async () => {
-  const proxy = await Proxy.start(server.url, (_, connection) => (connection < 2 ? 0 : undefined));
+  const proxy = await CuttingProxy.start(server.url, (_, connection) => (connection < 2 ? 0 : undefined));
   const task = await server.client({ baseUrl: proxy.url }).tasks.create(PROMPT);
   assert.equal(proxy.connections, 3);
   const { tasks, total } = await server.client().tasks.list();
@@ -154,7 +162,7 @@ test("a file whose connection breaks again and again arrives whole", async () =>
   const file = (await server.client().tasks.deliverables(id)).find(({ size_bytes }) => size_bytes === 3_000_000);
   assert(file !== undefined);
   const sent = new Map<number, number>();
-  const proxy = await Proxy.start(server.url, (chunk, connection) => {
+  const proxy = await CuttingProxy.start(server.url, (chunk, connection) => {
     const before = sent.get(connection) ?? 0;
     sent.set(connection, before + chunk.length);
     return before + chunk.length > 700_000 ? Math.max(0, 700_000 - before) : undefined;

@@ -11,7 +11,10 @@ import { Fake, json, refusal, type Seen } from "./support/fake.js";
 const FILE = new TextEncoder().encode("0123456789".repeat(100));
 
 /** Answers as the server does, and breaks off after so many bytes of each answer. */
-function serve(breakAfter: number, more: { etag?: () => string; ranges?: boolean; headers?: Record<string, string> } = {}) {
+function serve(
+  breakAfter: number,
+  more: { etag?: () => string; ranges?: boolean; headers?: Record<string, string> } = {},
+) {
   return (seen: Seen): Response => {
     const etag = more.etag?.() ?? '"one"';
     const asked = /^bytes=(\d+)-(\d*)$/.exec(seen.headers.get("range") ?? "");
@@ -63,7 +66,10 @@ test("a file comes with what is known of it, in each way that it can be read", a
 test("a file that breaks off is taken up where it broke, and so is a part of one", async () => {
   const fake = new Fake(serve(300));
   assert.deepEqual(await (await download(fake)).bytes(), FILE);
-  assert.deepEqual(fake.seen.map(({ headers }) => headers.get("range")), [null, "bytes=300-", "bytes=600-", "bytes=900-"]);
+  assert.deepEqual(
+    fake.seen.map(({ headers }) => headers.get("range")),
+    [null, "bytes=300-", "bytes=600-", "bytes=900-"],
+  );
   assert.equal(fake.seen[1]?.headers.get("if-range"), '"one"');
   const part = new Fake(serve(300));
   assert.deepEqual(await (await download(part, { range: { start: 100, end: 499 } })).bytes(), FILE.subarray(100, 500));
@@ -73,22 +79,37 @@ test("a file that breaks off is taken up where it broke, and so is a part of one
 test("a file that changed meanwhile, or that cannot be taken up, is an error and no mixture", async () => {
   let version = 0;
   const changed = new Fake(serve(300, { etag: () => `"${++version}"` }));
-  await assert.rejects(download(changed).then((file) => file.bytes()), ProtocolError);
+  await assert.rejects(
+    download(changed).then((file) => file.bytes()),
+    ProtocolError,
+  );
   const weak = new Fake(serve(300, { etag: () => 'W/"one"' }));
-  await assert.rejects(download(weak).then((file) => file.bytes()), ConnectionError);
+  await assert.rejects(
+    download(weak).then((file) => file.bytes()),
+    ConnectionError,
+  );
   assert.equal(weak.seen.length, 1);
   const whole = new Fake(serve(1_000, { ranges: false }));
   await assert.rejects(download(whole, { range: { start: 5 } }), ProtocolError);
   const short = new Fake(serve(1_000, { etag: () => 'W/"one"', headers: { "content-length": "1001" } }));
-  await assert.rejects(download(short).then((file) => file.bytes()), /1000 bytes came, 1001 were promised/);
+  await assert.rejects(
+    download(short).then((file) => file.bytes()),
+    /1000 bytes came, 1001 were promised/,
+  );
 });
 
 test("it gives up after its retries, and at once when it is aborted or gone", async () => {
   const down = new Fake(serve(300), refusal(503, "the server is stopping"));
-  await assert.rejects(download(down, { maxRetries: 2 }).then((file) => file.bytes()), { status: 503 });
+  await assert.rejects(
+    download(down, { maxRetries: 2 }).then((file) => file.bytes()),
+    { status: 503 },
+  );
   assert.equal(down.seen.length, 3);
   const gone = new Fake(serve(300), refusal(404, "there is no such deliverable"));
-  await assert.rejects(download(gone).then((file) => file.bytes()), { status: 404 });
+  await assert.rejects(
+    download(gone).then((file) => file.bytes()),
+    { status: 404 },
+  );
   const reason = new Error("enough");
   const aborting = new AbortController();
   const file = await download(new Fake(serve(300)), { signal: aborting.signal });
@@ -111,11 +132,13 @@ const HEAD = 'content-disposition: form-data; name="file"; filename=';
 test("files keep their folders, cannot break out of their headers, and are sent again as they were", async () => {
   const fake = new Fake(new TypeError("fetch failed"), json([], 201));
   const bytes = new Uint8Array([9, 104, 105, 9]).subarray(1, 3);
-  await fake.client().workspaces.upload("ws_1", [
-    { path: 'a/ü "1".txt', data: "one" },
-    { path: "x\r\ny", data: bytes },
-    new File(["three"], "three.txt"),
-  ]);
+  await fake
+    .client()
+    .workspaces.upload("ws_1", [
+      { path: 'a/ü "1".txt', data: "one" },
+      { path: "x\r\ny", data: bytes },
+      new File(["three"], "three.txt"),
+    ]);
   const [first, second] = fake.seen;
   assert.equal(first?.body, second?.body);
   assert.equal(first?.headers.get("idempotency-key"), second?.headers.get("idempotency-key"));
@@ -139,7 +162,10 @@ test("a stream is sent once, one that can be made anew is sent again", async () 
   assert.equal(anew.seen.length, 2);
   assert.equal(anew.seen[0]?.body, anew.seen[1]?.body);
   const web = new Fake(json([], 201));
-  await web.client().workspaces.upload("ws_1", [{ path: "a", data: new Blob(["one"]).stream() }, { path: "b", data: "two" }]);
+  await web.client().workspaces.upload("ws_1", [
+    { path: "a", data: new Blob(["one"]).stream() },
+    { path: "b", data: "two" },
+  ]);
   assert.match(web.seen[0]?.body ?? "", /one\r\n--.*two\r\n--/s);
   await assert.rejects(async () => web.client().workspaces.upload("ws_1", []), UsageError);
 });

@@ -65,5 +65,8 @@ test("events are iterated over by their cursor, through pages that are empty", a
   const found: number[] = [];
   for await (const { seq } of fake.client().tasks.events("task_1", { types: ["agent.error"] })) found.push(seq);
   assert.deepEqual(found, [1, 2, 41]);
-  assert.deepEqual(fake.seen.map(({ query }) => query.get("after")), [null, "2", "40"]);
+  assert.deepEqual(
+    fake.seen.map(({ query }) => query.get("after")),
+    [null, "2", "40"],
+  );
 });

@@ -19,14 +19,18 @@ const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta
 const manifest = JSON.parse(read("package.json"));
 
 test("the package holds the built files, their types, its papers, and no more", async () => {
-  const { stdout } = await promisify(execFile)("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: ROOT });
+  const { stdout } = await promisify(execFile)("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+    cwd: ROOT,
+  });
   const [packed] = JSON.parse(stdout) as { files: { path: string }[]; size: number }[];
   assert(packed !== undefined);
   const sources = readdirSync(new URL("../../src", import.meta.url), { recursive: true, encoding: "utf8" });
-  const built = sources.filter((name) => name.endsWith(".ts")).flatMap((name) => {
-    const stem = `dist/${name.slice(0, -".ts".length)}`;
-    return [`${stem}.js`, `${stem}.d.ts`];
-  });
+  const built = sources
+    .filter((name) => name.endsWith(".ts"))
+    .flatMap((name) => {
+      const stem = `dist/${name.slice(0, -".ts".length)}`;
+      return [`${stem}.js`, `${stem}.d.ts`];
+    });
   const expected = ["README.md", "LICENSE-APACHE", "LICENSE-MIT", "package.json", ...built].sort();
   assert.deepEqual(packed.files.map(({ path }) => path).sort(), expected);
   assert(packed.size <= MAX_PACKED_BYTES, `it is ${packed.size} bytes`);
@@ -61,7 +65,10 @@ test("every operation of the contract has its call", async () => {
     ([id, { method, path }]) =>
       !NOT_CALLED.includes(id) && !called.some((call) => call.method === method && path.test(call.path)),
   );
-  assert.deepEqual(missing.map(([id]) => id), []);
+  assert.deepEqual(
+    missing.map(([id]) => id),
+    [],
+  );
   const strange = called.filter(
     (call) => ![...operations.values()].some(({ method, path }) => call.method === method && path.test(call.path)),
   );

@@ -9,8 +9,8 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { Server } from "./support/server.js";
 
-const EXAMPLES = new URL("../../.examples/", import.meta.url);
-const BUILT = new URL("../.examples/", import.meta.url);
+const EXAMPLES = new URL("../../test/examples/", import.meta.url);
+const BUILT = new URL("./examples/", import.meta.url);
 /** A program that takes longer hangs (ms). */
 const PATIENCE_MS = 30_000;
 

@@ -4,7 +4,15 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, mkdtempSync, openAsBlob, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  createReadStream,
+  createWriteStream,
+  mkdtempSync,
+  openAsBlob,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -40,7 +48,10 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 /** Fails unless the events are the log, event for event. */
 async function assertIsLog(events: Event[], id: string): Promise<void> {
   assert.deepEqual(events, await all(client.tasks.events(id, { limit: 7 })));
-  assert.deepEqual(events.map(({ seq }) => seq), events.map((_, index) => index + 1));
+  assert.deepEqual(
+    events.map(({ seq }) => seq),
+    events.map((_, index) => index + 1),
+  );
 }
 
 test("a task from its prompt to its file", async () => {
@@ -81,7 +92,10 @@ test("agents are guided, paused, resumed and cancelled", async () => {
   await client.agents.resume(one.id);
   await client.agents.cancel(two.id);
   await client.tasks.guide(task.id, "All of you");
-  assert.equal((await client.tasks.update(task.id, { autonomy_level: 10, budget_cents: 500 })).config.budget_cents, 500);
+  assert.equal(
+    (await client.tasks.update(task.id, { autonomy_level: 10, budget_cents: 500 })).config.budget_cents,
+    500,
+  );
   await client.tasks.pause(task.id);
   await client.tasks.resume(task.id);
   await client.tasks.cancel(task.id);
@@ -131,7 +145,10 @@ test("files go into a workspace and come out of it, from memory, disk and stream
       { path: "notes/ä ?#%25.txt", data: "hello" },
       { path: "disk.bin", data: await openAsBlob(big) },
     ]);
-    assert.deepEqual(written.map((file) => [file.path, file.size_bytes]).sort(), [["disk.bin", 3_000_000], ["notes/ä ?#%25.txt", 5]]);
+    assert.deepEqual(written.map((file) => [file.path, file.size_bytes]).sort(), [
+      ["disk.bin", 3_000_000],
+      ["notes/ä ?#%25.txt", 5],
+    ]);
     await client.workspaces.upload(workspace.id, { path: "streamed.bin", data: createReadStream(big) });
     await client.workspaces.upload(workspace.id, { path: "again.bin", data: () => createReadStream(big) });
     const paths = (await client.workspaces.files(workspace.id)).map((file) => file.path);

@@ -4,7 +4,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ConnectionState, ConnectionError, type Event, isLast, ProtocolError, UnauthorizedError } from "@miteos/sdk";
+import {
+  ConnectionError,
+  type ConnectionState,
+  type Event,
+  isLast,
+  ProtocolError,
+  UnauthorizedError,
+} from "@miteos/sdk";
 import { event, Fake, never, refusal, type Seen, sse } from "./support/fake.js";
 
 const gone = () => new Response(null, { status: 204 });
@@ -34,7 +41,9 @@ test("a stream is read to its last event, and asks no more", async () => {
 });
 
 test("cut at every byte, in either way, it is the same", async () => {
-  const whole = new TextEncoder().encode([1, 2, 3, 4, 5].map((seq) => event(seq, seq === 5 ? LAST : "agent.message")).join(""));
+  const whole = new TextEncoder().encode(
+    [1, 2, 3, 4, 5].map((seq) => event(seq, seq === 5 ? LAST : "agent.message")).join(""),
+  );
   for (const end of ["close", "break"] as const) {
     // Each connection lives for as many bytes as an event and a half at least, and gives up at a place of its own.
     for (let bytes = 300; bytes < 600; bytes += 7) {
@@ -59,7 +68,10 @@ test("every line ending, comments, a mark at the start, letters in pieces", asyn
     for (let at = 0; at < bytes.length; at += size) chunks.push(bytes.subarray(at, at + size));
     const texts: unknown[] = [];
     for await (const { data } of new Fake(sse(chunks)).client().tasks.stream("task_1")) texts.push(data);
-    assert.deepEqual(texts.map((data) => (data as { text: string }).text), ["ä 1", "ä 2", "ä 3", "ä 4", "ä 5"]);
+    assert.deepEqual(
+      texts.map((data) => (data as { text: string }).text),
+      ["ä 1", "ä 2", "ä 3", "ä 4", "ä 5"],
+    );
   }
 });
 
@@ -100,8 +112,14 @@ test("the account's log goes on by its own cursor and has no end", async () => {
     found.push([task_id, cursor]);
     if (found.length === 2) break;
   }
-  assert.deepEqual(found, [["task_1", 31], ["task_2", 32]]);
-  assert.deepEqual(fake.seen.map(({ query }) => query.get("after")), ["30", "31", "31"]);
+  assert.deepEqual(found, [
+    ["task_1", 31],
+    ["task_2", 32],
+  ]);
+  assert.deepEqual(
+    fake.seen.map(({ query }) => query.get("after")),
+    ["30", "31", "31"],
+  );
 });
 
 test("what will not change is thrown at once: the key, the task, an answer that is no stream", async () => {
@@ -113,7 +131,9 @@ test("what will not change is thrown at once: the key, the task, an answer that 
   }, UnauthorizedError);
   assert.deepEqual(found, [1]);
   assert.equal(stream.cursor, 1);
-  await assert.rejects(seqs(new Fake(refusal(404, "there is no such task")).client().tasks.stream("task_1")), { status: 404 });
+  await assert.rejects(seqs(new Fake(refusal(404, "there is no such task")).client().tasks.stream("task_1")), {
+    status: 404,
+  });
   await assert.rejects(seqs(new Fake(new Response("{}")).client().tasks.stream("task_1")), ProtocolError);
   await assert.rejects(seqs(new Fake(sse(["data: no json\n\n"])).client().tasks.stream("task_1")), ProtocolError);
   await assert.rejects(seqs(new Fake(sse(["data: {}\n\n"])).client().tasks.stream("task_1")), ProtocolError);
@@ -127,8 +147,14 @@ test("a frame without end is refused before it fills the memory", async () => {
 
 test("the connection's states are told, and too many failures in a row end it", async () => {
   const states: ConnectionState[] = [];
-  const fake = new Fake(sse([event(1)], "break"), new TypeError("refused"), refusal(429, "streams", { "retry-after": "0" }));
-  const stream = fake.client().tasks.stream("task_1", { maxReconnects: 2, onConnection: (state) => states.push(state) });
+  const fake = new Fake(
+    sse([event(1)], "break"),
+    new TypeError("refused"),
+    refusal(429, "streams", { "retry-after": "0" }),
+  );
+  const stream = fake
+    .client()
+    .tasks.stream("task_1", { maxReconnects: 2, onConnection: (state) => states.push(state) });
   await assert.rejects(seqs(stream), { status: 429 });
   assert.deepEqual(
     states.map((each) => ("attempt" in each ? `${each.state} ${each.attempt}` : each.state)),

@@ -19,25 +19,22 @@ import type {
   Task,
   TaskSummary,
 } from "@miteos/sdk";
-import type { operations } from "./generated/openapi.js";
+import type { Queries } from "./generated/queries.js";
 
 /** Fails to compile unless the two are the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <_ extends true>() => undefined;
 
-/** The names of an operation's query. */
-type QueryOf<Id extends keyof operations> = keyof NonNullable<operations[Id]["parameters"]["query"]>;
-
 export function queriesHaveTheNamesOfTheContract(): void {
-  same<Same<keyof ListTasks, QueryOf<"listTasks">>>();
-  same<Same<"limit" | "offset", QueryOf<"listCompletedTasks">>>();
-  same<Same<keyof ListEvents, QueryOf<"listTaskEvents">>>();
-  same<Same<"after" | "types", QueryOf<"streamEvents">>>();
-  same<Same<keyof ListAgents, QueryOf<"listAgents">>>();
-  same<Same<keyof ListApprovals, QueryOf<"listApprovals">>>();
-  same<Same<keyof ListDeliveries, QueryOf<"listDeliveries">>>();
-  same<Same<keyof ListFiles, QueryOf<"listFiles">>>();
-  same<Same<keyof GetUsage, QueryOf<"getUsage">>>();
+  same<Same<keyof ListTasks, Queries["listTasks"]>>();
+  same<Same<"limit" | "offset", Queries["listCompletedTasks"]>>();
+  same<Same<keyof ListEvents, Queries["listTaskEvents"]>>();
+  same<Same<"after" | "types", Queries["streamEvents"]>>();
+  same<Same<keyof ListAgents, Queries["listAgents"]>>();
+  same<Same<keyof ListApprovals, Queries["listApprovals"]>>();
+  same<Same<keyof ListDeliveries, Queries["listDeliveries"]>>();
+  same<Same<keyof ListFiles, Queries["listFiles"]>>();
+  same<Same<keyof GetUsage, Queries["getUsage"]>>();
 }
 
 export function eventsAreToldApartByTheirType(event: Event): string | null | undefined {

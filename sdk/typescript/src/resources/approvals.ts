@@ -62,6 +62,9 @@ export class Approvals {
   }
 
   #decide({ agent_id, id }: ApprovalRef, decision: object, options?: WriteOptions): Promise<void> {
-    return this.#transport.command({ method: "POST", path: ["agents", agent_id, "approve", id], json: decision }, options);
+    return this.#transport.command(
+      { method: "POST", path: ["agents", agent_id, "approve", id], json: decision },
+      options,
+    );
   }
 }

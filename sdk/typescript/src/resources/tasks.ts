@@ -2,9 +2,9 @@
  * Tasks: making, steering, watching them.
  */
 
-import { EventStream, type StreamOptions } from "../stream.js";
-import { byOffset, Paged } from "../paged.js";
 import { taskLog } from "../logs.js";
+import { byOffset, Paged } from "../paged.js";
+import { EventStream, type StreamOptions } from "../stream.js";
 import type { RequestOptions, Transport, WriteOptions } from "../transport.js";
 import type {
   CompletedTask,

@@ -70,7 +70,8 @@ export function sse(chunks: readonly (string | Uint8Array)[], end: End = "close"
       {
         pull(controller) {
           const chunk = left.shift();
-          if (chunk !== undefined) controller.enqueue(typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk);
+          if (chunk !== undefined)
+            controller.enqueue(typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk);
           else if (end === "close") controller.close();
           else if (end === "break") controller.error(new TypeError("terminated"));
           else return new Promise(() => undefined);

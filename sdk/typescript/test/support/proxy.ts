@@ -8,7 +8,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 /** Looks at what the server sends and says how much of it may pass before the connection is broken; `undefined`: all. */
 export type Cut = (sent: Buffer, connection: number) => number | undefined;
 
-export class Proxy {
+export class CuttingProxy {
   readonly #server = createServer((socket) => this.#connected(socket));
   readonly #sockets = new Set<Socket>();
   readonly #target: URL;
@@ -20,8 +20,8 @@ export class Proxy {
     this.#cut = cut;
   }
 
-  static async start(target: string, cut: Cut): Promise<Proxy> {
-    const proxy = new Proxy(target, cut);
+  static async start(target: string, cut: Cut): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy(target, cut);
     proxy.#server.listen(0, "127.0.0.1");
     await once(proxy.#server, "listening");
     return proxy;
