@@ -150,7 +150,10 @@ class Source {
     this.#opened.close();
     if (signal?.aborted) throw signal.reason;
     if (this.#over) return;
-    let error: unknown = new ConnectionError("the connection broke in the middle of the file", { cause });
+    let error: unknown = cause;
+    if (!(cause instanceof ConnectionError)) {
+      error = new ConnectionError("the connection broke in the middle of the file", { cause });
+    }
     for (;;) {
       this.#failed += 1;
       const pause = pauseMs(this.#failed, undefined);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import * as sdk from "@miteos/sdk";
-import { Fake, json, never, refusal } from "./support/fake.js";
+import { Fake, json, never, refusal, sse } from "./support/fake.js";
 
 const { Miteos } = sdk;
 const ok = json({ success: true });
@@ -99,7 +99,7 @@ test("an attempt that takes too long is ended and tried again", async () => {
   const silent = new Fake(never);
   await assert.rejects(silent.client().tasks.get("task_1", { timeout: 20, maxRetries: 1 }), sdk.TimeoutError);
   assert.equal(silent.seen.length, 2);
-  const halfway = new Fake(() => new Response(new ReadableStream({ pull: () => new Promise(() => undefined) })));
+  const halfway = new Fake(sse(['{"id":'], "hang"));
   await assert.rejects(halfway.client().tasks.get("task_1", { timeout: 20, maxRetries: 0 }), sdk.TimeoutError);
 });
 

@@ -32,7 +32,9 @@ export class Fake {
   readonly fetch = async (input: string, init: RequestInit = {}): Promise<Response> => {
     const request = new Request(input, init as RequestInit);
     const url = new URL(request.url);
-    const { method, headers, signal } = request;
+    const { method, headers } = request;
+    // Not the request's own: it only follows this one, and may be collected before it does.
+    const signal = init.signal ?? new AbortController().signal;
     const seen = { method, path: url.pathname, query: url.searchParams, headers, body: await request.text(), signal };
     signal.throwIfAborted();
     this.seen.push(seen);
