@@ -44,7 +44,8 @@ export interface StreamOptions {
 
 /** An entry of a log, as a frame held it. */
 export interface Entry<T> {
-  cursor: number;
+  /** `undefined`: it has no place of its own, and comes whenever it is sent. */
+  cursor: number | undefined;
   value: T;
   /** Whether nothing comes after it. */
   last: boolean;
@@ -139,8 +140,10 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
       for (let frame = await connection.next(); frame !== undefined; frame = await connection.next()) {
         const entry = this.#accept(frame);
         if (entry === "nothing") continue;
-        progressed = true;
-        this.#failed = 0;
+        if (entry === "moved" || entry.cursor !== undefined) {
+          progressed = true;
+          this.#failed = 0;
+        }
         if (entry === "moved") continue;
         yield entry.value;
         if (entry.last) return true;
@@ -179,8 +182,9 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
   #accept(frame: Frame): Entry<T> | "moved" | "nothing" {
     const entry = frame.data === undefined ? undefined : this.#log.read(frame);
     // Without a choice of types every entry is sent, and only entries move the cursor.
-    const cursor = entry?.cursor ?? (this.#log.gapless ? undefined : positionOf(frame));
-    if (cursor === undefined || cursor <= (this.#cursor ?? -1)) return "nothing";
+    const cursor = entry === undefined && !this.#log.gapless ? positionOf(frame) : entry?.cursor;
+    if (cursor === undefined) return entry ?? "nothing";
+    if (cursor <= (this.#cursor ?? -1)) return "nothing";
     if (entry !== undefined && this.#log.gapless && cursor !== (this.#cursor ?? 0) + 1) {
       // Something is missing on this connection. The log itself has no gap, so it is read again from the cursor.
       throw new ConnectionError(`entry ${cursor} came where ${(this.#cursor ?? 0) + 1} was due`);

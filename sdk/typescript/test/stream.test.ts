@@ -165,8 +165,8 @@ test("the connection's states are told, and too many failures in a row end it", 
 });
 
 test("a silent connection is given up and opened anew", async () => {
-  const fake = new Fake(sse([event(1)], "hang"), sse([event(2, LAST)]));
-  assert.deepEqual(await seqs(fake.client().tasks.stream("task_1", { idleTimeout: 40 })), [1, 2]);
+  const fake = new Fake(sse([event(1)], "hang"), (seen) => sse(log(seen))(seen));
+  assert.deepEqual(await seqs(fake.client().tasks.stream("task_1", { idleTimeout: 40 })), [1, 2, 3, 4, 5]);
   const refused = new Fake(never, sse([event(1, LAST)]));
   assert.deepEqual(await seqs(refused.client({ timeout: 40 }).tasks.stream("task_1")), [1]);
 });
@@ -176,12 +176,19 @@ test("leaving the loop, close and an abort break the connection off, each in its
   for await (const { seq } of fake.client().tasks.stream("task_1")) if (seq === 2) break;
   assert(fake.seen[0]?.signal.aborted);
   const closed = fake.client().tasks.stream("task_1");
-  setTimeout(() => closed.close(), 20);
-  assert.deepEqual(await seqs(closed), [1, 2]);
+  await closed.next();
+  await closed.next();
+  const afterClose = closed.next();
+  closed.close();
+  assert.deepEqual(await afterClose, { done: true, value: undefined });
   const reason = new Error("enough");
   const aborting = new AbortController();
-  setTimeout(() => aborting.abort(reason), 20);
-  await assert.rejects(seqs(fake.client().tasks.stream("task_1", { signal: aborting.signal })), reason);
+  const aborted = fake.client().tasks.stream("task_1", { signal: aborting.signal });
+  await aborted.next();
+  await aborted.next();
+  const afterAbort = aborted.next();
+  aborting.abort(reason);
+  await assert.rejects(afterAbort, reason);
   await assert.rejects(seqs(fake.client().tasks.stream("task_1", { signal: AbortSignal.abort(reason) })), reason);
   assert(fake.seen.every(({ signal }) => signal.aborted));
   const down = new Fake(new TypeError("refused"));
