@@ -27,6 +27,14 @@ for program in node npm; do
   fi
 done
 
+# The oldest that the package promises to run on.
+least=$(sed -n 's/^    "node": ">=\([0-9]*\)"$/\1/p' sdk/typescript/package.json)
+major=$(node -p 'process.versions.node.split(".")[0]')
+if [ "$major" -lt "$least" ]; then
+  echo "sdk.sh: node is $major, at least $least is needed; install a newer one from your package manager or nodejs.org" >&2
+  exit 2
+fi
+
 target=${CARGO_TARGET_DIR:-target}
 server=$target/debug/miteos
 if [ "$build_only" = no ]; then
@@ -43,7 +51,7 @@ cd sdk/typescript
 wanted=$(cat package.json package-lock.json | cksum)
 stamp=node_modules/.installed
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
-  npm ci --silent --no-audit --no-fund --ignore-scripts
+  npm ci --loglevel=error --no-audit --no-fund --ignore-scripts
   echo "$wanted" >"$stamp"
 fi
 
