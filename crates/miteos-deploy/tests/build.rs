@@ -210,7 +210,9 @@ async fn commands_get_a_copy_and_no_secret(sandbox: &Sandbox) {
 async fn failures_are_told_apart(sandbox: &Sandbox) {
     let failed = failure(sandbox, &[("x", "")], "echo first; echo the reason >&2; exit 3").await;
     assert_eq!(failed.kind, BuildErrorKind::Build);
-    assert!(failed.message.contains("exit code 3") && failed.message.ends_with("the reason"), "{failed}");
+    for part in ["exit code 3", "first", "the reason"] {
+        assert!(failed.message.contains(part), "{failed}");
+    }
     let installing = BuildSettings { install: Some("echo no; exit 4".to_owned()), ..settings("touch built") };
     let place = Place::new(&[("x", "")]);
     let failed = place.build(sandbox, &installing).await.err().unwrap();

@@ -12,6 +12,10 @@ const MAX_BYTES: usize = 512 * 1024;
 const MAX_LINE_CHARS: usize = 1000;
 /// The last lines of a command, for its failure.
 const KEPT_LINES: usize = 20;
+/// The first lines of a command that speak of an error: what comes behind can be help that nobody asked for.
+const KEPT_ERRORS: usize = 8;
+/// Characters of one of those.
+const MAX_ERROR_CHARS: usize = 200;
 /// Bytes of those in an error's text.
 const MAX_TAIL_BYTES: usize = 1500;
 
@@ -22,11 +26,12 @@ pub(super) struct Log<'a> {
     /// Lines that were not handed on.
     left_out: u64,
     last: VecDeque<String>,
+    errors: Vec<String>,
 }
 
 impl<'a> Log<'a> {
     pub fn new(to: &'a (dyn Fn(String) + Send + Sync)) -> Self {
-        Self { to, lines: 0, bytes: 0, left_out: 0, last: VecDeque::new() }
+        Self { to, lines: 0, bytes: 0, left_out: 0, last: VecDeque::new(), errors: Vec::new() }
     }
 
     /// A line of our own, which is always handed on: there are few.
@@ -37,6 +42,7 @@ impl<'a> Log<'a> {
     /// The commands that follow have their own last lines.
     pub fn begin(&mut self, command: &str) {
         self.last.clear();
+        self.errors.clear();
         self.say(&format!("$ {command}"));
     }
 
@@ -47,8 +53,12 @@ impl<'a> Log<'a> {
         if line.is_empty() {
             return;
         }
-        if self.last.len() == KEPT_LINES {
-            self.last.pop_front();
+        if self.last.len() == KEPT_LINES
+            && let Some(first) = self.last.pop_front()
+            && self.errors.len() < KEPT_ERRORS
+            && first.to_ascii_lowercase().contains("error")
+        {
+            self.errors.push(first.chars().take(MAX_ERROR_CHARS).collect());
         }
         self.last.push_back(line.clone());
         if self.lines == MAX_LINES || self.bytes + line.len() > MAX_BYTES {
@@ -75,16 +85,20 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// The last lines as one text, the newest kept where there are too many.
+    /// The first errors and the last lines as one text, the newest kept where there are too many.
     pub fn tail(&self) -> String {
         let mut lines: Vec<&str> = Vec::new();
-        let mut bytes = 0;
+        let mut bytes: usize = self.errors.iter().map(|line| line.len() + 1).sum();
         for line in self.last.iter().rev() {
             bytes += line.len() + 1;
             if bytes > MAX_TAIL_BYTES {
                 break;
             }
             lines.push(line);
+        }
+        if !self.errors.is_empty() {
+            lines.push("[…]");
+            lines.extend(self.errors.iter().rev().map(String::as_str));
         }
         lines.reverse();
         lines.join("\n")
@@ -182,5 +196,18 @@ mod tests {
         assert!(
             log.tail().ends_with(&format!("line {}", MAX_LINES + 49)) && log.tail().len() <= MAX_TAIL_BYTES
         );
+    }
+
+    #[test]
+    fn the_first_errors_are_told_with_the_last_lines() {
+        let mut log = Log::new(&|_| {});
+        log.begin("npm ci");
+        log.output(&chunk("npm error Missing: x from lock file\n"));
+        for number in 0..50 {
+            log.output(&chunk(&format!("help {number}\n")));
+        }
+        let tail = log.tail();
+        assert!(tail.starts_with("npm error Missing: x from lock file\n[…]\nhelp 30\n"), "{tail}");
+        assert!(tail.ends_with("help 49"), "{tail}");
     }
 }
