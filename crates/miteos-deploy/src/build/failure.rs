@@ -115,7 +115,9 @@ impl From<AskError> for BuildFailure {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Cancelled => Self::cancelled(),
-            other => Self::new(BuildErrorKind::Install, other.to_string()),
+            unanswered @ AskError::Unanswered { .. } => {
+                Self::new(BuildErrorKind::Install, unanswered.to_string())
+            }
         }
     }
 }

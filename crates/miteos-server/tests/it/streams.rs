@@ -219,7 +219,10 @@ async fn a_stream_from_now_on_says_where_that_is() {
     let mut again = Sse::of(&server, "/events", Some(now)).await.ok().unwrap();
     assert_eq!(again.block().await, Some(Block::Retry));
     let Some(Block::Event(cursor, event)) = again.block().await else { panic!("no event, or a place again") };
-    assert_eq!((cursor, &event["type"], &event["task_id"]), (now + 1, &json!("task.created"), &json!(second)));
+    assert_eq!(
+        (cursor, &event["type"], &event["task_id"]),
+        (now + 1, &json!("task.created"), &json!(second))
+    );
 }
 
 #[tokio::test]
