@@ -63,6 +63,10 @@ pub struct Call {
 }
 
 impl Call {
+    pub(crate) fn proposed(facts: &CallFacts) -> Self {
+        Self { facts: facts.clone(), state: CallState::Proposed, replaced: false, attempts: 0 }
+    }
+
     pub fn name(&self) -> CallName {
         CallName { call: self.facts.call, tool: self.facts.tool.clone() }
     }
@@ -176,6 +180,9 @@ pub struct Agent {
     /// Calls that were running when the agent was cancelled: nobody saw their end.
     #[serde(default)]
     pub interrupted: Vec<CallName>,
+    /// Its answer, while the call that the task's configuration asks for at the end is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<Content>,
 }
 
 impl Agent {
@@ -202,6 +209,7 @@ impl Agent {
             repeats: Repeats::default(),
             took_effect: Vec::new(),
             interrupted: Vec::new(),
+            closing: None,
         }
     }
 

@@ -142,6 +142,7 @@ impl Task {
             | Event::AgentCancelled { agent, .. }
             | Event::AgentSkipped { agent, .. } => self.turn_over(*agent, event),
             Event::ModelRetried { agent, .. }
+            | Event::DeployProposed { agent, .. }
             | Event::AgentHinted { agent, .. }
             | Event::HistoryStubbed { agent, .. }
             | Event::SummaryAsked { agent }
@@ -287,6 +288,10 @@ impl Agent {
                 }
             }
             Event::AgentHinted { hint, .. } => self.hear(hint),
+            Event::DeployProposed { result, call, .. } => {
+                self.closing = Some(result.clone());
+                self.phase = Phase::Acting { calls: vec![Call::proposed(call)] };
+            }
             Event::AgentGuided { message, .. } => {
                 self.hear(&format!("Guidance from the person who gave the task:\n{message}"));
             }
@@ -362,13 +367,7 @@ impl Agent {
         self.phase = if calls.is_empty() {
             self.fresh_thinking()
         } else {
-            let open = |facts: &CallFacts| Call {
-                facts: facts.clone(),
-                state: CallState::Proposed,
-                replaced: false,
-                attempts: 0,
-            };
-            Phase::Acting { calls: calls.iter().map(open).collect() }
+            Phase::Acting { calls: calls.iter().map(Call::proposed).collect() }
         };
     }
 
@@ -426,6 +425,7 @@ impl Agent {
         self.turns = Vec::new();
         self.inbox = Vec::new();
         self.context_tokens = 0;
+        self.closing = None;
     }
 
     fn stub(&mut self, turns: usize) {

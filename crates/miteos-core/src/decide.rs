@@ -6,6 +6,7 @@
 mod agents;
 mod budget;
 mod calls;
+mod closing;
 mod control;
 mod planning;
 

@@ -260,6 +260,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         cut: bool,
     },
+    /// The agent has given the task's last answer, and now the output is to be deployed, as the task was asked to. The call
+    /// is the server's: the model neither made it nor sees what came of it.
+    DeployProposed {
+        agent: AgentId,
+        result: Content,
+        call: CallFacts,
+    },
     /// A word of the server's to the model.
     AgentHinted {
         agent: AgentId,

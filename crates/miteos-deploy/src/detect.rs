@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use frameworks::Framework;
+pub(crate) use output::USUAL;
 pub use output::{OutputError, choose_output};
 
 /// Configuration files whose text tells whether a build writes files or needs a server. [`Project::texts`] may hold
@@ -74,6 +75,8 @@ pub struct Plan {
     pub framework: Option<Framework>,
     /// Lines for a shell in the project's folder, in this order: install, then build. Empty for a plain folder.
     pub commands: Vec<String>,
+    /// Whether the first of them installs packages.
+    pub installs: bool,
     /// Where the output may be, the likeliest first; `.` for the folder itself. `*` stands for one name.
     pub outputs: Vec<String>,
     /// What the user should know, such as a missing lockfile.
@@ -136,9 +139,10 @@ pub fn detect(project: &Project, settings: &BuildSettings) -> Result<Plan, Detec
         (None, Some(framework)) => framework.build_line(manager, script),
         (None, None) => run_line(manager, script.unwrap_or("build")),
     };
+    let installs = !install.is_empty();
     let commands = [install, build].into_iter().filter(|line| !line.is_empty()).collect();
     let outputs = outputs(output, framework);
-    Ok(Plan { manager: Some(manager), framework, commands, outputs, notes })
+    Ok(Plan { manager: Some(manager), framework, commands, installs, outputs, notes })
 }
 
 fn without_package(
@@ -153,6 +157,7 @@ fn without_package(
             manager: None,
             framework: None,
             commands,
+            installs: settings.install.as_deref().is_some_and(|line| !line.trim().is_empty()),
             outputs: outputs(output, None),
             notes: vec![],
         });
@@ -169,12 +174,12 @@ fn without_package(
     if built.is_empty() {
         return Err(DetectError::Nothing);
     }
-    Ok(Plan { manager: None, framework: None, commands, outputs: built, notes: vec![] })
+    Ok(Plan { manager: None, framework: None, commands, installs: false, outputs: built, notes: vec![] })
 }
 
 fn plain(output: Option<String>, notes: Vec<String>) -> Plan {
     let outputs = vec![output.unwrap_or_else(|| ".".to_owned())];
-    Plan { manager: None, framework: None, commands: vec![], outputs, notes }
+    Plan { manager: None, framework: None, commands: vec![], installs: false, outputs, notes }
 }
 
 fn outputs(output: Option<String>, framework: Option<Framework>) -> Vec<String> {

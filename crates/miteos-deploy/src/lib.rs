@@ -8,6 +8,7 @@
 
 pub mod appstore;
 mod body;
+pub mod build;
 mod call;
 mod cloudflare;
 mod config;

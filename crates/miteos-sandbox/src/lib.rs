@@ -8,8 +8,12 @@
 //! talks to it over one socket: when the socket closes, for whatever reason, everything is killed. The outer
 //! helper builds the namespaces, or starts bubblewrap to do so, and watches the memory of the tree. Inside, the
 //! *inner stage* is process 1: it takes every privilege away from itself, starts the program and reports its end.
+//!
+//! A run that may reach hosts has no network either. The inner stage binds one port of the sandbox's own loopback and
+//! hands the listening socket out; the server accepts there, as a proxy for listed hosts, until the run ends.
 
 mod config;
+mod egress;
 mod error;
 mod limits;
 mod spec;
@@ -18,9 +22,13 @@ mod status;
 #[cfg(target_os = "linux")]
 mod capture;
 #[cfg(target_os = "linux")]
+mod handover;
+#[cfg(target_os = "linux")]
 mod mend;
 #[cfg(target_os = "linux")]
 mod probe;
+#[cfg(target_os = "linux")]
+mod proxy;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]
@@ -41,10 +49,13 @@ mod sys;
 mod elsewhere;
 
 pub use config::{BackendChoice, DROP_UID_COUNT, SandboxConfig};
+pub use egress::{
+    AllowList, Dial, DialError, Dialing, Egress, EgressLimits, HostPort, InvalidHost, MAX_HOSTS,
+};
 pub use error::SandboxError;
 pub use limits::Limits;
 pub use spec::{
-    Captured, Exit, HOME_DIR, MAX_STDIN_BYTES, Network, OutputChunk, RunOutcome, RunSpec, Stream,
+    Captured, Exit, HOME_DIR, MAX_STDIN_BYTES, Network, OutputChunk, PROXY_URL, RunOutcome, RunSpec, Stream,
     WORKSPACE_DIR,
 };
 pub use status::{Attempt, Backend, ProcVariant, State, Status};

@@ -3,13 +3,13 @@
 //! It knows nothing of queues or of which backend is best; it is told the method.
 
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
@@ -18,9 +18,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::capture::{Budget, Capture, Lines, read};
+use crate::egress::Egress;
 use crate::error::SandboxError;
+use crate::handover::{self, First};
+use crate::proxy::Proxy;
 use crate::spec::{
-    Captured, Exit, HOME_DIR, MAX_STDIN_BYTES, Network, RunOutcome, RunSpec, Stream, WORKSPACE_DIR,
+    Captured, Exit, HOME_DIR, MAX_STDIN_BYTES, Network, PROXY_URL, RunOutcome, RunSpec, Stream, WORKSPACE_DIR,
 };
 use crate::watch::{self, Quotas};
 use crate::wire::{InnerMode, MAX_REPORT_BYTES, Method, OUTER_ARGUMENT, Order, Plan, Raw, Report, frame};
@@ -34,6 +37,15 @@ const DRAIN_TIME: Duration = Duration::from_millis(500);
 /// Variables that every program gets.
 pub(crate) const BASE_VARIABLES: [&str; 8] =
     ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TMPDIR", "TERM"];
+
+/// Variables by which programs of every kind find a proxy. The one for plain HTTP is named so that a program is told
+/// why it gets nothing.
+const PROXY_VARIABLES: [&str; 6] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Variables with the hosts that are reached without it, and those: the program's own servers.
+const DIRECT_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
+const OWN_HOSTS: &str = "localhost,127.0.0.1,::1";
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -128,9 +140,6 @@ fn order(means: &Means, spec: &RunSpec) -> Result<Order, SandboxError> {
     if spec.stdin.len() > MAX_STDIN_BYTES {
         return Err(SandboxError::Invalid(format!("stdin is longer than {MAX_STDIN_BYTES} bytes")));
     }
-    match spec.network {
-        Network::Off => {}
-    }
     let isolated = means.isolated();
     let (base, home) = if isolated {
         (PathBuf::from(WORKSPACE_DIR), PathBuf::from(HOME_DIR))
@@ -138,6 +147,7 @@ fn order(means: &Means, spec: &RunSpec) -> Result<Order, SandboxError> {
         let home = spec.home_cache.clone().unwrap_or_else(|| means.runtime_dir.join("home"));
         (spec.workspace.clone(), home)
     };
+    let proxy = isolated && matches!(spec.network, Network::Proxy(_));
     let mode = match &means.method {
         Method::Namespaces { .. } => InnerMode::Isolated,
         Method::Bwrap { .. } => InnerMode::IsolatedWatchingFiles,
@@ -146,7 +156,7 @@ fn order(means: &Means, spec: &RunSpec) -> Result<Order, SandboxError> {
     let plan = Plan {
         program: spec.program.iter().cloned().map(Raw).collect(),
         cwd: Raw(base.join(&spec.cwd).into_os_string()),
-        env: environment(&home, &spec.env)?,
+        env: environment(&home, proxy, &spec.env)?,
         limits: spec.limits,
         mode,
     };
@@ -160,10 +170,15 @@ fn order(means: &Means, spec: &RunSpec) -> Result<Order, SandboxError> {
         root_point: means.runtime_dir.join("root").as_path().into(),
         become_user: means.user.filter(|_| isolated),
         show_binary: means.show_binary || matches!(means.method, Method::Bwrap { .. }),
+        proxy,
     })
 }
 
-fn environment(home: &Path, wanted: &[(String, String)]) -> Result<Vec<(Raw, Raw)>, SandboxError> {
+fn environment(
+    home: &Path,
+    proxy: bool,
+    wanted: &[(String, String)],
+) -> Result<Vec<(Raw, Raw)>, SandboxError> {
     let values: [OsString; 8] = [
         PATH.into(),
         home.into(),
@@ -176,6 +191,10 @@ fn environment(home: &Path, wanted: &[(String, String)]) -> Result<Vec<(Raw, Raw
     ];
     let mut variables: Vec<(Raw, Raw)> =
         BASE_VARIABLES.iter().zip(values).map(|(name, value)| (Raw::from(*name), Raw(value))).collect();
+    if proxy {
+        variables.extend(PROXY_VARIABLES.iter().map(|name| (Raw::from(*name), PROXY_URL.into())));
+        variables.extend(DIRECT_VARIABLES.iter().map(|name| (Raw::from(*name), OWN_HOSTS.into())));
+    }
     for (name, value) in wanted {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             return Err(SandboxError::Invalid(format!("`{name}` cannot be an environment variable")));
@@ -200,6 +219,8 @@ struct Running {
     stderr: Capture,
     readers: JoinSet<()>,
     report: Vec<u8>,
+    egress: Option<Arc<Egress>>,
+    proxy: Option<Proxy>,
 }
 
 impl Running {
@@ -207,6 +228,10 @@ impl Running {
         let order =
             frame(&order, spec.stdin.len()).map_err(|error| SandboxError::Invalid(error.to_string()))?;
         let (ours, theirs) = socket_pair().map_err(|error| SandboxError::setup("make a socket", error))?;
+        let egress = match &spec.network {
+            Network::Off => None,
+            Network::Proxy(egress) => means.isolated().then(|| Arc::clone(egress)),
+        };
         let mut child = spawn(&means.helper, theirs).map_err(|error| {
             SandboxError::setup("start the helper", format!("{}: {error}", means.helper.display()))
         })?;
@@ -236,6 +261,8 @@ impl Running {
             stderr,
             readers,
             report: Vec::new(),
+            egress,
+            proxy: None,
         })
     }
 
@@ -243,7 +270,8 @@ impl Running {
     async fn supervise(&mut self, cancel: &CancellationToken, quotas: &Quotas) -> Option<Exit> {
         let (order, stdin) = (std::mem::take(&mut self.order), std::mem::take(&mut self.stdin));
         let reader = self.reader.take()?;
-        let mut report = std::pin::pin!(read_report(reader, &mut self.report));
+        let egress = self.egress.take();
+        let mut report = std::pin::pin!(read_report(reader, egress, &mut self.proxy, &mut self.report));
         let reason = {
             let writer = &mut self.writer;
             // After the order nothing is sent, so this future never ends by itself.
@@ -281,6 +309,9 @@ impl Running {
 
     /// Collects the helper and what it and the program said.
     async fn finish(&mut self) -> (Result<Report, SandboxError>, Captured, Captured) {
+        if let Some(proxy) = self.proxy.take() {
+            proxy.end().await;
+        }
         let status = self.child.wait().await;
         let drained = async { while self.readers.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_TIME, drained).await.is_err() {
@@ -299,8 +330,31 @@ impl Running {
     }
 }
 
-/// Reads until the helper has closed its end, which it does when nothing of the sandbox is left.
-async fn read_report(reader: OwnedReadHalf, into: &mut Vec<u8>) {
+/// Reads until the helper has closed its end, which it does when nothing of the sandbox is left. With a way out the
+/// first thing that comes is the socket of the proxy, unless the sandbox could not be made.
+async fn read_report(
+    reader: OwnedReadHalf,
+    egress: Option<Arc<Egress>>,
+    proxy: &mut Option<Proxy>,
+    into: &mut Vec<u8>,
+) {
+    if let Some(egress) = egress {
+        let first =
+            reader.as_ref().async_io(Interest::READABLE, || handover::receive(reader.as_ref().as_fd())).await;
+        match first {
+            Ok(First::Socket(socket)) => match Proxy::start(socket.into(), egress) {
+                Ok(started) => *proxy = Some(started),
+                // The program finds a port that nobody answers at, and says so.
+                Err(error) => tracing::warn!(%error, "the proxy of a sandbox could not be started"),
+            },
+            Ok(First::Byte(byte)) => into.push(byte),
+            Ok(First::End) => return,
+            Err(error) => {
+                tracing::debug!(%error, "cannot read from a sandbox helper");
+                return;
+            }
+        }
+    }
     if let Err(error) = reader.take(MAX_REPORT_BYTES as u64).read_to_end(into).await {
         tracing::debug!(%error, "cannot read the report of a sandbox helper");
     }

@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use crate::egress::Egress;
 use crate::limits::Limits;
 
 /// Where an isolated program sees its workspace.
@@ -14,16 +16,21 @@ pub const WORKSPACE_DIR: &str = "/workspace";
 /// Where an isolated program sees its home.
 pub const HOME_DIR: &str = "/home/sandbox";
 
+/// Where a program with a way out finds its proxy.
+pub const PROXY_URL: &str = "http://127.0.0.1:3128";
+
 /// Most bytes that a run may be given on stdin.
 pub const MAX_STDIN_BYTES: usize = 16 * 1024 * 1024;
 
 /// Which hosts a program can reach.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(Clone, Debug, Default)]
 pub enum Network {
     /// None: a network of its own with nothing but a loopback interface.
     #[default]
     Off,
+    /// As `Off`, but for a proxy on that loopback, which the environment names. It connects to listed hosts, and lives
+    /// as long as the run. With the backend `none` there is no network of its own, so there is no proxy either.
+    Proxy(Arc<Egress>),
 }
 
 /// One run.

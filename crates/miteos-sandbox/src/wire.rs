@@ -122,6 +122,8 @@ pub(crate) struct Order {
     pub become_user: Option<u32>,
     /// Whether the helper's own binary is visible inside: for bwrap always, else for the self-test.
     pub show_binary: bool,
+    /// Whether the inner stage hands out a listening socket for the proxy.
+    pub proxy: bool,
 }
 
 /// How the program ended, as far as the helper can know.

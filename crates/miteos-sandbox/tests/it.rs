@@ -9,6 +9,7 @@
 mod it {
     mod attacks;
     mod bench;
+    mod egress;
     mod library;
     mod lifetime;
     mod limits;

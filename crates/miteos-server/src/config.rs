@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use miteos_deploy::build::Registries;
 use miteos_models::{ModelsConfig, Provider};
 use miteos_sandbox::BackendChoice;
 use miteos_store::{CrashHook, FaultHook};
@@ -87,6 +88,8 @@ pub struct Config {
     pub search: SearchConfig,
     /// Private addresses that outgoing calls may reach.
     pub egress: EgressPolicy,
+    /// Where builds get packages from; without it the machine's package managers are asked.
+    pub build_registries: Option<Registries>,
     /// How outgoing calls look names up.
     pub names: Arc<dyn Names>,
     /// How long the receiver of a webhook has for its whole answer.
@@ -127,6 +130,7 @@ impl Config {
             sandbox: SandboxSettings { backend: BackendChoice::Auto, helper, read_only_binds: Vec::new() },
             search: SearchConfig::keyless(),
             egress: EgressPolicy::default(),
+            build_registries: None,
             names: Arc::new(SystemNames),
             webhook_timeout: webhooks::DEFAULT_TIMEOUT,
             max_model_calls: DEFAULT_MAX_MODEL_CALLS,

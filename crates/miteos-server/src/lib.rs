@@ -43,6 +43,7 @@ pub use http::openapi::text as openapi;
 pub use http::operations::{Access, Operation, Takes, operations};
 pub use keys::{BootstrapKeys, KEYS_FILE};
 pub use metrics::{Described, Kind, METRICS};
+pub use miteos_deploy::build::Registries;
 pub use miteos_models as models;
 pub use miteos_store::{CrashHook, FaultHook, is_in_use};
 pub use miteos_tools::{

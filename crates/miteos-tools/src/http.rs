@@ -8,6 +8,7 @@
 
 mod address;
 mod client;
+mod connect;
 mod error;
 mod request;
 mod resolve;

@@ -1,14 +1,19 @@
-//! Programs of tools, run by the sandbox. Only translates: what limits there are and how they hold is the sandbox's.
+//! Programs of tools, run by the sandbox, and the way out of those that have one. Only translates: what limits there
+//! are and how they hold is the sandbox's, and which addresses may be reached is the guarded client's.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use miteos_sandbox::{Exit, Limits, Network, OutputChunk, RunOutcome, RunSpec, Sandbox, SandboxError, State};
+use miteos_sandbox::{
+    Dial, DialError, Dialing, Exit, HostPort, Limits, Network, OutputChunk, RunOutcome, RunSpec, Sandbox,
+    SandboxError, State,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::http::{Guarded, HttpError};
 use crate::services::{CodeEnd, CodeError, CodeJob, CodeLimits, CodeOutcome, CodeRunner};
 
 /// Live lines that may wait for whoever watches.
@@ -40,6 +45,25 @@ impl CodeRunner for Sandbox {
         };
         let outcome = Sandbox::run(self, spec, cancel).await.map_err(not_run)?;
         ended(outcome, &limits)
+    }
+}
+
+/// The proxy of a sandbox connects as every outgoing call does: a listed name that leads to a private address is
+/// refused, unless the owner allowed that address.
+impl Dial for Guarded {
+    fn dial<'a>(&'a self, to: &'a HostPort) -> Dialing<'a> {
+        Box::pin(async move {
+            self.connect(to.host(), to.port()).await.map_err(|error| match error {
+                HttpError::Refused { what, .. } => DialError::Refused(format!(
+                    "its address is not a public one ({what}); the server's owner can allow it with MITEOS_EGRESS_ALLOW"
+                )),
+                HttpError::NoSuchName { .. } => {
+                    DialError::Unreachable("the name cannot be looked up".to_owned())
+                }
+                HttpError::Unreachable { why, .. } => DialError::Unreachable(why.to_owned()),
+                other => DialError::Unreachable(other.to_string()),
+            })
+        })
     }
 }
 

@@ -10,8 +10,8 @@ use miteos_server::models::local::{self, InstalledModel};
 use miteos_server::models::{self, ModelName, Models, ModelsConfig, Provider, Secret};
 use miteos_server::sandbox::{self, BackendChoice, Sandbox, State};
 use miteos_server::{
-    BootstrapKeys, Config, EgressPolicy, Followers, MetricsConfig, SearchConfig, Server, StartError,
-    TraceConfig,
+    BootstrapKeys, Config, EgressPolicy, Followers, MetricsConfig, Registries, SearchConfig, Server,
+    StartError, TraceConfig,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -174,6 +174,12 @@ async fn resolve(settings: &Settings, flags: &Flags) -> Result<Config, Failure> 
         config.egress = EgressPolicy::parse(&list)
             .map_err(|error| Failure::usage(format!("{}: {error}", config::EGRESS_ALLOW)))?;
     }
+    if let Some(list) = settings.get(config::BUILD_REGISTRIES) {
+        let registries = Registries::parse(&list);
+        let registries =
+            registries.map_err(|error| Failure::usage(format!("{}: {error}", config::BUILD_REGISTRIES)))?;
+        config.build_registries = Some(registries);
+    }
     let figures = flags.metrics_listen.clone().or_else(|| settings.get(config::METRICS_LISTEN));
     config.metrics = MetricsConfig {
         listen: figures.as_deref().map(address).transpose()?,
@@ -300,6 +306,10 @@ pub async fn checks(settings: &Settings) -> Vec<Finding> {
     }
     if let Some(Err(error)) = settings.get(config::EGRESS_ALLOW).map(|list| EgressPolicy::parse(&list)) {
         let detail = format!("{}: {error}", config::EGRESS_ALLOW);
+        findings.push(finding("setting", Verdict::Failed, detail, "correct it, or take it away"));
+    }
+    if let Some(Err(error)) = settings.get(config::BUILD_REGISTRIES).map(|list| Registries::parse(&list)) {
+        let detail = format!("{}: {error}", config::BUILD_REGISTRIES);
         findings.push(finding("setting", Verdict::Failed, detail, "correct it, or take it away"));
     }
     if let Err(why) = TraceConfig::from_settings(&get) {

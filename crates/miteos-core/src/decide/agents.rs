@@ -92,8 +92,7 @@ impl Decision<'_> {
         } else if empty || cut {
             self.no_answer(id, cut);
         } else if last || !more_to_hear {
-            let spent = self.spent(id);
-            self.emit(Event::AgentComplete { agent: id, result: text_for_result, spent });
+            self.complete_agent(id, text_for_result);
         } else {
             self.remind_of_last_call(id);
         }

@@ -198,7 +198,10 @@ impl Decision<'_> {
             ));
         }
         let hint = (!hints.is_empty()).then(|| hints.join(" "));
+        // One that is being stopped does not complete any more.
+        let closing = agent.closing.clone().filter(|_| !agent.stopping && self.working());
         let Ended { ok, output, duration_ms, .. } = ended;
+        let told = output.clone();
         self.emit(Event::CallFinished {
             agent: id,
             call,
@@ -209,7 +212,9 @@ impl Decision<'_> {
             duration_ms,
             attempts,
         });
-        if repeats >= REPEATS_END {
+        if let Some(result) = closing {
+            self.close_agent(id, &result, ok, &told);
+        } else if repeats >= REPEATS_END {
             let error = format!(
                 "the agent ran in circles: the same calls with the same results {repeats} times, the last one of {tool}"
             );
@@ -295,8 +300,10 @@ impl Decision<'_> {
 
     fn turn_down(&mut self, open: &Approval, status: ApprovalStatus, reason: Option<String>) {
         self.resolve(open, status, reason.clone());
+        let closes = self.task.agent(open.agent).is_some_and(|agent| agent.closing.is_some());
         let why = reason.filter(|r| !r.trim().is_empty()).unwrap_or_else(|| "no reason given".to_owned());
         let text = match open.asked {
+            Asked::Policy if closes => format!("a person rejected it ({why})"),
             Asked::Policy => format!(
                 "Not run: a person rejected this call ({why}). Find another way, or say what you need."
             ),

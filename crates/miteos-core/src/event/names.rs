@@ -29,6 +29,7 @@ impl Event {
             Self::CallReset { .. } => "internal.call_reset",
             Self::HoldAsked { .. } => "internal.hold_asked",
             Self::AgentStopAsked { .. } => "internal.agent_stop_asked",
+            Self::DeployProposed { .. } => "internal.deploy_proposed",
             _ => "internal",
         })
     }
@@ -73,6 +74,7 @@ impl Event {
             | Self::ModelReserved { .. }
             | Self::ModelUnanswered { .. }
             | Self::ModelRetried { .. }
+            | Self::DeployProposed { .. }
             | Self::AgentHinted { .. }
             | Self::HistoryStubbed { .. }
             | Self::HistorySummarised { .. }
@@ -117,6 +119,7 @@ impl Event {
             | Self::ApprovalResolved { .. }
             | Self::AgentStarted { .. }
             | Self::ModelRetried { .. }
+            | Self::DeployProposed { .. }
             | Self::AgentHinted { .. }
             | Self::HistoryStubbed { .. }
             | Self::SummaryAsked { .. }
@@ -142,6 +145,7 @@ impl Event {
             Self::AgentStarted { agent, .. }
             | Self::ModelRetried { agent, .. }
             | Self::AgentThought { agent, .. }
+            | Self::DeployProposed { agent, .. }
             | Self::AgentHinted { agent, .. }
             | Self::HistoryStubbed { agent, .. }
             | Self::HistorySummarised { agent, .. }

@@ -188,7 +188,14 @@ fn money_adds_up(world: &World) {
 }
 
 fn run(max_agents: u32, autonomy: u8, window: u64, admitted: bool, steps: Vec<Step>) -> World {
-    let config = TaskConfig { max_agents, autonomy_level: autonomy, ..TaskConfig::default() };
+    // Half of them deploy at the end.
+    let config = TaskConfig {
+        max_agents,
+        autonomy_level: autonomy,
+        auto_deploy: autonomy % 2 == 1,
+        deploy_target: Some("preview".to_owned()),
+        ..TaskConfig::default()
+    };
     let settings = Settings {
         max_model_calls: 8,
         window_tokens: window,

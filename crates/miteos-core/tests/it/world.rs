@@ -89,8 +89,11 @@ impl World {
     }
 
     pub fn planned(nodes: &[(&str, &[&str])]) -> Self {
-        let mut world =
-            Self::new(TaskConfig { max_agents: 20, ..TaskConfig::default() }, Settings::default());
+        Self::planned_with(TaskConfig { max_agents: 20, ..TaskConfig::default() }, nodes)
+    }
+
+    pub fn planned_with(config: TaskConfig, nodes: &[(&str, &[&str])]) -> Self {
+        let mut world = Self::new(config, Settings::default());
         world.must(Command::Admit);
         world.must(Command::QuestionAnswered {
             question: Question::Plan,

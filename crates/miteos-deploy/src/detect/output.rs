@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Plan;
 
 /// Where builds write when nothing else is known.
-pub(super) const USUAL: [&str; 6] = ["dist", "build", "out", "public", "_site", "www"];
+pub(crate) const USUAL: [&str; 6] = ["dist", "build", "out", "public", "_site", "www"];
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the build wrote no index.html into any of {}; set settings.output to the folder that it writes", tried.join(", "))]

@@ -7,10 +7,11 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::namespaces::{ETC_ENTRIES, ETC_FILES, HOST_NAME, INNER_ID, PRIVATE_KEYS, SYSTEM_FOLDERS};
-use super::outer::{Started, pipe};
+use super::outer::{Started, channel, pipe};
 use super::stage::Sources;
 use super::{Failed, Step, inner};
 use crate::spec::{HOME_DIR, WORKSPACE_DIR};
@@ -31,11 +32,13 @@ pub(super) fn start(
 ) -> Result<Started, Failed> {
     let (reports, writer) = pipe().step("make a pipe")?;
     let mut writer = File::from(writer);
+    let (ours, theirs) = channel(order).step("make a channel")?;
     match process::fork().step("fork bubblewrap")? {
-        process::Side::Parent(_) => Ok(Started { reports }),
+        process::Side::Parent(_) => Ok(Started { reports, channel: ours }),
         process::Side::Child => {
-            drop(reports);
-            let failed = match become_bwrap(order, sources, program, proc, features, &writer) {
+            drop((reports, ours));
+            let inherited = Inherited { reports: &writer, channel: theirs.as_ref() };
+            let failed = match become_bwrap(order, sources, program, (proc, features), inherited) {
                 Ok(never) => match never {},
                 Err(failed) => failed,
             };
@@ -47,23 +50,31 @@ pub(super) fn start(
     }
 }
 
+/// What the inner stage gets through bubblewrap.
+struct Inherited<'a> {
+    reports: &'a File,
+    channel: Option<&'a UnixStream>,
+}
+
 fn become_bwrap(
     order: &Order,
     sources: &Sources,
     program: &Path,
-    proc: ProcVariant,
-    features: BwrapFeatures,
-    reports: &File,
+    (proc, features): (ProcVariant, BwrapFeatures),
+    inherited: Inherited<'_>,
 ) -> Result<std::convert::Infallible, Failed> {
     process::die_with_parent().step("tie to the helper")?;
     let plan = inner::plan_file(&order.plan).step("write the plan")?;
     fd::keep_across_exec(plan.as_fd()).step("keep the plan")?;
-    fd::keep_across_exec(reports.as_fd()).step("keep the report pipe")?;
+    fd::keep_across_exec(inherited.reports.as_fd()).step("keep the report pipe")?;
+    let channel = inherited.channel.map(|channel| fd::keep_across_exec(channel.as_fd()).map(|()| channel));
+    let channel = channel.transpose().step("keep the channel")?;
 
     let mut arguments = Arguments::new(program, features);
     let files = arguments.all(order, sources, proc).step("write the made-up files")?;
     arguments.add([OsStr::new("--"), OsStr::new(INNER_BINARY), OsStr::new(INNER_ARGUMENT)]);
-    arguments.add([plan.as_raw_fd().to_string(), reports.as_raw_fd().to_string()]);
+    arguments.add([plan.as_raw_fd().to_string(), inherited.reports.as_raw_fd().to_string()]);
+    arguments.add(channel.map(|channel| channel.as_raw_fd().to_string()));
 
     let list = ExecList::new(&arguments.list).step("write the arguments")?;
     let environment = ExecList::new(std::iter::empty::<&OsStr>()).step("write the environment")?;

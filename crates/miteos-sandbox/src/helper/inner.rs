@@ -6,11 +6,14 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Failed, Step, landlock, seccomp};
+use crate::handover;
 use crate::spec::HOME_DIR;
 use crate::sys::process::{self, Ended, ExecList, Reaped, Resource};
 use crate::sys::{c_string, fd};
@@ -32,18 +35,23 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Exit code of a child that could not become the program; the report says why.
 const NOT_STARTED: i32 = 127;
 
-/// Entry for bubblewrap, which starts this binary inside: the plan and the report pipe are inherited descriptors.
+/// Entry for bubblewrap, which starts this binary inside: the plan, the report pipe and, for a proxy, the channel are
+/// inherited descriptors.
 pub(super) fn main(mut arguments: impl Iterator<Item = OsString>) -> ! {
     let mut number = || arguments.next()?.to_str()?.parse::<i32>().ok().filter(|number| *number > 2);
     let (Some(plan), Some(reports)) = (number(), number()) else { process::exit_now(2) };
     let (Ok(plan), Ok(reports)) = (fd::adopt(plan), fd::adopt(reports)) else { process::exit_now(2) };
+    let channel = match number().map(fd::adopt).transpose() {
+        Ok(channel) => channel.map(UnixStream::from),
+        Err(_) => process::exit_now(2),
+    };
     let mut reports = File::from(reports);
     let mut json = Vec::new();
     let plan: io::Result<Plan> = File::from(plan)
         .read_to_end(&mut json)
         .and_then(|_| serde_json::from_slice(&json).map_err(io::Error::other));
     match plan.step("read the plan") {
-        Ok(plan) => run(&plan, reports),
+        Ok(plan) => run(&plan, reports, channel),
         Err(failed) => {
             let _ = reports.write_all(&failed.report().to_line());
             process::exit_now(1)
@@ -52,8 +60,9 @@ pub(super) fn main(mut arguments: impl Iterator<Item = OsString>) -> ! {
 }
 
 /// Locks itself down, runs the program, reports. The last step of every backend.
-pub(super) fn run(plan: &Plan, mut reports: File) -> ! {
-    let report = lock_down(plan)
+pub(super) fn run(plan: &Plan, mut reports: File, channel: Option<UnixStream>) -> ! {
+    let report = offer_proxy(channel)
+        .and_then(|()| lock_down(plan))
         .and_then(|()| start(plan, &reports))
         .map_or_else(|failed| Some(failed.report()), |program| wait(plan, program));
     if let Some(report) = report {
@@ -61,6 +70,12 @@ pub(super) fn run(plan: &Plan, mut reports: File) -> ! {
         let _ = reports.write_all(&report.to_line());
     }
     process::exit_now(0)
+}
+
+/// Binds the proxy's port before the program runs, so that it can never be somebody else's.
+fn offer_proxy(channel: Option<UnixStream>) -> Result<(), Failed> {
+    let Some(channel) = channel else { return Ok(()) };
+    handover::listen_and_send(channel.as_fd()).step("listen for the proxy")
 }
 
 fn lock_down(plan: &Plan) -> Result<(), Failed> {
@@ -229,7 +244,6 @@ pub(super) fn plan_file(plan: &Plan) -> io::Result<File> {
 
 /// A sealed memory file with the given content, rewound.
 pub(super) fn memory_file(name: &str, content: &[u8]) -> io::Result<File> {
-    use std::os::fd::AsFd;
     let mut file = File::from(fd::memory_file(&c_string(name)?)?);
     file.write_all(content)?;
     fd::seal(file.as_fd())?;

@@ -5,9 +5,10 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::outer::{Started, pipe};
+use super::outer::{Started, channel, pipe};
 use super::stage::Sources;
 use super::{Failed, Step, inner};
 use crate::spec::{HOME_DIR, WORKSPACE_DIR};
@@ -88,30 +89,24 @@ const PROC_HIDDEN: [&str; 8] =
 pub(super) fn start(order: &Order, sources: &Sources, proc: ProcVariant) -> Result<Started, Failed> {
     let (reports, writer) = pipe().step("make a pipe")?;
     let (go_reader, go_writer) = pipe().step("make a pipe")?;
+    let (ours, theirs) = channel(order).step("make a channel")?;
     let ids = process::own_ids();
     match process::clone_namespaces().step("make namespaces")? {
         process::Side::Child => {
-            drop((reports, go_writer));
-            child(order, sources, proc, ids, File::from(writer), go_reader)
+            drop((reports, go_writer, ours));
+            let built = wait_for_parent(go_reader).and_then(|()| build(order, sources, proc, ids));
+            child(order, built, File::from(writer), theirs)
         }
         process::Side::Parent(_) => {
             File::from(go_writer).write_all(b"g").step("start the inner stage")?;
-            Ok(Started { reports })
+            Ok(Started { reports, channel: ours })
         }
     }
 }
 
-fn child(
-    order: &Order,
-    sources: &Sources,
-    proc: ProcVariant,
-    ids: (u32, u32),
-    mut reports: File,
-    go: OwnedFd,
-) -> ! {
-    let built = wait_for_parent(go).and_then(|()| build(order, sources, proc, ids));
+fn child(order: &Order, built: Result<(), Failed>, mut reports: File, channel: Option<UnixStream>) -> ! {
     match built {
-        Ok(()) => inner::run(&order.plan, reports),
+        Ok(()) => inner::run(&order.plan, reports, channel),
         Err(failed) => {
             // If nobody reads any more there is nobody to tell.
             let _ = reports.write_all(&failed.report().to_line());

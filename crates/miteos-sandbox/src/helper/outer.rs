@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::{Failed, Step, bwrap, inner, namespaces, stage, tree};
+use crate::handover::{self, First};
 use crate::sys::{fd, process};
 use crate::wire::{InnerMode, MAX_REPORT_BYTES, Method, Order, Report, read_frame};
 
@@ -25,16 +26,25 @@ const KILL_PAUSE: Duration = Duration::from_millis(2);
 /// Number from which the helper's own descriptors start.
 const FIRST_OWN_FD: i32 = 3;
 
-/// A sandbox that was started: its first process and the pipe on which the inner stage reports.
+/// A sandbox that was started: the pipe on which the inner stage reports, and where the proxy's socket comes from.
 pub(super) struct Started {
     pub reports: OwnedFd,
+    pub channel: Option<UnixStream>,
+}
+
+/// The two ends of the channel for the proxy's socket, where there is to be one: ours and the inner stage's.
+pub(super) fn channel(order: &Order) -> io::Result<(Option<UnixStream>, Option<UnixStream>)> {
+    Ok(match order.proxy {
+        true => UnixStream::pair().map(|(ours, theirs)| (Some(ours), Some(theirs)))?,
+        false => (None, None),
+    })
 }
 
 pub(super) fn main() -> ! {
     // A helper without a socket to report on can only stop.
     let Ok(control) = take_over_control() else { process::exit_now(2) };
     let report = match start(&control) {
-        Ok((order, started)) => watch(&order, &started, &control),
+        Ok((order, started)) => watch(&order, started, &control),
         Err(failed) => failed.report(),
     };
     tree::kill_all_descendants(KILL_PAUSE);
@@ -88,9 +98,9 @@ fn start_bare(order: &Order) -> Result<Started, Failed> {
     match process::fork().step("fork")? {
         process::Side::Child => {
             drop(reports);
-            inner::run(&order.plan, File::from(writer))
+            inner::run(&order.plan, File::from(writer), None)
         }
-        process::Side::Parent(_) => Ok(Started { reports }),
+        process::Side::Parent(_) => Ok(Started { reports, channel: None }),
     }
 }
 
@@ -101,18 +111,28 @@ pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Waits for the end: the program's own, a limit, or the server's wish.
-fn watch(order: &Order, started: &Started, control: &UnixStream) -> Report {
+fn watch(order: &Order, started: Started, control: &UnixStream) -> Report {
+    let Started { reports: source, mut channel } = started;
     let limits = &order.plan.limits;
     let deadline = Instant::now() + Duration::from_millis(limits.wall_ms) + WALL_SLACK;
-    let mut reports = Reports::new(&started.reports);
+    let mut reports = Reports::new(&source);
     let mut next_look = Instant::now();
     loop {
-        let ready = match fd::poll([Some(control.as_fd()), Some(started.reports.as_fd())], WATCH_INTERVAL_MS)
-        {
+        let watched = [Some(control.as_fd()), Some(source.as_fd()), channel.as_ref().map(AsFd::as_fd)];
+        let ready = match fd::poll(watched, WATCH_INTERVAL_MS) {
             Ok(ready) => ready,
             Err(error) => return Report::setup("watch the sandbox", &error),
         };
-        let [server, inner] = ready;
+        let [server, inner, socket] = ready;
+        // Before the report: a program that ends at once was still to have its proxy.
+        if socket.readable || socket.closed {
+            if let Some(channel) = channel.take()
+                && let Err(error) = pass_on(&channel, control)
+            {
+                return Report::setup("hand out the proxy's socket", &error);
+            }
+            continue;
+        }
         if inner.readable || inner.closed {
             match reports.read() {
                 Some(report) => return report,
@@ -130,6 +150,15 @@ fn watch(order: &Order, started: &Started, control: &UnixStream) -> Report {
             }
             next_look = Instant::now() + Duration::from_millis(WATCH_INTERVAL_MS as u64);
         }
+    }
+}
+
+/// Gives the server the socket that the inner stage has made. Without one there is a report that says why.
+fn pass_on(channel: &UnixStream, control: &UnixStream) -> io::Result<()> {
+    match handover::receive(channel.as_fd())? {
+        First::Socket(socket) => handover::send(control.as_fd(), socket.as_fd()),
+        First::Byte(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "something else came")),
+        First::End => Ok(()),
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Run {
     pub program: Vec<String>,
     pub stdin: String,
     pub limits: Limits,
+    /// Listed hosts, and the port of this machine's loopback that all of them lead to.
+    pub proxy: Option<(Vec<String>, u16)>,
 }
 
 /// A run of the given words with the limits of a snippet.
@@ -87,6 +89,7 @@ pub fn run(words: &[&str]) -> Run {
         program: words.iter().map(|word| (*word).to_owned()).collect(),
         stdin: String::new(),
         limits: Limits::snippet(),
+        proxy: None,
     }
 }
 
@@ -159,7 +162,8 @@ impl Bench {
         let runs: Vec<_> = runs
             .iter()
             .map(|run| {
-                json!({"program": run.program, "stdin": run.stdin, "limits": run.limits,
+                let proxy = run.proxy.as_ref().map(|(hosts, port)| json!({"hosts": hosts, "to_port": port}));
+                json!({"program": run.program, "stdin": run.stdin, "limits": run.limits, "proxy": proxy,
                        "workspace": self.workspace()})
             })
             .collect();

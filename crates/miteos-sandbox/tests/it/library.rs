@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use miteos_sandbox::{
-    BackendChoice, Exit, Limits, Network, OutputChunk, RunOutcome, RunSpec, Sandbox, SandboxConfig,
-    SandboxError, Stream,
+    AllowList, BackendChoice, Dial, DialError, Dialing, Egress, EgressLimits, Exit, HostPort, Limits,
+    Network, OutputChunk, RunOutcome, RunSpec, Sandbox, SandboxConfig, SandboxError, Stream,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{PATIENCE, processes_with, token, write};
+use super::bench::{PATIENCE, copy, processes_with, token, write};
 
 const BACKENDS: [BackendChoice; 3] = [BackendChoice::Namespaces, BackendChoice::Bwrap, BackendChoice::None];
 
@@ -84,6 +86,52 @@ async fn a_cancelled_run_is_dead_when_it_returns() {
         assert_eq!(outcome.exit, Exit::Cancelled, "{backend:?}");
         assert_eq!(outcome.isolated, backend != BackendChoice::None);
         assert_eq!(processes_with(&token), Vec::<String>::new(), "{backend:?}");
+    }
+}
+
+/// Every host is this address.
+struct To(std::net::SocketAddr);
+
+impl Dial for To {
+    fn dial<'a>(&'a self, _to: &'a HostPort) -> Dialing<'a> {
+        Box::pin(async {
+            TcpStream::connect(self.0).await.map_err(|error| DialError::Unreachable(error.to_string()))
+        })
+    }
+}
+
+/// A tunnel, whose program would keep it open for ever, ends with the run: cancelled, and dropped.
+#[tokio::test]
+async fn a_tunnel_is_closed_when_its_run_is_over() {
+    for (backend, dropped) in [BackendChoice::Namespaces, BackendChoice::Bwrap]
+        .into_iter()
+        .flat_map(|one| [(one, false), (one, true)])
+    {
+        let place = Place::new(backend, 1).await;
+        copy(Path::new(env!("CARGO_BIN_EXE_sandbox-probe")), &place.workspace().join("probe"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let hosts = AllowList::new(["packages.example:443".parse().unwrap()]);
+        let dial = Arc::new(To(listener.local_addr().unwrap()));
+        let egress = Egress::new(hosts, dial, EgressLimits::packages());
+        let mut spec = place.spec(&["./probe", "attack", "through-proxy", "CONNECT", "packages.example:443"]);
+        spec.network = Network::Proxy(Arc::clone(&egress));
+        let cancel = CancellationToken::new();
+        let mut run = Box::pin(place.sandbox.run(spec, cancel.clone()));
+        let mut tunnel = tokio::select! {
+            outcome = &mut run => panic!("ended by itself: {outcome:?}"),
+            accepted = tokio::time::timeout(PATIENCE, listener.accept()) => accepted.unwrap().unwrap().0,
+        };
+        tunnel.write_all(b"no end").await.unwrap();
+        if dropped {
+            drop(run);
+        } else {
+            cancel.cancel();
+            let outcome = tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap();
+            assert_eq!(outcome.exit, Exit::Cancelled, "{backend:?}");
+        }
+        // In order or broken off; what counts is that it is over.
+        let _ = tokio::time::timeout(PATIENCE, tunnel.read_to_end(&mut Vec::new())).await.unwrap();
+        assert_eq!(egress.refused(), Vec::<String>::new());
     }
 }
 

@@ -137,6 +137,11 @@ impl Guarded {
         }
     }
 
+    /// Who looks names up for this client, and judges what they lead to.
+    pub(super) fn names(&self) -> &JudgedNames {
+        &self.side().names
+    }
+
     fn side(&self) -> &Side {
         match self.active {
             Which::Guarded => &self.guarded,

@@ -153,7 +153,7 @@ impl Workspace {
 
 /// Whether the disk that holds `file` has room for so many bytes more and stays usable for the server.
 #[cfg(unix)]
-fn room_for(file: &File, bytes: u64, name: &Name) -> Result<(), WorkspaceError> {
+pub(super) fn room_for(file: &File, bytes: u64, name: &Name) -> Result<(), WorkspaceError> {
     let Ok(disk) = rustix::fs::fstatvfs(file) else { return Ok(()) };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     if free < bytes.saturating_add(LEAST_FREE_BYTES) {
@@ -163,7 +163,7 @@ fn room_for(file: &File, bytes: u64, name: &Name) -> Result<(), WorkspaceError> 
 }
 
 #[cfg(not(unix))]
-fn room_for(_file: &File, _bytes: u64, _name: &Name) -> Result<(), WorkspaceError> {
+pub(super) fn room_for(_file: &File, _bytes: u64, _name: &Name) -> Result<(), WorkspaceError> {
     Ok(())
 }
 

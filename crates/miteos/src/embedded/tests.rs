@@ -8,7 +8,7 @@ use crate::config::{Env, FILE_NAME, Purpose};
 /// A setting, a value, and whether a configuration has it.
 type Case = (&'static str, &'static str, fn(&Config) -> bool);
 
-const CASES: [Case; 16] = [
+const CASES: [Case; 17] = [
     (config::LISTEN, "127.0.0.1:7123", |c| c.listen.port() == 7123),
     (config::PUBLIC_URL, "https://m.example", |c| c.public_url.as_deref() == Some("https://m.example")),
     (config::BOOTSTRAP_KEY, "mt_live_0123456789012345", |c| {
@@ -30,6 +30,9 @@ const CASES: [Case; 16] = [
     (config::SEARCH, "duckduckgo", |c| c.search.base_url.is_none()),
     (config::SEARXNG_URL, "http://search.example", |c| c.search.base_url.is_some()),
     (config::EGRESS_ALLOW, "10.1.0.0/16", |c| c.egress.refusal([10, 1, 2, 3].into()).is_none()),
+    (config::BUILD_REGISTRIES, "npm=https://npm.example/", |c| {
+        c.build_registries.as_ref().is_some_and(|all| all.allowed().to_string() == "npm.example:443")
+    }),
     (config::METRICS_LISTEN, "127.0.0.1:7124", |c| c.metrics.listen.is_some_and(|at| at.port() == 7124)),
     (config::METRICS_TOKEN, "0123456789abcdef", |c| {
         c.metrics.token.as_ref().is_some_and(|token| token.expose() == "0123456789abcdef")

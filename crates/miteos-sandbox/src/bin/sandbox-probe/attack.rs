@@ -44,6 +44,8 @@ pub fn run(name: &str, rest: &[&str]) -> Outcome {
         ("terminal", []) => kernel::terminal(),
         ("tcp", [port]) => network::tcp(port.parse()?),
         ("udp", [port]) => network::udp(port.parse()?),
+        ("through-proxy", [method, target]) => network::through_proxy(method, target),
+        ("proxy-port", []) => network::proxy_port(),
         ("unix", [path]) => network::unix(path),
         ("abstract", [name]) => network::abstract_name(name),
         ("family", [way]) => network::family(way),

@@ -3,9 +3,14 @@
 use std::error::Error;
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use miteos_sandbox::{BackendChoice, Limits, Network, RunOutcome, RunSpec, Sandbox, SandboxConfig, Status};
+use miteos_sandbox::{
+    AllowList, BackendChoice, Dial, DialError, Dialing, Egress, EgressLimits, HostPort, Limits, Network,
+    RunOutcome, RunSpec, Sandbox, SandboxConfig, Status,
+};
 use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Deserialize)]
@@ -27,6 +32,26 @@ struct Run {
     #[serde(default)]
     stdin: String,
     limits: Limits,
+    proxy: Option<Way>,
+}
+
+/// A way out: listed hosts, all of which lead to one port of this machine's loopback.
+#[derive(Debug, Deserialize)]
+struct Way {
+    hosts: Vec<String>,
+    to_port: u16,
+}
+
+struct ToPort(u16);
+
+impl Dial for ToPort {
+    fn dial<'a>(&'a self, _to: &'a HostPort) -> Dialing<'a> {
+        Box::pin(async move {
+            TcpStream::connect(("127.0.0.1", self.0))
+                .await
+                .map_err(|error| DialError::Unreachable(error.to_string()))
+        })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -64,8 +89,9 @@ async fn answer(request: Request) -> Result<Answer, Box<dyn Error>> {
     let mut results = Vec::new();
     for run in request.runs {
         let sandbox = sandbox.clone();
+        let spec = spec(run)?;
         let task = tokio::spawn(async move {
-            sandbox.run(spec(run), CancellationToken::new()).await.map_err(|error| error.to_string())
+            sandbox.run(spec, CancellationToken::new()).await.map_err(|error| error.to_string())
         });
         if request.parallel {
             tasks.push(task);
@@ -79,8 +105,16 @@ async fn answer(request: Request) -> Result<Answer, Box<dyn Error>> {
     Ok(Answer { status: sandbox.status(), results })
 }
 
-fn spec(run: Run) -> RunSpec {
-    RunSpec {
+fn spec(run: Run) -> Result<RunSpec, Box<dyn Error>> {
+    let network = match run.proxy {
+        None => Network::Off,
+        Some(Way { hosts, to_port }) => {
+            let hosts = hosts.iter().map(|host| host.parse()).collect::<Result<Vec<HostPort>, _>>()?;
+            let (allow, dial) = (AllowList::new(hosts), Arc::new(ToPort(to_port)));
+            Network::Proxy(Egress::new(allow, dial, EgressLimits::packages()))
+        }
+    };
+    Ok(RunSpec {
         program: run.program.into_iter().map(Into::into).collect(),
         workspace: run.workspace,
         cwd: PathBuf::new(),
@@ -88,7 +122,7 @@ fn spec(run: Run) -> RunSpec {
         env: Vec::new(),
         stdin: run.stdin.into_bytes(),
         limits: run.limits,
-        network: Network::Off,
+        network,
         output: None,
-    }
+    })
 }

@@ -1,7 +1,7 @@
 //! Attacks over sockets. All addresses are of this machine.
 
-use std::io::Read;
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
 use std::time::Duration;
@@ -11,6 +11,9 @@ use crate::Outcome;
 use crate::raw::call;
 
 const PATIENCE: Duration = Duration::from_millis(300);
+
+/// For what goes through another process.
+const TUNNEL_PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn tcp(port: u16) -> Outcome {
     TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), PATIENCE)?;
@@ -24,6 +27,34 @@ pub fn udp(port: u16) -> Outcome {
     socket.send_to(b"hello", ("127.0.0.1", port))?;
     socket.recv(&mut [0; 16])?;
     Ok("answered".to_owned())
+}
+
+/// A request to the proxy that the environment names. It works when there is a tunnel and something answers in it.
+pub fn through_proxy(method: &str, target: &str) -> Outcome {
+    let named = std::env::var_os("HTTPS_PROXY").ok_or("no proxy is named")?.into_string();
+    let named = named.map_err(|_| "the proxy's name is not UTF-8")?;
+    let address: SocketAddr = named.strip_prefix("http://").ok_or("the proxy is not http")?.parse()?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(TUNNEL_PATIENCE))?;
+    write!(stream, "{method} {target} HTTP/1.1\r\nHost: packages.example\r\n\r\n")?;
+    let mut head = [0; 12];
+    stream.read_exact(&mut head)?;
+    if head != *b"HTTP/1.1 200" {
+        return blocked(String::from_utf8_lossy(&head).into_owned());
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.lines().last().unwrap_or_default().to_owned())
+}
+
+/// Listens where the proxy should be.
+pub fn proxy_port() -> Outcome {
+    for address in ["127.0.0.1:3128", "0.0.0.0:3128"] {
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address.to_owned());
+        }
+    }
+    blocked("it is taken")
 }
 
 pub fn unix(path: &str) -> Outcome {

@@ -1,0 +1,140 @@
+//! One command of a build in the sandbox, with its way out, its lines and its failure.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miteos_sandbox::{Egress, EgressLimits, Exit, Limits, Network, OutputChunk, RunOutcome, RunSpec, State};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::Build;
+use super::environment::variables;
+use super::failure::{BuildErrorKind, BuildFailure};
+use super::log::Log;
+use super::registries::Registries;
+
+/// Lines that may wait to be handed on.
+const WAITING_LINES: usize = 1024;
+/// What a shell answers when there is no such program.
+const NO_SUCH_PROGRAM: i32 = 127;
+
+/// Where the commands of one build run.
+pub(super) struct Room<'a> {
+    pub build: &'a Build<'a>,
+    pub source: &'a Path,
+    pub home: &'a Path,
+    pub registries: &'a Registries,
+    pub deadline: Instant,
+}
+
+/// Runs a line of a shell to its end.
+pub(super) async fn command(
+    room: &Room<'_>,
+    line: &str,
+    installs: bool,
+    log: &mut Log<'_>,
+) -> Result<(), BuildFailure> {
+    let Build { sandbox, limits, cancel, .. } = room.build;
+    let left = room.deadline.saturating_duration_since(Instant::now());
+    let wall_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    let limits = Limits { wall_ms, ..limits.sandbox };
+    if wall_ms == 0 {
+        return Err(timed_out(room, line));
+    }
+    let isolated = matches!(sandbox.status().state, State::Isolated { .. });
+    let (sender, mut receiver) = mpsc::channel::<OutputChunk>(WAITING_LINES);
+    let allowed = room.registries.allowed();
+    let egress = (!allowed.is_empty())
+        .then(|| Egress::new(allowed, Arc::clone(&room.build.dial), EgressLimits::packages()));
+    let spec = RunSpec {
+        program: ["/bin/sh", "-c", line].map(OsString::from).to_vec(),
+        workspace: room.source.to_owned(),
+        cwd: PathBuf::new(),
+        home_cache: Some(room.home.to_owned()),
+        env: variables(room.registries, isolated && egress.is_some()),
+        stdin: Vec::new(),
+        limits,
+        network: egress.clone().map_or(Network::Off, Network::Proxy),
+        output: Some(sender),
+    };
+    log.begin(line);
+    let lines = async {
+        while let Some(chunk) = receiver.recv().await {
+            log.output(&chunk);
+        }
+    };
+    let (outcome, ()) = tokio::join!(sandbox.run(spec, (*cancel).clone()), lines);
+    let outcome = outcome?;
+    let failed = outcome.exit != Exit::Code(0);
+    log.end(failed);
+    let refused = refused(egress.as_deref());
+    if let Some(refused) = &refused {
+        log.say(refused);
+    }
+    if !outcome.isolated {
+        log.say("programs run without isolation here");
+    }
+    if failed { Err(failure(room, line, installs, &outcome, &log.tail(), refused)) } else { Ok(()) }
+}
+
+/// What the command asked for in vain, with the mend.
+fn refused(egress: Option<&Egress>) -> Option<String> {
+    let egress = egress?;
+    if egress.is_spent() {
+        let EgressLimits { down_bytes, up_bytes, .. } = EgressLimits::packages();
+        return Some(format!(
+            "it moved more over the network than a build may ({down_bytes} bytes in, {up_bytes} out), so that was cut off"
+        ));
+    }
+    let refused = egress.refused();
+    (!refused.is_empty()).then(|| {
+        format!(
+            "it asked for {} and did not get it; builds reach {} only; the server's owner can add a host with \
+             MITEOS_BUILD_REGISTRIES",
+            refused.join(", "),
+            egress.allowed()
+        )
+    })
+}
+
+fn timed_out(room: &Room<'_>, line: &str) -> BuildFailure {
+    let minutes = room.build.limits.sandbox.wall_ms.div_ceil(60_000);
+    let text = format!("`{line}` was not done when the {minutes} min of a build were over");
+    BuildFailure::new(BuildErrorKind::TimedOut, text)
+}
+
+fn failure(
+    room: &Room<'_>,
+    line: &str,
+    installs: bool,
+    outcome: &RunOutcome,
+    tail: &str,
+    refused: Option<String>,
+) -> BuildFailure {
+    let limits = &room.build.limits.sandbox;
+    let how = match outcome.exit {
+        Exit::Cancelled => return BuildFailure::cancelled(),
+        Exit::TimedOut => return timed_out(room, line),
+        Exit::Code(NO_SUCH_PROGRAM) => {
+            "did not find a program (exit code 127); builds see what is installed below /usr on the server's machine"
+                .to_owned()
+        }
+        Exit::Code(code) => format!("failed (exit code {code})"),
+        Exit::Signal(signal) => format!("was ended by signal {signal}"),
+        Exit::OutputLimit => format!("printed more than {} bytes and was ended", limits.output_read_bytes),
+        Exit::MemoryLimit => format!("used more than {} bytes of memory and was ended", limits.memory_bytes),
+        Exit::WorkspaceLimit => format!(
+            "wrote too much and was ended: more than {} bytes, {} bytes into its home or {} files, or the disk ran out \
+             of room",
+            limits.workspace_bytes, limits.home_bytes, limits.workspace_files
+        ),
+    };
+    let mut text = format!("`{line}` {how}");
+    for more in [refused.as_deref(), Some(tail)].into_iter().flatten().filter(|more| !more.is_empty()) {
+        text.push('\n');
+        text.push_str(more);
+    }
+    let kind = if installs { BuildErrorKind::Install } else { BuildErrorKind::Build };
+    BuildFailure::new(kind, text)
+}
