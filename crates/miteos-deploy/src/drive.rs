@@ -7,11 +7,14 @@ use async_trait::async_trait;
 
 use crate::call::{Clock, Pace};
 use crate::error::{DeployError, ErrorKind, Retry};
-use crate::state::{Release, State};
+use crate::state::{Release, State, Step};
 use crate::target::{Job, Next, Target};
 
 /// Failures of one step in a row after which it is given up.
 const MAX_FAILURES: u32 = 8;
+/// The same while the provider is only waited for: what it does goes on meanwhile, so minutes without a network must not
+/// end what the provider brings to its end. At the usual pace this is over half an hour.
+const MAX_WAIT_FAILURES: u32 = 150;
 /// A provider that asks for a longer pause is not waited for (milliseconds).
 const MAX_WAIT_MS: u64 = 15 * 60 * 1000;
 
@@ -53,7 +56,8 @@ pub async fn drive(
                     Retry::Soon => pace.pause_ms(failed, None),
                     Retry::At { ms } => ms.saturating_sub(clock.now_ms()),
                 };
-                if failed >= MAX_FAILURES || wait > MAX_WAIT_MS {
+                let most = if state.step == Step::Wait { MAX_WAIT_FAILURES } else { MAX_FAILURES };
+                if failed >= most || wait > MAX_WAIT_MS {
                     return Err(error);
                 }
                 job.say(format!("{error}; the step is taken again"));
