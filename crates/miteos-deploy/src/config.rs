@@ -126,6 +126,13 @@ pub struct ExpoSettings {
     pub profile: Option<String>,
 }
 
+impl ExpoSettings {
+    /// Where the web build is, or would be.
+    pub fn export_dir(&self) -> &str {
+        self.export_dir.as_deref().unwrap_or("dist")
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExpoAction {
@@ -209,6 +216,18 @@ impl Config {
         }
     }
 
+    /// The folder of the project that is published as it is, where the target's own tool does that: it is looked
+    /// through first and handed over as [`Artifact::Site`](crate::Artifact::Site).
+    pub fn export_dir(&self) -> Option<&str> {
+        match self {
+            Self::Expo(config) => match config.settings.action {
+                ExpoAction::Web => Some(config.settings.export_dir()),
+                ExpoAction::Build => None,
+            },
+            Self::Netlify(_) | Self::Vercel(_) | Self::Cloudflare(_) | Self::Appstore(_) => None,
+        }
+    }
+
     /// The texts that must never be published or logged.
     pub fn secrets(&self) -> Vec<&str> {
         match self {
@@ -273,7 +292,7 @@ fn check_expo(settings: &ExpoSettings) -> Result<(), ConfigError> {
         let right = "a build needs \"ios\" or \"android\"";
         return Err(ConfigError::Value { name: "settings.platform", value: String::new(), right });
     }
-    let dir = settings.export_dir.as_deref().unwrap_or("dist");
+    let dir = settings.export_dir();
     if dir.is_empty() || dir.starts_with(['/', '-']) || dir.split('/').any(|part| part == "..") {
         let right = "it is a folder below the project, such as dist";
         return Err(ConfigError::Value { name: "settings.export_dir", value: shown(dir), right });

@@ -19,6 +19,7 @@ fn the_least_that_each_target_needs() {
     ] {
         let config = parse(target, json!({ "token": " tok-0123456789 \n" }), settings).unwrap();
         assert_eq!((config.kind(), config.secrets()), (target, vec!["tok-0123456789"]));
+        assert_eq!(config.export_dir(), (target == TargetKind::Expo).then_some("dist"));
         assert!(!format!("{config:?}").contains("tok-0123456789"));
     }
 }

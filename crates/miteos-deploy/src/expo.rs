@@ -116,7 +116,7 @@ impl Expo {
 
     async fn deploy_web(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let id = state.deployment()?;
-        let dir = self.config.settings.export_dir.as_deref().unwrap_or("dist");
+        let dir = self.config.settings.export_dir();
         let arguments = ["deploy", "--non-interactive", "--json", "--export-dir", dir, "--id", id];
         let mut state = state.clone().at(Step::Publish);
         match self.json(&arguments, UPLOAD_TIMEOUT, job.cancel).await {

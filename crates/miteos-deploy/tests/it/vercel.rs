@@ -149,6 +149,22 @@ async fn minutes_without_the_provider_end_nothing_that_is_only_waited_for() {
     let release = run(&standin, &folder, "dep-1").drive().await.unwrap();
     standin.look(|vercel| assert_eq!(vercel.production["ws-01abc"], release.deployment_id));
     assert!(standin.count("GET", "/v13/deployments/") > 30);
+    // A provider that has not answered for most of an hour is given up.
+    let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
+    standin.fault(Fault { when: When::to("GET", "/v13/deployments/"), what: What::status(503, "") });
+    let (gone, clock) = (run(&standin, &folder, "dep-1"), crate::setup::clock());
+    let log = |line: miteos_deploy::Line| {
+        if line.text.contains("taken again") {
+            clock.forward(16 * 60 * 1000);
+        }
+    };
+    let job =
+        miteos_deploy::Job { order: &gone.order, artifact: &gone.artifact, cancel: &gone.cancel, log: &log };
+    let state = gone.journal.last(KIND);
+    let ended = miteos_deploy::drive(&*gone.target, state, &job, &gone.journal, &*clock, &gone.tools.pace);
+    assert_eq!(ended.await.unwrap_err().kind, ErrorKind::Unavailable);
+    // Three attempts for each of four failures.
+    assert_eq!(standin.count("GET", "/v13/deployments/"), 12);
     // Where something is still to be done, a few attempts are enough.
     let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
     standin.fault(Fault { when: When::to("GET", "/v6/").times(30), what: What::status(503, "") });
