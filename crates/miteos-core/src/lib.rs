@@ -25,4 +25,5 @@ pub mod task;
 // The rules.
 pub mod invariants;
 pub mod policy;
+pub mod redact;
 pub mod settings;

@@ -2,10 +2,13 @@
 //! TestFlight; a release in the store is decided by people and never claimed here.
 //!
 //! A build upload is found by its app, version and build number, which are unique together. Only one that still waits
-//! for its file can be ours when its creation was not answered.
+//! for its file can be ours when its creation was not answered. Whose it is says the name of its file, which carries our
+//! mark: an upload that another order of ours left behind is removed, and one of somebody else is left alone.
 
 mod ipa;
 mod jwt;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use miteos_tools::http::{Guarded, Method, Url};
@@ -18,7 +21,7 @@ use crate::config::AppstoreConfig;
 use crate::error::{DeployError, ErrorKind};
 use crate::site::Artifact;
 use crate::state::{Release, State, Step, Visibility};
-use crate::target::{Advance, Job, Next, Target, TargetKind, Tools, Verified};
+use crate::target::{Advance, Job, Next, Order, Target, TargetKind, Tools, Verified};
 use crate::upload::{self, Load};
 
 pub use ipa::{Ipa, IpaError, Platform, read_ipa};
@@ -72,7 +75,7 @@ impl Appstore {
         Ok(found.pointer("/data/attributes").cloned().unwrap_or(Value::Null))
     }
 
-    fn ipa<'a>(job: &'a Job<'_>) -> Result<&'a Ipa, DeployError> {
+    fn ipa<'a>(job: &'a Job<'_>) -> Result<&'a Arc<Ipa>, DeployError> {
         match job.artifact {
             Artifact::Ipa(ipa) => Ok(ipa),
             Artifact::Site(_) | Artifact::Project => {
@@ -113,10 +116,48 @@ impl Appstore {
         Ok(uploads.iter().find(alive).cloned())
     }
 
+    /// The files that were announced for an upload.
+    async fn files(&self, upload: &str, cancel: &CancellationToken) -> Result<Vec<Value>, DeployError> {
+        let url = self.api.url(["v1", "buildUploads", upload, "buildUploadFiles"]);
+        let found = self.get(url, cancel).await?;
+        Ok(found.get("data").and_then(Value::as_array).cloned().unwrap_or_default())
+    }
+
+    /// An upload of this build that waits for its file, if it can be gone on with. What another order of ours left
+    /// behind is removed; it would keep the build's number for ever.
+    async fn adopted(&self, upload: Value, ipa: &Ipa, job: &Job<'_>) -> Result<Option<Value>, DeployError> {
+        let id = needed(KIND, &upload, "id")?;
+        match owner(&self.files(&id, job.cancel).await?, ipa, job.order) {
+            Owner::ThisOrder => Ok(Some(upload)),
+            Owner::AnotherOrder => {
+                self.remove(&id, job.cancel).await?;
+                job.say(format!("removed the build upload {id}, which an earlier deployment left behind"));
+                Ok(None)
+            }
+            Owner::SomebodyElse => Err(foreign(ipa)),
+        }
+    }
+
+    /// Ends an upload. Can be repeated.
+    async fn remove(&self, upload: &str, cancel: &CancellationToken) -> Result<(), DeployError> {
+        let url = self.api.url(["v1", "buildUploads", upload]);
+        match self.call(Call::new(Method::DELETE, url, Repeat::Safe), cancel).await {
+            Ok(_) => Ok(()),
+            // It is gone, or processed already and then stays.
+            Err(Problem::Refused(refusal)) if matches!(refusal.status, 404 | 409) => Ok(()),
+            Err(problem) => Err(problem.into()),
+        }
+    }
+
     async fn create(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let ipa = Self::ipa(job)?;
         let upload = match self.find(ipa, job.cancel).await? {
-            Some(upload) if upload_state(&upload) == Some("AWAITING_UPLOAD") => upload,
+            Some(upload) if upload_state(&upload) == Some("AWAITING_UPLOAD") => {
+                match self.adopted(upload, ipa, job).await? {
+                    Some(upload) => upload,
+                    None => self.make(ipa, job).await?,
+                }
+            }
             Some(_) => {
                 let message = format!(
                     "App Store Connect has build {} of version {} already; raise the build number (CFBundleVersion)",
@@ -157,16 +198,16 @@ impl Appstore {
     /// Announces the file, unless it was announced already.
     async fn reserve(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let (ipa, upload) = (Self::ipa(job)?, state.deployment()?);
-        let found =
-            self.get(self.api.url(["v1", "buildUploads", upload, "buildUploadFiles"]), job.cancel).await?;
-        let file = match found.pointer("/data/0") {
-            Some(file) => file.clone(),
-            None => {
+        let files = self.files(upload, job.cancel).await?;
+        let file = match (files.first(), owner(&files, ipa, job.order)) {
+            (Some(file), Owner::ThisOrder) => file.clone(),
+            (Some(_), Owner::AnotherOrder | Owner::SomebodyElse) => return Err(foreign(ipa)),
+            (None, _) => {
                 let body = json!({ "data": {
                     "type": "buildUploadFiles",
                     "attributes": {
                         "assetType": "ASSET",
-                        "fileName": "app.ipa",
+                        "fileName": file_name(job.order),
                         "fileSize": ipa.bytes,
                         "uti": "com.apple.ipa",
                     },
@@ -195,13 +236,24 @@ impl Appstore {
         match delivery_state(&file) {
             // It was said already that everything is there.
             Some("UPLOAD_COMPLETE" | "COMPLETE") => return next,
-            Some("FAILED") => return Err(failed("did not take the file", file.get("assetDeliveryState"))),
+            Some("FAILED") => {
+                return Err(self.failed("did not take the file", file.get("assetDeliveryState")));
+            }
             _ => {}
         }
         let operations = read_operations(&file, ipa.bytes)?;
         let items = operations.into_iter().map(|one| (Load { files: 1, bytes: one.bytes }, one)).collect();
         upload::all(job, "upload in parts", items, self.api.pace.parallel, |one| self.put(one, ipa, job))
             .await?;
+        // A part is a piece of a file, so only the whole can be compared with what was looked through.
+        let whole = Arc::clone(ipa);
+        if !tokio::task::spawn_blocking(move || whole.is_unchanged()).await.unwrap_or(false) {
+            let message = format!(
+                "{} changed after it had been checked; deploy again when nothing writes to it",
+                ipa.name().as_str()
+            );
+            return Err(DeployError::new(ErrorKind::FileChanged, message));
+        }
         next
     }
 
@@ -247,7 +299,7 @@ impl Appstore {
     async fn wait(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let file = self.file(state, job.cancel).await?;
         if delivery_state(&file) == Some("FAILED") {
-            return Err(failed("did not take the file", file.get("assetDeliveryState")));
+            return Err(self.failed("did not take the file", file.get("assetDeliveryState")));
         }
         let id = state.deployment()?;
         let found = self.get(self.api.url(["v1", "buildUploads", id]), job.cancel).await?;
@@ -255,7 +307,7 @@ impl Appstore {
         match upload_state(data) {
             Some("COMPLETE") => {}
             Some("FAILED") => {
-                return Err(failed("did not take the build", data.pointer("/attributes/state")));
+                return Err(self.failed("did not take the build", data.pointer("/attributes/state")));
             }
             seen => {
                 let now = self.api.now_ms();
@@ -265,7 +317,7 @@ impl Appstore {
                         "App Store Connect has not processed the build after {} minutes (its state is {}); look at it \
                          there",
                         MAX_WAIT_MS / 60_000,
-                        seen.unwrap_or("unknown")
+                        self.api.clean(seen.unwrap_or("unknown"))
                     );
                     return Err(DeployError::new(ErrorKind::TimedOut, message));
                 }
@@ -273,13 +325,28 @@ impl Appstore {
                 return Ok(Advance { state: state.clone(), next });
             }
         }
-        let release = Release {
-            project_id: state.project()?.to_owned(),
-            deployment_id: id.to_owned(),
-            url: state.url.clone().ok_or_else(|| DeployError::lost("address"))?,
-            visibility: Visibility::Account,
-        };
-        Ok(Advance { state: state.clone().at(Step::Live), next: Next::Done(release) })
+        state.clone().live(Visibility::Account)
+    }
+
+    /// With Apple's own codes, which people look up.
+    fn failed(&self, what: &str, state: Option<&Value>) -> DeployError {
+        let errors = state.and_then(|state| state.get("errors")).and_then(Value::as_array);
+        let said: Vec<String> = errors
+            .into_iter()
+            .flatten()
+            .map(|error| {
+                let code = match error.get("code") {
+                    Some(Value::Number(code)) => code.to_string(),
+                    other => other.and_then(Value::as_str).unwrap_or("?").to_owned(),
+                };
+                format!("{code}: {}", text(error, "description").unwrap_or("no description"))
+            })
+            .collect();
+        let said = if said.is_empty() { "it gave no reason".to_owned() } else { said.join("; ") };
+        DeployError::new(
+            ErrorKind::ProviderFailed,
+            format!("App Store Connect {what}: {}", self.api.clean(&said)),
+        )
     }
 }
 
@@ -311,7 +378,8 @@ impl Target for Appstore {
             (Step::Stage, Some(_)) => self.reserve(state, job).await,
             (Step::Upload, _) => self.upload(state, job).await,
             (Step::Publish, _) => self.commit(state, job).await,
-            (Step::Wait | Step::Live, _) => self.wait(state, job).await,
+            (Step::Wait, _) => self.wait(state, job).await,
+            (Step::Live, _) => state.clone().released(),
         }
     }
 
@@ -319,19 +387,22 @@ impl Target for Appstore {
         let id = match (&state.deployment_id, state.step) {
             (Some(id), _) => Some(id.clone()),
             (None, Step::Create) => {
-                let found = self.find(Self::ipa(job)?, job.cancel).await?;
+                let ipa = Self::ipa(job)?;
+                let found = self.find(ipa, job.cancel).await?;
                 let waiting = found.filter(|one| upload_state(one) == Some("AWAITING_UPLOAD"));
-                waiting.and_then(|one| text(&one, "id").map(str::to_owned))
+                match waiting.as_ref().and_then(|one| text(one, "id")) {
+                    Some(id) => match owner(&self.files(id, job.cancel).await?, ipa, job.order) {
+                        Owner::ThisOrder => Some(id.to_owned()),
+                        Owner::AnotherOrder | Owner::SomebodyElse => None,
+                    },
+                    None => None,
+                }
             }
             (None, _) => None,
         };
-        let Some(id) = id else { return Ok(()) };
-        let url = self.api.url(["v1", "buildUploads", id.as_str()]);
-        match self.call(Call::new(Method::DELETE, url, Repeat::Safe), job.cancel).await {
-            Ok(_) => Ok(()),
-            // It is gone, or processed already and then stays.
-            Err(Problem::Refused(refusal)) if matches!(refusal.status, 404 | 409) => Ok(()),
-            Err(problem) => Err(problem.into()),
+        match id {
+            Some(id) => self.remove(&id, job.cancel).await,
+            None => Ok(()),
         }
     }
 
@@ -340,6 +411,46 @@ impl Target for Appstore {
             "a build in TestFlight cannot be taken back; upload an older one with a higher build number";
         Err(DeployError::new(ErrorKind::Config, message))
     }
+}
+
+/// Whose a build upload is.
+enum Owner {
+    /// It has no file yet, or this order's.
+    ThisOrder,
+    /// Another order of this server or another one, or an earlier build of this order's.
+    AnotherOrder,
+    SomebodyElse,
+}
+
+/// Before the mark in the name of a file.
+const NAME_START: &str = "miteos-";
+
+/// The name of this order's file.
+fn file_name(order: &Order) -> String {
+    format!("{NAME_START}{}.ipa", order.key)
+}
+
+fn owner(files: &[Value], ipa: &Ipa, order: &Order) -> Owner {
+    let own = file_name(order);
+    let name = |file: &Value| {
+        file.pointer("/attributes/fileName").and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let size = |file: &Value| file.pointer("/attributes/fileSize").and_then(Value::as_u64);
+    match files {
+        [] => Owner::ThisOrder,
+        [file] if name(file) == own && size(file) == Some(ipa.bytes) => Owner::ThisOrder,
+        files if files.iter().all(|file| name(file).starts_with(NAME_START)) => Owner::AnotherOrder,
+        _ => Owner::SomebodyElse,
+    }
+}
+
+fn foreign(ipa: &Ipa) -> DeployError {
+    let message = format!(
+        "somebody else uploads build {} of version {} to App Store Connect; raise the build number (CFBundleVersion), \
+         or end that upload there",
+        ipa.build, ipa.version
+    );
+    DeployError::new(ErrorKind::NameTaken, message)
 }
 
 /// One piece of the file, as Apple wants it.
@@ -396,25 +507,6 @@ fn upload_state(upload: &Value) -> Option<&str> {
 
 fn delivery_state(file: &Value) -> Option<&str> {
     file.pointer("/assetDeliveryState/state").and_then(Value::as_str)
-}
-
-/// With Apple's own codes, which people look up.
-fn failed(what: &str, state: Option<&Value>) -> DeployError {
-    let errors = state.and_then(|state| state.get("errors")).and_then(Value::as_array);
-    let said: Vec<String> = errors
-        .into_iter()
-        .flatten()
-        .map(|error| {
-            let code = match error.get("code") {
-                Some(Value::Number(code)) => code.to_string(),
-                other => other.and_then(Value::as_str).unwrap_or("?").to_owned(),
-            };
-            format!("{code}: {}", text(error, "description").unwrap_or("no description"))
-        })
-        .collect();
-    let said = if said.is_empty() { "it gave no reason".to_owned() } else { said.join("; ") };
-    let said: String = said.chars().filter(|c| !c.is_control()).take(600).collect();
-    DeployError::new(ErrorKind::ProviderFailed, format!("App Store Connect {what}: {said}"))
 }
 
 /// `{"errors":[{"status":"409","code":"ENTITY_ERROR…","title":"…","detail":"…"}]}`.

@@ -5,15 +5,17 @@
 //! be the one it was planned with: a file that has changed since is never sent to its end.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use miteos_tools::workspace::{Name, Workspace};
 use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncRead, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWriteExt as _, DuplexStream, ReadBuf};
 
 use crate::call::Fault;
 use crate::error::ErrorKind;
@@ -122,7 +124,31 @@ impl Payload {
             }
             let _ = writer.shutdown().await;
         });
-        Box::new(reader)
+        Box::new(Whole { reader, left: self.bytes() })
+    }
+}
+
+/// A body that is sent to its end or breaks off. One that just ends early is taken for a whole one where the protocol
+/// marks the end and not the length, as HTTP/2 does.
+struct Whole {
+    reader: DuplexStream,
+    left: u64,
+}
+
+impl AsyncRead for Whole {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.reader).poll_read(context, buffer))?;
+        let read = buffer.filled().len() - before;
+        self.left = self.left.saturating_sub(read as u64);
+        if read == 0 && buffer.remaining() > 0 && self.left > 0 {
+            return Poll::Ready(Err(io::Error::other("the body broke off")));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -207,10 +233,10 @@ struct Reading {
 
 impl Reading {
     /// The next bytes, as many as a piece holds or all that are left; empty at the end.
-    fn piece(&mut self) -> std::io::Result<Vec<u8>> {
+    fn piece(&mut self) -> io::Result<Vec<u8>> {
         let wanted = self.left.min(PIECE as u64);
         let mut piece = Vec::with_capacity(usize::try_from(wanted).unwrap_or(PIECE));
-        std::io::Read::by_ref(&mut self.file).take(wanted).read_to_end(&mut piece)?;
+        io::Read::by_ref(&mut self.file).take(wanted).read_to_end(&mut piece)?;
         self.left -= piece.len() as u64;
         self.hash.update(&piece);
         Ok(piece)
@@ -240,4 +266,39 @@ fn changed(planned: &Planned) -> Stop {
         planned.name.as_str()
     );
     Stop::Fault(Fault { kind: ErrorKind::FileChanged, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use miteos_tools::workspace::Name;
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+    use crate::site::{Index, scan};
+    use crate::target::TargetKind;
+
+    #[tokio::test]
+    async fn a_body_is_whole_or_breaks_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("big.bin");
+        std::fs::write(&path, vec![7_u8; 150_000]).unwrap();
+        let workspace = Workspace::open(dir.path().to_owned()).unwrap();
+        let limits = TargetKind::Netlify.limits();
+        let site = scan(&workspace, &Name::folder("").unwrap(), limits, Index::Optional, &[]).unwrap();
+        let read = async || {
+            let (spoilt, mut bytes) = (Arc::new(OnceLock::new()), Vec::new());
+            let read = Payload::file(&site, &site.files[0]).open(&spoilt).read_to_end(&mut bytes).await;
+            (read.map(|read| read as u64).ok(), bytes, spoilt.get().map(|fault| fault.kind))
+        };
+        assert_eq!(read().await, (Some(150_000), vec![7; 150_000], None));
+        let mut other = vec![7_u8; 150_000];
+        other[149_999] = 8;
+        std::fs::write(&path, &other).unwrap();
+        let (ended, bytes, fault) = read().await;
+        assert_eq!((ended, fault), (None, Some(ErrorKind::FileChanged)));
+        assert!(bytes.len() < 150_000);
+        std::fs::write(&path, b"short").unwrap();
+        let (ended, bytes, fault) = read().await;
+        assert_eq!((ended, bytes.len(), fault), (None, 0, Some(ErrorKind::FileChanged)));
+    }
 }

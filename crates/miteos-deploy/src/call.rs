@@ -333,7 +333,12 @@ impl Api {
             let body = response.read_all(MAX_ANSWER_BYTES).await?;
             Ok::<_, HttpError>((status, headers, body))
         };
-        let (status, headers, body) = answered.await.map_err(|error| {
+        let answered = answered.await;
+        if let (Some(fault), Ok(_)) = (spoilt.get(), &answered) {
+            // Whatever was answered was answered to something else than what was to be sent.
+            return Err(Problem::Other(fault.error()));
+        }
+        let (status, headers, body) = answered.map_err(|error| {
             // A body that could not be sent shows as a broken connection; the cause is ours.
             Problem::Other(spoilt.get().map_or_else(|| self.unreached(error), Fault::error))
         })?;
@@ -354,16 +359,20 @@ impl Api {
         }
         match &call.content {
             Content::None => request,
-            Content::Json(value) => request
-                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-                .body(Bytes::from(value.to_string())),
+            Content::Json(value) => {
+                // The list of a big site's files has some megabytes.
+                let body = Bytes::from(value.to_string());
+                request
+                    .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                    .timeout(upload_timeout(body.len() as u64))
+                    .body(body)
+            }
             Content::Payload { payload, content_type } => {
                 let bytes = payload.bytes();
-                let timeout = CALL_TIMEOUT + Duration::from_secs(bytes / SLOWEST_UPLOAD);
                 if let Ok(value) = HeaderValue::from_str(content_type) {
                     request = request.header(CONTENT_TYPE, value);
                 }
-                request.timeout(timeout.min(MAX_UPLOAD_TIMEOUT)).body_reader(payload.open(spoilt), bytes)
+                request.timeout(upload_timeout(bytes)).body_reader(payload.open(spoilt), bytes)
             }
         }
     }
@@ -375,7 +384,7 @@ impl Api {
             let json = parsed.unwrap_or(Value::Null);
             return Ok(Answer { status, json });
         }
-        let wait_ms = asked_wait_ms(headers, self.now_ms());
+        let wait_ms = asked_wait_ms(status, headers, self.now_ms());
         Err(Problem::Refused(self.refusal(status, parsed.unwrap_or(Value::Null), wait_ms)))
     }
 
@@ -383,8 +392,14 @@ impl Api {
     pub fn refusal(&self, status: u16, body: Value, wait_ms: Option<u64>) -> Refusal {
         let mut refusal = Refusal::new(self.target, status, body, wait_ms, self.now_ms());
         (self.reading)(&mut refusal);
+        refusal.code = self.redactor.clean(&refusal.code);
         refusal.said = self.redactor.clean(&refusal.said);
         refusal
+    }
+
+    /// A provider's words, fit to be told: short, on one line, without credentials.
+    pub fn clean(&self, text: &str) -> String {
+        self.redactor.clean(text)
     }
 
     fn unreached(&self, error: HttpError) -> DeployError {
@@ -403,6 +418,11 @@ impl Api {
         let message = format!("{} was not reached: {error}", name_of(self.target));
         DeployError::new(kind, message).with_source(error)
     }
+}
+
+/// How long a call with a body of so many bytes may take.
+fn upload_timeout(bytes: u64) -> Duration {
+    (CALL_TIMEOUT + Duration::from_secs(bytes / SLOWEST_UPLOAD)).min(MAX_UPLOAD_TIMEOUT)
 }
 
 /// Why a body of ours could not be sent to its end.

@@ -26,8 +26,11 @@ const REDIRECTS_FILE: &str = "_redirects";
 const ROUTES_FILE: &str = "_routes.json";
 /// What each of them may have (bytes). The rules in it are limited to some thousands anyway.
 const MAX_RULES_BYTES: u64 = 1024 * 1024;
-/// Multipart bodies are parted by this; no Base64 and no JSON holds it.
-const BOUNDARY: &str = "----miteos-part-7c0e5b1f9a3d4c62";
+
+/// Entries on one page of a list, newest first …
+const PAGE_ENTRIES: usize = 25;
+/// … and pages that are looked through for ours. Others can have been made since ours was.
+const MAX_PAGES: usize = 8;
 
 /// The files of one request with contents, by hash, and how much that is.
 type Bucket<'a> = (Load, Vec<(String, &'a SiteFile)>);
@@ -60,6 +63,32 @@ impl Cloudflare {
             Some(Value::Bool(true)) => Ok(json.get("result").cloned().unwrap_or(Value::Null)),
             _ => Err(Problem::Refused(self.api.refusal(status, json, None))),
         }
+    }
+
+    /// The entry of a list that is ours, looked for page by page. `list` finds the entries in a result.
+    async fn find_in(
+        &self,
+        url: &Url,
+        list: fn(&Value) -> Option<&Vec<Value>>,
+        is_ours: impl Fn(&Value) -> bool + Sync,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Value>, Problem> {
+        for page in 1..=MAX_PAGES {
+            let mut url = url.clone();
+            url.query_pairs_mut()
+                .append_pair("per_page", &PAGE_ENTRIES.to_string())
+                .append_pair("page", &page.to_string());
+            let result = self.get(url, cancel).await?;
+            let entries = list(&result).map(Vec::as_slice).unwrap_or_default();
+            // Of two, the older one: it is the one that was made first.
+            if let Some(found) = entries.iter().rfind(|one| is_ours(one)) {
+                return Ok(Some(found.clone()));
+            }
+            if entries.len() < PAGE_ENTRIES {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     async fn get(&self, url: Url, cancel: &CancellationToken) -> Result<Value, Problem> {
@@ -108,15 +137,12 @@ impl Target for Cloudflare {
             (CloudflareProduct::Workers, Step::Stage | Step::Create | Step::Upload) => {
                 self.create_version(state, job).await
             }
-            (CloudflareProduct::Workers, Step::Publish | Step::Wait | Step::Live) => {
-                self.switch_on(state, job).await
-            }
+            (CloudflareProduct::Workers, Step::Publish | Step::Wait) => self.switch_on(state, job).await,
+            (_, Step::Live) => state.clone().released(),
             (CloudflareProduct::Pages, Step::Locate) => self.locate_pages(state, job).await,
             (CloudflareProduct::Pages, Step::Stage) => self.stage_pages(state, job).await,
             (CloudflareProduct::Pages, Step::Create | Step::Upload) => self.create_pages(state, job).await,
-            (CloudflareProduct::Pages, Step::Publish | Step::Wait | Step::Live) => {
-                self.wait_pages(state, job).await
-            }
+            (CloudflareProduct::Pages, Step::Publish | Step::Wait) => self.wait_pages(state, job).await,
         }
     }
 

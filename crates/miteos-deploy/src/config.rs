@@ -17,7 +17,7 @@ pub enum ConfigError {
     #[error("{part} of a {target} configuration: {why}")]
     Shape { target: &'static str, part: &'static str, why: String },
     #[error(
-        "the credential {name} is empty, too long, or holds a line break; paste it as the provider showed it"
+        "the credential {name} is empty, too long, or holds what it cannot hold; paste it as the provider showed it"
     )]
     Credential { name: &'static str },
     #[error("{name} cannot be \"{value}\"; {right}")]
@@ -126,6 +126,13 @@ pub struct ExpoSettings {
     pub profile: Option<String>,
 }
 
+impl ExpoSettings {
+    /// Where the web build is, or would be.
+    pub fn export_dir(&self) -> &str {
+        self.export_dir.as_deref().unwrap_or("dist")
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExpoAction {
@@ -209,6 +216,18 @@ impl Config {
         }
     }
 
+    /// The folder of the project that is published as it is, where the target's own tool does that: it is looked
+    /// through first and handed over as [`Artifact::Site`](crate::Artifact::Site).
+    pub fn export_dir(&self) -> Option<&str> {
+        match self {
+            Self::Expo(config) => match config.settings.action {
+                ExpoAction::Web => Some(config.settings.export_dir()),
+                ExpoAction::Build => None,
+            },
+            Self::Netlify(_) | Self::Vercel(_) | Self::Cloudflare(_) | Self::Appstore(_) => None,
+        }
+    }
+
     /// The texts that must never be published or logged.
     pub fn secrets(&self) -> Vec<&str> {
         match self {
@@ -238,8 +257,10 @@ impl Config {
                     let right = "it is the number in the app's address in App Store Connect";
                     return Err(ConfigError::Value { name: "settings.app_id", value: shown(id), right });
                 }
-                word("credentials.issuer_id", Some(&config.issuer_id))?;
-                word("credentials.key_id", Some(&config.key_id))
+                // Perhaps a key or a token that was pasted into the wrong field, so it is not repeated.
+                let unfit = |name| move |_| ConfigError::Credential { name };
+                word("issuer_id", Some(&config.issuer_id)).map_err(unfit("issuer_id"))?;
+                word("key_id", Some(&config.key_id)).map_err(unfit("key_id"))
             }
         }
     }
@@ -271,7 +292,7 @@ fn check_expo(settings: &ExpoSettings) -> Result<(), ConfigError> {
         let right = "a build needs \"ios\" or \"android\"";
         return Err(ConfigError::Value { name: "settings.platform", value: String::new(), right });
     }
-    let dir = settings.export_dir.as_deref().unwrap_or("dist");
+    let dir = settings.export_dir();
     if dir.is_empty() || dir.starts_with(['/', '-']) || dir.split('/').any(|part| part == "..") {
         let right = "it is a folder below the project, such as dist";
         return Err(ConfigError::Value { name: "settings.export_dir", value: shown(dir), right });
@@ -333,15 +354,15 @@ fn part<T: DeserializeOwned>(
     T::deserialize(value).map_err(|error| shape(without_values(&error.to_string())))
 }
 
-/// Serde names fields in backticks and values in quotes.
+/// Serde repeats a wrong value behind its kind, in quotes or backticks; a token may be a number as well.
 fn without_values(text: &str) -> String {
-    match text.split_once("string \"") {
-        Some((before, after)) => {
-            let rest = after.rsplit_once('"').map_or("", |(_, rest)| rest);
-            format!("{before}string{rest}")
-        }
-        None => text.to_owned(),
+    for start in ["invalid type: ", "invalid value: "] {
+        let Some(rest) = text.strip_prefix(start) else { continue };
+        let kind = rest.split(['`', '"', ',']).next().unwrap_or_default().trim_end();
+        let expected = rest.rsplit_once(", expected ").map_or("", |(_, expected)| expected);
+        return format!("{start}{kind}, expected {expected}");
     }
+    text.to_owned()
 }
 
 fn shown(value: &str) -> String {

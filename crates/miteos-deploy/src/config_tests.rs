@@ -1,5 +1,6 @@
 //! Configurations as clients send them.
 
+use miteos_standins::appstore::PRIVATE_KEY;
 use serde_json::json;
 
 use super::*;
@@ -18,6 +19,7 @@ fn the_least_that_each_target_needs() {
     ] {
         let config = parse(target, json!({ "token": " tok-0123456789 \n" }), settings).unwrap();
         assert_eq!((config.kind(), config.secrets()), (target, vec!["tok-0123456789"]));
+        assert_eq!(config.export_dir(), (target == TargetKind::Expo).then_some("dist"));
         assert!(!format!("{config:?}").contains("tok-0123456789"));
     }
 }
@@ -31,6 +33,10 @@ fn what_is_wrong_is_named_and_no_value_of_a_credential_is_told() {
         (TargetKind::Netlify, json!({ "token": "a\nb" }), Value::Null, "token"),
         (TargetKind::Netlify, json!({ "token": "tok-0123456789", "more": "hidden" }), Value::Null, "more"),
         (TargetKind::Netlify, json!("tok-0123456789"), Value::Null, "credentials"),
+        (TargetKind::Netlify, json!({ "token": 123_456_789_012_345_u64 }), Value::Null, "credentials"),
+        (TargetKind::Netlify, json!({ "token": 0.012_345_678 }), Value::Null, "credentials"),
+        (TargetKind::Netlify, json!({ "token": true }), Value::Null, "a string"),
+        (TargetKind::Netlify, token(), json!({ "single_page": "tok-0123, expected x" }), "a boolean"),
         (TargetKind::Netlify, token(), json!({ "sites": "x" }), "sites"),
         (TargetKind::Netlify, token(), json!({ "site": "../x" }), "site"),
         (TargetKind::Netlify, token(), json!({ "environment": "staging" }), "environment"),
@@ -59,5 +65,19 @@ fn what_is_wrong_is_named_and_no_value_of_a_credential_is_told() {
         let shown = if part == "environment" || part == "upload" { "settings" } else { part };
         assert!(error.contains(shown), "{target:?} {credentials} {settings}: {error}");
         assert!(!error.contains("tok-0123") && !error.contains("hidden"), "{error}");
+        assert!(!error.contains("12345") && !error.contains("true"), "{error}");
+    }
+}
+
+#[test]
+fn a_key_in_the_wrong_field_is_not_repeated() {
+    let key = concat!("-----BEGIN PRIVATE", " KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg");
+    for (name, credentials) in [
+        ("issuer_id", json!({ "issuer_id": key, "key_id": "k", "private_key": PRIVATE_KEY })),
+        ("key_id", json!({ "issuer_id": "i", "key_id": key, "private_key": PRIVATE_KEY })),
+    ] {
+        let error = parse(TargetKind::Appstore, credentials, json!({ "app_id": "1" })).unwrap_err();
+        assert_eq!(error, ConfigError::Credential { name });
+        assert!(!error.to_string().contains("BEGIN"), "{error}");
     }
 }

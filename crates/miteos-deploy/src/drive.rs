@@ -7,11 +7,16 @@ use async_trait::async_trait;
 
 use crate::call::{Clock, Pace};
 use crate::error::{DeployError, ErrorKind, Retry};
-use crate::state::{Release, State};
+use crate::state::{Release, State, Step};
 use crate::target::{Job, Next, Target};
 
 /// Failures of one step in a row after which it is given up.
 const MAX_FAILURES: u32 = 8;
+/// The same while the provider is only waited for: what it does goes on meanwhile, so minutes without a network must not
+/// end what the provider brings to its end. At the usual pace this is over half an hour.
+const MAX_WAIT_FAILURES: u32 = 150;
+/// It is given up all the same when it has not answered for so long (milliseconds).
+const MAX_UNANSWERED_MS: u64 = 45 * 60 * 1000;
 /// A provider that asks for a longer pause is not waited for (milliseconds).
 const MAX_WAIT_MS: u64 = 15 * 60 * 1000;
 
@@ -31,11 +36,11 @@ pub async fn drive(
     clock: &dyn Clock,
     pace: &Pace,
 ) -> Result<Release, DeployError> {
-    let mut failed = 0;
+    let (mut failed, mut failing_since) = (0, None);
     loop {
         let wait = match target.next(&state, job).await {
             Ok(advance) => {
-                failed = 0;
+                (failed, failing_since) = (0, None);
                 if advance.state != state {
                     keeper.keep(&advance.state).await?;
                     state = advance.state;
@@ -53,7 +58,9 @@ pub async fn drive(
                     Retry::Soon => pace.pause_ms(failed, None),
                     Retry::At { ms } => ms.saturating_sub(clock.now_ms()),
                 };
-                if failed >= MAX_FAILURES || wait > MAX_WAIT_MS {
+                let unanswered = clock.now_ms().saturating_sub(*failing_since.get_or_insert(clock.now_ms()));
+                let most = if state.step == Step::Wait { MAX_WAIT_FAILURES } else { MAX_FAILURES };
+                if failed >= most || unanswered > MAX_UNANSWERED_MS || wait > MAX_WAIT_MS {
                     return Err(error);
                 }
                 job.say(format!("{error}; the step is taken again"));

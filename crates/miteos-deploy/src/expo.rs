@@ -31,8 +31,10 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(2 * 60);
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// How long a native build may take, its time in the queue included.
 const MAX_WAIT_MS: u64 = 3 * 60 * 60 * 1000;
-/// Builds among which ours is looked for, newest first.
-const LOOKED_AT: &str = "20";
+/// Builds in one answer, newest first: the most that the tool gives …
+const PAGE_BUILDS: usize = 50;
+/// … and answers that are looked through for ours. Others can have been made since ours was.
+const MAX_PAGES: usize = 4;
 /// Digits of the identifier of a web deployment.
 const IDENTIFIER_DIGITS: usize = 10;
 const KIND: TargetKind = TargetKind::Expo;
@@ -96,16 +98,25 @@ impl Expo {
         })
     }
 
-    fn project(job: &Job<'_>) -> Result<(), DeployError> {
-        match job.artifact {
-            Artifact::Project => Ok(()),
-            Artifact::Site(_) | Artifact::Ipa(_) => Err(wrong_artifact()),
+    /// A web deployment is the exported folder, which was looked through; a native build is made of the project.
+    fn check(&self, artifact: &Artifact) -> Result<(), DeployError> {
+        match (self.config.settings.action, artifact) {
+            (ExpoAction::Web, Artifact::Site(_)) | (ExpoAction::Build, Artifact::Project) => Ok(()),
+            (ExpoAction::Web, Artifact::Project | Artifact::Ipa(_)) => {
+                let message = "a web deployment to Expo publishes the exported folder, so that folder is looked \
+                               through first";
+                Err(DeployError::new(ErrorKind::Config, message))
+            }
+            (ExpoAction::Build, Artifact::Site(_) | Artifact::Ipa(_)) => {
+                let message = "Expo builds a project folder, in which its tool runs";
+                Err(DeployError::new(ErrorKind::Config, message))
+            }
         }
     }
 
     async fn deploy_web(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let id = state.deployment()?;
-        let dir = self.config.settings.export_dir.as_deref().unwrap_or("dist");
+        let dir = self.config.settings.export_dir();
         let arguments = ["deploy", "--non-interactive", "--json", "--export-dir", dir, "--id", id];
         let mut state = state.clone().at(Step::Publish);
         match self.json(&arguments, UPLOAD_TIMEOUT, job.cancel).await {
@@ -123,7 +134,7 @@ impl Expo {
 
     async fn publish_web(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let id = state.deployment()?;
-        let mut state = state.clone().at(Step::Live);
+        let mut state = state.clone();
         if self.config.settings.environment == Environment::Production {
             let shown = self.assign(id, job.cancel).await?;
             state.url = Some(shown);
@@ -131,13 +142,7 @@ impl Expo {
             // The answer that had it was lost.
             state.url = Some(self.alias(id, job.cancel).await?);
         }
-        let release = Release {
-            project_id: state.project_id.clone().unwrap_or_default(),
-            deployment_id: id.to_owned(),
-            url: state.url.clone().ok_or_else(|| DeployError::lost("address"))?,
-            visibility: Visibility::Public,
-        };
-        Ok(Advance { state, next: Next::Done(release) })
+        state.live(Visibility::Public)
     }
 
     /// Makes a deployment the production one, and gives its address.
@@ -161,12 +166,28 @@ impl Expo {
         cancel: &CancellationToken,
     ) -> Result<Option<Value>, DeployError> {
         let platform = self.platform()?;
-        let arguments =
-            ["build:list", "--platform", platform, "--limit", LOOKED_AT, "--non-interactive", "--json"];
-        let found = self.json(&arguments, ASK_TIMEOUT, cancel).await?;
-        let mark = order.mark();
-        let is_ours = |one: &&Value| text(one, "message") == Some(mark.as_str());
-        Ok(found.as_array().into_iter().flatten().rfind(is_ours).cloned())
+        let (limit, mark) = (PAGE_BUILDS.to_string(), order.mark());
+        for page in 0..MAX_PAGES {
+            let offset = (page * PAGE_BUILDS).to_string();
+            let arguments = [
+                "build:list",
+                "--platform",
+                platform,
+                "--limit",
+                &limit,
+                "--offset",
+                &offset,
+                "--non-interactive",
+                "--json",
+            ];
+            let found = self.json(&arguments, ASK_TIMEOUT, cancel).await.map_err(unanswered)?;
+            let builds = found.as_array().map(Vec::as_slice).unwrap_or_default();
+            let ours = builds.iter().rfind(|one| text(one, "message") == Some(mark.as_str()));
+            if ours.is_some() || builds.len() < PAGE_BUILDS {
+                return Ok(ours.cloned());
+            }
+        }
+        Ok(None)
     }
 
     async fn create_build(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
@@ -198,9 +219,13 @@ impl Expo {
         Ok(Advance::go(state))
     }
 
+    async fn view(&self, id: &str, cancel: &CancellationToken) -> Result<Value, DeployError> {
+        self.json(&["build:view", id, "--json"], ASK_TIMEOUT, cancel).await.map_err(unanswered)
+    }
+
     async fn wait_build(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let id = state.deployment()?;
-        let build = self.json(&["build:view", id, "--json"], ASK_TIMEOUT, job.cancel).await?;
+        let build = self.view(id, job.cancel).await?;
         let status = text(&build, "status").unwrap_or_default();
         match status {
             "FINISHED" => {}
@@ -219,8 +244,9 @@ impl Expo {
                 let waited = now.saturating_sub(state.waiting_since_ms.unwrap_or(now));
                 if waited > MAX_WAIT_MS {
                     let message = format!(
-                        "Expo has not finished the build after {} minutes (its status is {status})",
-                        MAX_WAIT_MS / 60_000
+                        "Expo has not finished the build after {} minutes (its status is {})",
+                        MAX_WAIT_MS / 60_000,
+                        self.redactor.clean(status)
                     );
                     return Err(DeployError::new(ErrorKind::TimedOut, message));
                 }
@@ -231,16 +257,8 @@ impl Expo {
         let url = build.pointer("/artifacts/buildUrl").and_then(Value::as_str);
         let url = url.or_else(|| build.pointer("/artifacts/applicationArchiveUrl").and_then(Value::as_str));
         let url = url.map(str::to_owned).ok_or_else(|| DeployError::lost("address of the built app"))?;
-        let project = build.pointer("/project/id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let mut state = state.clone().at(Step::Live);
-        state.url = Some(url.clone());
-        let release = Release {
-            project_id: project,
-            deployment_id: id.to_owned(),
-            url,
-            visibility: Visibility::Account,
-        };
-        Ok(Advance { state, next: Next::Done(release) })
+        let project_id = build.pointer("/project/id").and_then(Value::as_str).map(str::to_owned);
+        State { url: Some(url), project_id, ..state.clone() }.live(Visibility::Account)
     }
 
     fn platform(&self) -> Result<&'static str, DeployError> {
@@ -267,14 +285,17 @@ impl Target for Expo {
     }
 
     fn prepare(&self, artifact: Artifact) -> Result<Artifact, DeployError> {
-        match artifact {
-            Artifact::Project => Ok(artifact),
-            Artifact::Site(_) | Artifact::Ipa(_) => Err(wrong_artifact()),
-        }
+        self.check(&artifact)?;
+        Ok(artifact)
     }
 
     async fn next(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
-        Self::project(job)?;
+        match state.step {
+            // Here the tool reads the folder.
+            Step::Locate | Step::Stage | Step::Create | Step::Upload => self.check(job.artifact)?,
+            Step::Publish | Step::Wait => {}
+            Step::Live => return state.clone().released(),
+        }
         match (self.config.settings.action, state.step) {
             (ExpoAction::Web, Step::Locate) => {
                 // The identifier is ours, so it is known before anything is made.
@@ -307,8 +328,14 @@ impl Target for Expo {
         };
         match self.run(&["build:cancel", &id, "--non-interactive"], ASK_TIMEOUT, job.cancel).await {
             Ok(_) => Ok(()),
-            // It is over already.
-            Err(error) if error.kind == ErrorKind::ProviderFailed => Ok(()),
+            // The tool says so of a build that is over already, and of any fault that it has no words for.
+            Err(error) if error.kind == ErrorKind::ProviderFailed => {
+                let build = self.view(&id, job.cancel).await?;
+                match text(&build, "status") {
+                    Some("FINISHED" | "ERRORED" | "CANCELED" | "PENDING_CANCEL") => Ok(()),
+                    _ => Err(unanswered(error)),
+                }
+            }
             Err(error) => Err(error),
         }
     }
@@ -333,14 +360,20 @@ fn identifier(order: &Order) -> String {
     hash[..IDENTIFIER_DIGITS].to_owned()
 }
 
-fn wrong_artifact() -> DeployError {
-    DeployError::new(ErrorKind::Config, "Expo deploys a project folder, in which its tool runs")
+/// A question that the tool did not answer, in words that mean nothing else, says nothing of what was asked about.
+fn unanswered(error: DeployError) -> DeployError {
+    if error.kind == ErrorKind::ProviderFailed {
+        return DeployError { kind: ErrorKind::Unavailable, ..error };
+    }
+    error
 }
 
 fn runner_failed(error: RunnerError) -> DeployError {
     let kind = match error {
         RunnerError::Cancelled => return DeployError::cancelled(),
-        RunnerError::TimedOut { .. } => ErrorKind::TimedOut,
+        // The run was slow, not what it asked about: each step looks first at what came of the one before, and the
+        // deadline of a build is its own.
+        RunnerError::TimedOut { .. } => ErrorKind::Network,
         RunnerError::Unavailable { .. } => ErrorKind::Config,
     };
     DeployError::new(kind, error.to_string())

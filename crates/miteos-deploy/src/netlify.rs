@@ -1,7 +1,7 @@
 //! Netlify: a deploy by digest. The whole site is named by hashes, Netlify says which contents it lacks, those are
 //! uploaded, and it puts the deploy together.
 //!
-//! A deploy carries our mark in its title. Netlify keeps titles in its list of deploys, newest first, so a deploy
+//! A deploy carries our mark at the beginning of its title, where no limit of a title cuts it off. Netlify keeps titles in its list of deploys, newest first, so a deploy
 //! whose creation was not answered is found there. Uploads are by content and may be repeated.
 
 use async_trait::async_trait;
@@ -111,7 +111,7 @@ impl Netlify {
         let found = self.api.get(url, cancel).await?;
         let mark = title_mark(order);
         let mut list = found.as_array().into_iter().flatten();
-        let is_ours = |one: &&Value| text(one, "title").is_some_and(|title| title.ends_with(&mark));
+        let is_ours = |one: &&Value| text(one, "title").is_some_and(|title| title.starts_with(&mark));
         Ok(list.rfind(is_ours).cloned())
     }
 
@@ -143,7 +143,7 @@ impl Netlify {
             .collect();
         let mut url = self.api.url(["sites", site_id, "deploys"]);
         url.query_pairs_mut()
-            .append_pair("title", &format!("{}{}", job.order.message, title_mark(job.order)));
+            .append_pair("title", &format!("{} {}", title_mark(job.order), job.order.short_message()));
         // Always asynchronous: then the deploy itself tells what it lacks, also to one who comes back after a crash.
         let body = json!({ "files": files, "async": true, "draft": self.is_draft() });
         Ok(self.api.send(Call::new(Method::POST, url, Repeat::Once).json(body), job.cancel).await?.json)
@@ -157,7 +157,7 @@ impl Netlify {
     async fn upload(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let deploy = self.deploy(state, job.cancel).await?;
         match text(&deploy, "state").unwrap_or_default() {
-            "error" | "rejected" => return Err(failed(&deploy)),
+            "error" | "rejected" => return Err(self.failed(&deploy)),
             // Ready to say what it lacks, or past that.
             "prepared" | "uploading" | "uploaded" | "processing" | "processed" | "ready" => {}
             other => return self.wait_for(state, other, job),
@@ -175,7 +175,9 @@ impl Netlify {
         }
         upload::all(job, "upload", items, self.api.pace.parallel, |file| self.put(id, site, file, job))
             .await?;
-        Ok(Advance::go(state.clone().waiting(self.api.now_ms())))
+        // So far the deploy's preparation was waited for; the time for the rest begins with the last upload.
+        let state = State { waiting_since_ms: None, ..state.clone() };
+        Ok(Advance::go(state.waiting(self.api.now_ms())))
     }
 
     async fn put(&self, id: &str, site: &Site, file: &SiteFile, job: &Job<'_>) -> Result<(), DeployError> {
@@ -198,9 +200,10 @@ impl Netlify {
         let waited = self.api.now_ms().saturating_sub(since);
         if waited > MAX_WAIT_MS {
             let message = format!(
-                "Netlify has not finished the deploy after {} minutes (its state is {seen}); look at it there and \
+                "Netlify has not finished the deploy after {} minutes (its state is {}); look at it there and \
                  deploy again",
-                MAX_WAIT_MS / 60_000
+                MAX_WAIT_MS / 60_000,
+                self.api.clean(seen)
             );
             return Err(DeployError::new(ErrorKind::TimedOut, message));
         }
@@ -214,19 +217,18 @@ impl Netlify {
         let deploy = self.deploy(state, job.cancel).await?;
         match text(&deploy, "state").unwrap_or_default() {
             "ready" => {}
-            "error" | "rejected" => return Err(failed(&deploy)),
+            "error" | "rejected" => return Err(self.failed(&deploy)),
             other => return self.wait_for(state, other, job),
         }
         if !self.is_draft() && !self.is_published(state, &deploy, job.cancel).await? {
             return self.wait_for(state, "ready, not published", job);
         }
-        let release = Release {
-            project_id: state.project()?.to_owned(),
-            deployment_id: state.deployment()?.to_owned(),
-            url: state.url.clone().ok_or_else(|| DeployError::lost("address"))?,
-            visibility: Visibility::Public,
-        };
-        Ok(Advance { state: state.clone().at(Step::Live), next: Next::Done(release) })
+        state.clone().live(Visibility::Public)
+    }
+
+    fn failed(&self, deploy: &Value) -> DeployError {
+        let said = self.api.clean(text(deploy, "error_message").unwrap_or("it gave no reason"));
+        DeployError::new(ErrorKind::ProviderFailed, format!("Netlify could not finish the deploy: {said}"))
     }
 
     /// Whether the site shows this deploy, or a later one.
@@ -289,7 +291,8 @@ impl Target for Netlify {
             Step::Locate => self.locate(state, job).await,
             Step::Stage | Step::Create => self.create(state, job).await,
             Step::Upload => self.upload(state, job).await,
-            Step::Publish | Step::Wait | Step::Live => self.wait(state, job).await,
+            Step::Publish | Step::Wait => self.wait(state, job).await,
+            Step::Live => state.clone().released(),
         }
     }
 
@@ -321,7 +324,7 @@ impl Target for Netlify {
 }
 
 fn title_mark(order: &Order) -> String {
-    format!(" [{}]", order.mark())
+    format!("[{}]", order.mark())
 }
 
 /// The same second name each time, so that it is found again.
@@ -334,12 +337,6 @@ fn locked() -> DeployError {
     let message = "the Netlify site's published deploy is locked, so a new one would not be shown; unlock it there, \
                    or deploy to another site";
     DeployError::new(ErrorKind::Forbidden, message)
-}
-
-fn failed(deploy: &Value) -> DeployError {
-    let said = text(deploy, "error_message").unwrap_or("it gave no reason");
-    let said: String = said.chars().filter(|c| !c.is_control()).take(400).collect();
-    DeployError::new(ErrorKind::ProviderFailed, format!("Netlify could not finish the deploy: {said}"))
 }
 
 /// `{"code":422,"message":"…","errors":{…}}`.

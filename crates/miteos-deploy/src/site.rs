@@ -129,9 +129,10 @@ impl Site {
 /// What is handed to a target.
 #[derive(Clone)]
 pub enum Artifact {
+    /// A folder of files; for Expo's web action the exported folder of the project that the runner is given.
     Site(Arc<Site>),
     /// An app for the App Store, ready and signed.
     Ipa(Arc<crate::appstore::Ipa>),
-    /// A project folder that a command-line tool works in; the folder belongs to the runner.
+    /// A project folder that a command-line tool builds; the folder belongs to the runner.
     Project,
 }

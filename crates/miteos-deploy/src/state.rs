@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::target::TargetKind;
+use crate::error::DeployError;
+use crate::target::{Advance, Next, TargetKind};
 
 /// What is done next. Each target uses the ones that it needs, always in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct State {
     /// Since when the provider is asked whether it is done (milliseconds since 1970).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since_ms: Option<u64>,
+    /// Who can open the address; known once it is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Visibility>,
     /// How often the provider has asked for more files.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rounds: u32,
@@ -71,6 +75,7 @@ impl State {
             url: None,
             inspect_url: None,
             waiting_since_ms: None,
+            visibility: None,
             rounds: 0,
         }
     }
@@ -87,12 +92,30 @@ impl State {
         self
     }
 
-    pub(crate) fn project(&self) -> Result<&str, crate::DeployError> {
-        self.project_id.as_deref().ok_or_else(|| crate::DeployError::lost("project"))
+    /// The end: live, with all that the release says kept in the state.
+    pub(crate) fn live(mut self, visibility: Visibility) -> Result<Advance, DeployError> {
+        self.step = Step::Live;
+        self.visibility = Some(visibility);
+        self.released()
     }
 
-    pub(crate) fn deployment(&self) -> Result<&str, crate::DeployError> {
-        self.deployment_id.as_deref().ok_or_else(|| crate::DeployError::lost("deployment"))
+    /// What was released, told from the state alone: who asks again after the end asks nobody.
+    pub(crate) fn released(self) -> Result<Advance, DeployError> {
+        let release = Release {
+            project_id: self.project_id.clone().unwrap_or_default(),
+            deployment_id: self.deployment()?.to_owned(),
+            url: self.url.clone().ok_or_else(|| DeployError::lost("address"))?,
+            visibility: self.visibility.ok_or_else(|| DeployError::lost("visibility"))?,
+        };
+        Ok(Advance { state: self, next: Next::Done(release) })
+    }
+
+    pub(crate) fn project(&self) -> Result<&str, DeployError> {
+        self.project_id.as_deref().ok_or_else(|| DeployError::lost("project"))
+    }
+
+    pub(crate) fn deployment(&self) -> Result<&str, DeployError> {
+        self.deployment_id.as_deref().ok_or_else(|| DeployError::lost("deployment"))
     }
 }
 

@@ -19,6 +19,9 @@ pub const MAX_KEY_BYTES: usize = 64;
 /// The longest name of a project: it is a label of a host name (bytes).
 pub const MAX_PROJECT_BYTES: usize = 58;
 
+/// The longest message that a provider is given (bytes): some cut it, and one takes it as a part of an address.
+const MAX_SHORT_MESSAGE_BYTES: usize = 100;
+
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
@@ -86,7 +89,7 @@ pub struct Order {
     /// The provider's project, where the configuration names none: unique to the workspace, because a project of
     /// this name in the account is taken to be this workspace's.
     pub project: String,
-    /// One line for people.
+    /// One line for people, without control characters. Providers are given its beginning.
     pub message: String,
 }
 
@@ -112,7 +115,19 @@ impl Order {
                 project.chars().take(MAX_PROJECT_BYTES).collect::<String>()
             ));
         }
+        if self.message.chars().any(char::is_control) {
+            return config("the deployment's message must be one line without control characters".to_owned());
+        }
         Ok(())
+    }
+
+    /// The message, cut where a provider would cut it.
+    pub(crate) fn short_message(&self) -> &str {
+        let mut end = self.message.len().min(MAX_SHORT_MESSAGE_BYTES);
+        while !self.message.is_char_boundary(end) {
+            end -= 1;
+        }
+        &self.message[..end]
     }
 
     /// The mark as it stands in the provider's records.
@@ -210,7 +225,10 @@ pub trait Target: Send + Sync {
     /// Takes one step. At most one request in it makes something that must not be made twice, and before that one
     /// the provider is asked whether it was made already.
     ///
-    /// An error leaves the state as it was; [`ErrorKind::retry`] says whether to ask again with it.
+    /// An error leaves the state as it was; [`ErrorKind::retry`] says whether to ask again with it. In
+    /// [`Step::Wait`](crate::Step::Wait) the provider goes on by itself, so there a caller asks again for as long as the
+    /// provider may take, and not only a few times. At [`Step::Live`](crate::Step::Live) nothing is asked or done: the
+    /// release is told from the state.
     async fn next(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError>;
 
     /// Ends what the provider has begun for this state. What is live already stays live. Can be repeated.

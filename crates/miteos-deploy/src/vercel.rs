@@ -113,7 +113,9 @@ impl Vercel {
             .iter()
             .map(|file| json!({ "file": file.path, "sha": file.digests.sha1_hex(), "size": file.bytes }))
             .collect();
-        let name = self.settings.project.as_deref().unwrap_or(&order.project);
+        let own = self.settings.project.as_deref();
+        // A project's id is no name: it has capital letters.
+        let name = own.filter(|own| !is_project_id(own)).unwrap_or(&order.project);
         let mut body = json!({
             "name": name,
             "files": files,
@@ -125,8 +127,8 @@ impl Vercel {
                 "outputDirectory": null,
             },
         });
-        if self.settings.project.is_some() {
-            body["project"] = name.into();
+        if let Some(own) = own {
+            body["project"] = own.into();
         }
         if self.is_production() {
             body["target"] = "production".into();
@@ -179,8 +181,11 @@ impl Vercel {
         let url = self.url(["v13", "deployments", state.deployment()?]);
         let deployment = self.api.get(url, job.cancel).await?;
         let ready = text(&deployment, "readyState").unwrap_or_default();
-        if let Some(error) = failure(&deployment, ready) {
-            return Err(error);
+        if let Some(said) = failure(&deployment, ready) {
+            return Err(DeployError::new(
+                ErrorKind::ProviderFailed,
+                format!("Vercel {}", self.api.clean(&said)),
+            ));
         }
         let aliased = deployment.get("aliasAssigned").is_some_and(is_truthy);
         if ready != "READY" || !aliased {
@@ -188,18 +193,11 @@ impl Vercel {
         }
         let own = needed(KIND, &deployment, "url")?;
         let alias = deployment.pointer("/alias/0").and_then(Value::as_str).filter(|_| self.is_production());
-        let mut state = state.clone().at(Step::Live);
+        let mut state = state.clone();
         state.project_id = text(&deployment, "projectId").map(str::to_owned).or(state.project_id);
-        let url = format!("https://{}", alias.unwrap_or(&own));
-        state.url = Some(url.clone());
-        let release = Release {
-            project_id: state.project_id.clone().unwrap_or_default(),
-            deployment_id: state.deployment()?.to_owned(),
-            url,
-            // A deployment's own address asks for a sign-in where the project is protected, as it is by default.
-            visibility: if alias.is_some() { Visibility::Public } else { Visibility::Perhaps },
-        };
-        Ok(Advance { state, next: Next::Done(release) })
+        state.url = Some(format!("https://{}", alias.unwrap_or(&own)));
+        // A deployment's own address asks for a sign-in where the project is protected, as it is by default.
+        state.live(if alias.is_some() { Visibility::Public } else { Visibility::Perhaps })
     }
 
     fn later(&self, state: &State, seen: &str) -> Result<Advance, DeployError> {
@@ -207,9 +205,10 @@ impl Vercel {
         let waited = now.saturating_sub(state.waiting_since_ms.unwrap_or(now));
         if waited > MAX_WAIT_MS {
             let message = format!(
-                "Vercel has not finished the deployment after {} minutes (its state is {seen}); look at it there and \
+                "Vercel has not finished the deployment after {} minutes (its state is {}); look at it there and \
                  deploy again",
-                MAX_WAIT_MS / 60_000
+                MAX_WAIT_MS / 60_000,
+                self.api.clean(seen)
             );
             return Err(DeployError::new(ErrorKind::TimedOut, message));
         }
@@ -273,7 +272,8 @@ impl Target for Vercel {
         match state.step {
             Step::Locate => Ok(Advance::go(state.clone().at(Step::Create))),
             Step::Stage | Step::Create | Step::Upload => self.create(state, job).await,
-            Step::Publish | Step::Wait | Step::Live => self.wait(state, job).await,
+            Step::Publish | Step::Wait => self.wait(state, job).await,
+            Step::Live => state.clone().released(),
         }
     }
 
@@ -323,8 +323,12 @@ fn is_truthy(value: &Value) -> bool {
     }
 }
 
-/// Why the deployment will never be live, if it will not.
-fn failure(deployment: &Value, ready: &str) -> Option<DeployError> {
+fn is_project_id(project: &str) -> bool {
+    project.starts_with("prj_") || project.chars().any(|c| c.is_ascii_uppercase())
+}
+
+/// Why the deployment will never be live, if it will not, in Vercel's words.
+fn failure(deployment: &Value, ready: &str) -> Option<String> {
     let alias_error = deployment.get("aliasError").filter(|error| !error.is_null());
     let alias_check = deployment.pointer("/checks/deployment-alias/state").and_then(Value::as_str);
     let what = match ready {
@@ -340,9 +344,8 @@ fn failure(deployment: &Value, ready: &str) -> Option<DeployError> {
     let said = text(deployment, "errorMessage")
         .or_else(|| alias_error.and_then(|error| text(error, "message")))
         .unwrap_or("it gave no reason");
-    let said: String = said.chars().filter(|c| !c.is_control()).take(400).collect();
     let step = text(deployment, "errorStep").map(|step| format!(" in step {step}")).unwrap_or_default();
-    Some(DeployError::new(ErrorKind::ProviderFailed, format!("Vercel {what}{step}: {said}")))
+    Some(format!("{what}{step}: {said}"))
 }
 
 /// `{"error":{"code":"…","message":"…"}}`.

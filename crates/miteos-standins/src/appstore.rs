@@ -51,6 +51,7 @@ pub struct Upload {
 
 pub struct File {
     pub upload: String,
+    pub name: String,
     pub bytes: u64,
     /// What came for each piece.
     pub parts: BTreeMap<u64, Vec<u8>>,
@@ -78,6 +79,15 @@ impl Appstore {
     fn id(&mut self) -> String {
         self.made += 1;
         format!("00000000-0000-4000-8000-{:012x}", self.made)
+    }
+
+    /// An upload that somebody else has begun, with its file announced.
+    pub fn begin_foreign(&mut self, version: &str, build: &str, name: &str, bytes: u64) {
+        let (id, file) = (self.id(), self.id());
+        let (version, build) = (version.to_owned(), build.to_owned());
+        self.uploads.insert(id.clone(), Upload { version, build, state: "AWAITING_UPLOAD", polls: 0 });
+        let name = name.to_owned();
+        self.files.insert(file, File { upload: id, name, bytes, parts: BTreeMap::new(), uploaded: false });
     }
 
     fn upload_json(&self, id: &str) -> Value {
@@ -125,7 +135,7 @@ impl Appstore {
             "id": id,
             "attributes": {
                 "assetType": "ASSET",
-                "fileName": "app.ipa",
+                "fileName": file.name,
                 "fileSize": file.bytes,
                 "uti": "com.apple.ipa",
                 "uploadOperations": operations,
@@ -171,10 +181,18 @@ impl Appstore {
     fn create_file(&mut self, body: &Value, host: &str) -> Reply {
         let upload = body.pointer("/data/relationships/buildUpload/data/id").and_then(Value::as_str);
         let bytes = body.pointer("/data/attributes/fileSize").and_then(Value::as_u64);
-        let (Some(upload), Some(bytes)) = (upload.filter(|id| self.uploads.contains_key(*id)), bytes) else {
+        let name = body.pointer("/data/attributes/fileName").and_then(Value::as_str);
+        let upload = upload.filter(|id| self.uploads.contains_key(*id));
+        let (Some(upload), Some(bytes), Some(name)) = (upload, bytes, name) else {
             return refused(409, "ENTITY_ERROR.RELATIONSHIP.INVALID", "there is no such upload");
         };
-        let file = File { upload: upload.to_owned(), bytes, parts: BTreeMap::new(), uploaded: false };
+        let file = File {
+            upload: upload.to_owned(),
+            name: name.to_owned(),
+            bytes,
+            parts: BTreeMap::new(),
+            uploaded: false,
+        };
         let id = self.id();
         self.files.insert(id.clone(), file);
         Reply::new(201, json!({ "data": self.file_json(&id, host) }))

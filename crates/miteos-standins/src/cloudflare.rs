@@ -28,6 +28,8 @@ pub struct Cloudflare {
     pub expire: u32,
     /// The stages that a deployment to Pages passes through.
     pub stages: Vec<(&'static str, &'static str)>,
+    /// So many lists of a Worker's versions do not show the newest one yet.
+    pub late_lists: u32,
     /// Files in one request of an upload session.
     pub bucket_files: usize,
     sessions: BTreeMap<String, workers::Session>,
@@ -47,6 +49,7 @@ impl Cloudflare {
             contents: BTreeMap::new(),
             expire: 0,
             stages: vec![("queued", "active"), ("deploy", "active"), ("deploy", "success")],
+            late_lists: 0,
             bucket_files: 2,
             sessions: BTreeMap::new(),
             made: 0,
@@ -78,6 +81,14 @@ fn result_with(status: u16, value: Value) -> Reply {
 fn refused(status: u16, code: u32, message: &str) -> Reply {
     let errors = json!([{ "code": code, "message": message }]);
     Reply::new(status, json!({ "success": false, "errors": errors, "messages": [], "result": null }))
+}
+
+/// The page of a list that was asked for, of at most so many unless it says fewer.
+fn page(asked: &Asked, all: Vec<Value>, most: usize) -> Vec<Value> {
+    let number = |name: &str| asked.query(name).and_then(|text| text.parse::<usize>().ok());
+    let size = number("per_page").unwrap_or(most).min(most);
+    let before = number("page").unwrap_or(1).saturating_sub(1) * size;
+    all.into_iter().skip(before).take(size).collect()
 }
 
 /// The name that Cloudflare's own tool gives a file.

@@ -21,6 +21,8 @@ pub struct Netlify {
     pub polls_per_state: u32,
     /// The state that deploys end in, in place of `ready`.
     pub ends_in: Option<&'static str>,
+    /// Why a deploy failed, in other words than the usual ones.
+    pub said: Option<String>,
     made: u64,
 }
 
@@ -95,6 +97,7 @@ impl Netlify {
 
     fn deploy_json(&self, id: &str) -> Value {
         let deploy = &self.deploys[id];
+        let said = self.said.as_deref().unwrap_or("Deploy failed: a plugin said no");
         let name = &self.sites[&deploy.site].name;
         json!({
             "id": id,
@@ -111,7 +114,7 @@ impl Netlify {
             "deploy_ssl_url": format!("https://{id}--{name}.netlify.app"),
             "admin_url": format!("https://app.netlify.com/sites/{name}"),
             "created_at": format!("2026-01-01T00:{:02}:{:02}.000Z", deploy.created / 60, deploy.created % 60),
-            "error_message": if deploy.state == "error" { "Deploy failed: a plugin said no" } else { "" },
+            "error_message": if deploy.state == "error" { said } else { "" },
         })
     }
 

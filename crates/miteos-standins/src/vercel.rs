@@ -131,6 +131,15 @@ impl Vercel {
             let error = json!({ "code": "missing_files", "message": "Missing files", "missing": missing });
             return Reply::new(400, json!({ "error": error }));
         }
+        // What `project` names counts before `name`.
+        let wanted = body.get("project").and_then(Value::as_str).unwrap_or(name);
+        let known = self.projects.iter().find(|(key, id)| *key == wanted || *id == wanted);
+        let name = match known {
+            Some((key, _)) => key.clone(),
+            None if wanted.starts_with("prj_") => return refused(404, "not_found", "Project not found"),
+            None => name.to_owned(),
+        };
+        let name = name.as_str();
         self.made += 1;
         let id = format!("dpl_{:08x}", self.made);
         let project = format!("prj_{name}");

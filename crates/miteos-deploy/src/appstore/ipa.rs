@@ -9,14 +9,22 @@ use std::io::{self, Read, Seek as _, SeekFrom};
 use flate2::read::DeflateDecoder;
 use miteos_tools::WorkspaceError;
 use miteos_tools::workspace::{Name, Workspace};
+use plist::stream::Event;
 use sha2::{Digest as _, Sha256};
 
 /// The end of a ZIP file and the longest comment behind it (bytes).
 const END_BYTES: u64 = 22 + 65_535;
 /// A longer list of files is not read (bytes).
 const MAX_LIST_BYTES: u64 = 32 * 1024 * 1024;
-/// A longer `Info.plist` is not read, packed or not (bytes).
-const MAX_PLIST_BYTES: u64 = 4 * 1024 * 1024;
+/// A longer `Info.plist` is not read, packed or not (bytes). Those of big apps have some tens of thousands.
+const MAX_PLIST_BYTES: u64 = 256 * 1024;
+/// Its lists may be this deep. The reader of property lists has no bound of its own, and one that is deep enough takes
+/// the whole process with it when it is dropped.
+const MAX_PLIST_DEPTH: usize = 32;
+/// It may have this many values. In the binary form a few bytes can name the same list again and again.
+const MAX_PLIST_EVENTS: usize = 50_000;
+/// Its texts may have this many bytes together, each counted as often as it is named.
+const MAX_PLIST_TEXT_BYTES: usize = 1024 * 1024;
 const END_MARK: [u8; 4] = *b"PK\x05\x06";
 const ENTRY_MARK: [u8; 4] = *b"PK\x01\x02";
 const LOCAL_MARK: [u8; 4] = *b"PK\x03\x04";
@@ -94,6 +102,12 @@ impl Ipa {
     pub fn name(&self) -> &Name {
         &self.name
     }
+
+    /// Whether the file is still the one that was read. Blocks, and reads all of it.
+    pub(super) fn is_unchanged(&self) -> bool {
+        let Ok((mut file, info)) = self.workspace.open_file(&self.name) else { return false };
+        info.bytes == self.bytes && hash(&mut file, self.bytes).is_ok_and(|hash| hash == self.sha256)
+    }
 }
 
 /// Reads a file of a workspace.
@@ -109,11 +123,9 @@ pub fn read_ipa(workspace: &Workspace, name: &Name, max_bytes: u64) -> Result<Ip
         Broken::Form(why) => IpaError::NotAnIpa { path: path.clone(), why },
     };
     let plist = info_plist(&mut file, info.bytes).map_err(read)?;
-    let sha256 = hash(&mut file).map_err(|source| IpaError::Io { path: path.clone(), source })?;
-    let plist = plist::Value::from_reader(io::Cursor::new(plist))
-        .ok()
-        .and_then(plist::Value::into_dictionary)
-        .ok_or_else(|| read(Broken::Form("its Info.plist is no property list")))?;
+    let sha256 = hash(&mut file, info.bytes).map_err(read)?;
+    let plist =
+        property_list(plist).ok_or_else(|| read(Broken::Form("its Info.plist is no property list")))?;
     let word = |key: &'static str| {
         let found = plist.get(key).and_then(plist::Value::as_string).filter(|text| !text.is_empty());
         found.map(str::to_owned).ok_or_else(|| IpaError::Incomplete { path: path.clone(), key })
@@ -150,17 +162,44 @@ impl From<io::Error> for Broken {
     }
 }
 
-fn hash(file: &mut File) -> io::Result<[u8; 32]> {
+/// The hash of so many bytes, which must be all that there are.
+fn hash(file: &mut File, bytes: u64) -> Result<[u8; 32], Broken> {
     file.seek(SeekFrom::Start(0))?;
     let mut hash = Sha256::new();
     let mut piece = vec![0_u8; 64 * 1024];
+    // One more, so that a file that has grown is noticed, and one that grows for ever is not read for ever.
+    let mut reader = file.take(bytes.saturating_add(1));
+    let mut seen = 0_u64;
     loop {
-        let read = file.read(&mut piece)?;
+        let read = reader.read(&mut piece)?;
         if read == 0 {
-            return Ok(hash.finalize().into());
+            break;
         }
+        seen += read as u64;
         hash.update(&piece[..read]);
     }
+    if seen == bytes { Ok(hash.finalize().into()) } else { Err(Broken::Form("it is still being written")) }
+}
+
+/// Reads a property list of any form, within bounds that are kept before a value is built.
+fn property_list(bytes: Vec<u8>) -> Option<plist::Dictionary> {
+    let (mut depth, mut text) = (0_usize, 0_usize);
+    let mut events = Vec::new();
+    for event in plist::stream::Reader::new(io::Cursor::new(bytes)) {
+        let event = event.ok()?;
+        match &event {
+            Event::StartArray(_) | Event::StartDictionary(_) => depth += 1,
+            Event::EndCollection => depth = depth.saturating_sub(1),
+            Event::String(string) => text = text.saturating_add(string.len()),
+            Event::Data(data) => text = text.saturating_add(data.len()),
+            _ => {}
+        }
+        if depth > MAX_PLIST_DEPTH || events.len() >= MAX_PLIST_EVENTS || text > MAX_PLIST_TEXT_BYTES {
+            return None;
+        }
+        events.push(Ok(event));
+    }
+    plist::Value::from_events(events).ok()?.into_dictionary()
 }
 
 /// The app's own `Info.plist`, unpacked.

@@ -35,6 +35,8 @@ impl Refusal {
             402 => ErrorKind::Quota,
             413 => ErrorKind::RejectedFile,
             429 => ErrorKind::RateLimited { until_ms },
+            // It says when it will be back.
+            503 if wait_ms.is_some() => ErrorKind::RateLimited { until_ms },
             408 | 425 | 500..=599 => ErrorKind::Unavailable,
             _ => ErrorKind::Rejected,
         };

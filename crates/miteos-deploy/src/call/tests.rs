@@ -42,11 +42,25 @@ fn statuses_have_their_kinds() {
         (413, ErrorKind::RejectedFile, Retry::Never),
         (429, ErrorKind::RateLimited { until_ms: 8_000 }, Retry::At { ms: 8_000 }),
         (500, ErrorKind::Unavailable, Retry::Soon),
-        (503, ErrorKind::Unavailable, Retry::Soon),
+        (502, ErrorKind::Unavailable, Retry::Soon),
+        (503, ErrorKind::RateLimited { until_ms: 8_000 }, Retry::At { ms: 8_000 }),
     ] {
         let refusal = Refusal::new(TargetKind::Vercel, status, json!({}), Some(3_000), 5_000);
         assert_eq!((refusal.kind, refusal.kind.retry()), (kind, retry), "{status}");
         let message = refusal.into_error().message;
         assert!(message.starts_with("Vercel ") && message.contains(&status.to_string()), "{message}");
     }
+}
+
+#[test]
+fn without_a_time_a_fault_of_the_provider_is_asked_again_soon() {
+    let refusal = Refusal::new(TargetKind::Vercel, 503, json!({}), None, 5_000);
+    assert_eq!((refusal.kind, refusal.kind.retry()), (ErrorKind::Unavailable, Retry::Soon));
+}
+
+#[test]
+fn a_big_body_has_the_time_that_a_slow_line_needs() {
+    assert_eq!(upload_timeout(0), CALL_TIMEOUT);
+    assert_eq!(upload_timeout(6 << 20), CALL_TIMEOUT + Duration::from_secs(192));
+    assert_eq!(upload_timeout(u64::MAX), MAX_UPLOAD_TIMEOUT);
 }

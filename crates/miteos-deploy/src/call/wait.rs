@@ -17,12 +17,16 @@ const FIRST_UNIX_MILLI: f64 = 1e12;
 /// Looked at in this order: the standard's header is meant for exactly this.
 const HEADERS: [&str; 3] = ["retry-after", "x-ratelimit-reset", "ratelimit-reset"];
 
-/// The wait in milliseconds; `None` when nothing readable was asked for.
-pub(crate) fn asked_wait_ms(headers: &HeaderMap, now_ms: u64) -> Option<u64> {
+const TOO_MANY_REQUESTS: u16 = 429;
+
+/// The wait in milliseconds; `None` when nothing readable was asked for. When an allowance is renewed stands in every
+/// answer of some providers, and is a wait only where the allowance is what is used up.
+pub(crate) fn asked_wait_ms(status: u16, headers: &HeaderMap, now_ms: u64) -> Option<u64> {
+    let names = if status == TOO_MANY_REQUESTS { &HEADERS[..] } else { &HEADERS[..1] };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     // A date counts from the answer's own date, so that a wrong clock here does no harm.
     let now_ms = text("date").and_then(date_ms).unwrap_or(now_ms);
-    HEADERS.iter().filter_map(|name| text(name)).find_map(|value| wait_ms(value, now_ms))
+    names.iter().filter_map(|name| text(name)).find_map(|value| wait_ms(value, now_ms))
 }
 
 fn wait_ms(value: &str, now_ms: u64) -> Option<u64> {
@@ -70,7 +74,7 @@ mod tests {
         for (name, value) in pairs {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        asked_wait_ms(&headers, now_ms)
+        asked_wait_ms(429, &headers, now_ms)
     }
 
     #[test]
@@ -95,6 +99,15 @@ mod tests {
         ] {
             assert_eq!(asked(&[(name, value)], now), Some(wait), "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn only_a_limit_is_waited_for_until_it_is_renewed() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-ratelimit-reset", HeaderValue::from_static("300"));
+        assert_eq!(asked_wait_ms(502, &headers, 0), None);
+        headers.insert("retry-after", HeaderValue::from_static("2"));
+        assert_eq!(asked_wait_ms(502, &headers, 0), Some(2_000));
     }
 
     #[test]

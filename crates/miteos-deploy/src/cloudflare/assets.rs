@@ -2,13 +2,9 @@
 
 use serde_json::json;
 
-use super::BOUNDARY;
 use crate::body::{Encoding, Payload};
+use crate::error::{DeployError, ErrorKind};
 use crate::site::{Site, SiteFile};
-
-pub(super) fn multipart_type() -> String {
-    format!("multipart/form-data; boundary={BOUNDARY}")
-}
 
 /// The type that a file is served with.
 pub(super) fn served_type(path: &str) -> String {
@@ -24,16 +20,28 @@ pub(super) fn served_type(path: &str) -> String {
 }
 
 /// A form whose parts are added one after the other.
-#[derive(Default)]
 pub(super) struct Form {
     payload: Payload,
+    /// Chosen by chance: some files are sent as they are, and whoever wrote one could put a known boundary into it, and
+    /// behind that parts of their own.
+    boundary: String,
 }
 
 impl Form {
+    pub fn new() -> Result<Self, DeployError> {
+        let mut chance = [0_u8; 16];
+        getrandom::fill(&mut chance).map_err(|error| {
+            let message = "the system gave no randomness to part a form with";
+            DeployError::new(ErrorKind::Unavailable, message).with_source(error)
+        })?;
+        Ok(Self { payload: Payload::default(), boundary: format!("----miteos-{}", hex::encode(chance)) })
+    }
+
     /// A field. `name` is one of ours.
     pub fn text(mut self, name: &str, value: &str) -> Self {
         self.payload.push(format!(
-            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            "--{}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n",
+            self.boundary
         ));
         self
     }
@@ -56,14 +64,16 @@ impl Form {
 
     fn head(&mut self, name: &str, content_type: &str) {
         self.payload.push(format!(
-            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\n\
-             content-type: {content_type}\r\n\r\n"
+            "--{}\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\n\
+             content-type: {content_type}\r\n\r\n",
+            self.boundary
         ));
     }
 
-    pub fn done(mut self) -> Payload {
-        self.payload.push(format!("--{BOUNDARY}--\r\n"));
-        self.payload
+    /// The body and its content type.
+    pub fn done(mut self) -> (Payload, String) {
+        self.payload.push(format!("--{}--\r\n", self.boundary));
+        (self.payload, format!("multipart/form-data; boundary={}", self.boundary))
     }
 }
 
@@ -85,6 +95,13 @@ pub(super) fn pages_bucket(site: &Site, files: &[(String, &SiteFile)]) -> Payloa
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_forms_are_parted_alike() {
+        let (_, one) = Form::new().unwrap().text("a", "b").done();
+        let (_, other) = Form::new().unwrap().text("a", "b").done();
+        assert!(one != other && one.starts_with("multipart/form-data; boundary=----miteos-"), "{one}");
+    }
 
     #[test]
     fn types_are_named_with_their_charset() {

@@ -12,9 +12,9 @@ use ring::digest;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::assets::{Form, multipart_type, pages_bucket};
+use super::assets::{Form, pages_bucket};
 use super::envelope::{NO_PROJECT, TOKEN_EXPIRED};
-use super::workers::{is_served, message};
+use super::workers::is_served;
 use super::{Bucket, Cloudflare, HEADERS_FILE, KIND, REDIRECTS_FILE, ROUTES_FILE};
 use crate::body::base64_bytes;
 use crate::call::{Call, Problem, Repeat, needed, text};
@@ -34,10 +34,8 @@ const MAX_BUCKET_FILES: usize = 2000;
 const PARALLEL_BUCKETS: usize = 3;
 /// Tokens asked for in one step, should one expire while it is used.
 const MAX_TOKENS: u32 = 3;
-/// Deployments among which ours is looked for, newest first.
-const LOOKED_AT: &str = "25";
-/// The branch of previews.
-const PREVIEW_BRANCH: &str = "preview";
+/// The branch of previews; the second where the first is what the project shows to everybody.
+const PREVIEW_BRANCHES: [&str; 2] = ["preview", "miteos-preview"];
 
 impl Cloudflare {
     pub(super) async fn verify_pages(&self, cancel: &CancellationToken) -> Result<Verified, DeployError> {
@@ -154,16 +152,13 @@ impl Cloudflare {
         order: &Order,
         cancel: &CancellationToken,
     ) -> Result<Option<Value>, DeployError> {
-        let mut url = self.account(["pages", "projects", name, "deployments"]);
-        url.query_pairs_mut().append_pair("per_page", LOOKED_AT);
-        let result = self.get(url, cancel).await?;
+        let url = self.account(["pages", "projects", name, "deployments"]);
         let mark = commit_hash(order);
-        let is_ours = |one: &&Value| {
+        let is_ours = |one: &Value| {
             one.pointer("/deployment_trigger/metadata/commit_hash").and_then(Value::as_str)
                 == Some(mark.as_str())
         };
-        let mut list = result.as_array().into_iter().flatten();
-        Ok(list.rfind(is_ours).cloned())
+        Ok(self.find_in(&url, Value::as_array, is_ours, cancel).await?)
     }
 
     pub(super) async fn create_pages(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
@@ -184,12 +179,12 @@ impl Cloudflare {
 
     async fn make_pages(&self, name: &str, job: &Job<'_>) -> Result<Value, DeployError> {
         let site = job.site()?;
+        let project = self.pages_project(name, job.cancel).await?;
+        let production = needed(KIND, &project, "production_branch")?;
         let branch = match self.settings.environment {
-            Environment::Preview => PREVIEW_BRANCH.to_owned(),
-            Environment::Production => {
-                let project = self.pages_project(name, job.cancel).await?;
-                needed(KIND, &project, "production_branch")?
-            }
+            Environment::Preview if production == PREVIEW_BRANCHES[0] => PREVIEW_BRANCHES[1].to_owned(),
+            Environment::Preview => PREVIEW_BRANCHES[0].to_owned(),
+            Environment::Production => production,
         };
         let manifest: Map<String, Value> = site
             .files
@@ -197,10 +192,10 @@ impl Cloudflare {
             .filter(|file| is_served(&file.path))
             .map(|file| (format!("/{}", file.path), file.digests.blake3_hex().into()))
             .collect();
-        let mut form = Form::default()
+        let mut form = Form::new()?
             .text("manifest", &Value::Object(manifest).to_string())
             .text("branch", &branch)
-            .text("commit_message", &message(job.order))
+            .text("commit_message", job.order.short_message())
             .text("commit_hash", &commit_hash(job.order))
             .text("commit_dirty", "false");
         let mut rules = vec![(HEADERS_FILE, "text/plain"), (REDIRECTS_FILE, "text/plain")];
@@ -211,7 +206,8 @@ impl Cloudflare {
             }
         }
         let url = self.account(["pages", "projects", name, "deployments"]);
-        let call = Call::new(Method::POST, url, Repeat::Once).payload(form.done(), multipart_type());
+        let (payload, content_type) = form.done();
+        let call = Call::new(Method::POST, url, Repeat::Once).payload(payload, content_type);
         Ok(self.call(call, job.cancel).await?)
     }
 
@@ -232,9 +228,11 @@ impl Cloudflare {
                 let waited = now.saturating_sub(state.waiting_since_ms.unwrap_or(now));
                 if waited > MAX_WAIT_MS {
                     let message = format!(
-                        "Cloudflare has not finished the deployment after {} minutes (stage {stage_name}: {status}); \
-                         look at it there and deploy again",
-                        MAX_WAIT_MS / 60_000
+                        "Cloudflare has not finished the deployment after {} minutes (stage {}: {}); look at it there \
+                         and deploy again",
+                        MAX_WAIT_MS / 60_000,
+                        self.api.clean(stage_name),
+                        self.api.clean(status)
                     );
                     return Err(DeployError::new(ErrorKind::TimedOut, message));
                 }
@@ -243,15 +241,7 @@ impl Cloudflare {
             }
         }
         let url = state.url.clone().or_else(|| text(&deployment, "url").map(str::to_owned));
-        let mut state = state.clone().at(Step::Live);
-        state.url = url.clone();
-        let release = Release {
-            project_id: name.to_owned(),
-            deployment_id: id.to_owned(),
-            url: url.ok_or_else(|| DeployError::lost("address"))?,
-            visibility: Visibility::Public,
-        };
-        Ok(Advance { state, next: Next::Done(release) })
+        State { url, ..state.clone() }.live(Visibility::Public)
     }
 
     /// With the last line of its log, where there is one.
@@ -266,17 +256,11 @@ impl Cloudflare {
         let url = self.account(["pages", "projects", name, "deployments", id, "history", "logs"]);
         let logs = self.get(url, job.cancel).await.unwrap_or(Value::Null);
         let last = logs.get("data").and_then(Value::as_array).and_then(|lines| lines.last());
-        let said: String = last
-            .and_then(|line| text(line, "line"))
-            .unwrap_or("it gave no reason")
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(400)
-            .collect();
+        let said = self.api.clean(last.and_then(|line| text(line, "line")).unwrap_or("it gave no reason"));
         let what = if status == "canceled" { "cancelled" } else { "could not finish" };
         DeployError::new(
             ErrorKind::ProviderFailed,
-            format!("Cloudflare {what} the deployment in stage {stage}: {said}"),
+            format!("Cloudflare {what} the deployment in stage {}: {said}", self.api.clean(stage)),
         )
     }
 

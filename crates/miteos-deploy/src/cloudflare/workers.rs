@@ -4,18 +4,21 @@
 //! The version carries our mark as its tag; versions are listed with their tags, so one whose creation was not answered
 //! is found. A session deploys nothing: after a crash there is simply a new one, which asks for what is still missing.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::assets::{Form, multipart_type};
+use super::assets::Form;
 use super::envelope::NOT_THERE;
 use super::{Bucket, Cloudflare, HEADERS_FILE, KIND, MAX_RULES_BYTES, REDIRECTS_FILE, ROUTES_FILE};
 use crate::call::{Call, Problem, Repeat, needed, text};
 use crate::error::{DeployError, ErrorKind};
 use crate::site::{Site, SiteFile, Source};
 use crate::state::{Release, State, Step, Visibility};
-use crate::target::{Advance, Job, Next, Order, Verified};
+use crate::target::{Advance, Job, Order, Verified};
 use crate::upload::{self, Load};
 use miteos_tools::http::Method;
 use miteos_tools::secret::Secret;
@@ -26,8 +29,10 @@ const COMPATIBILITY_DATE: &str = "2026-01-01";
 const MAX_SESSIONS: u32 = 3;
 /// Requests with contents at the same time.
 const PARALLEL_BUCKETS: usize = 3;
-/// The longest message that a version is given (bytes).
-const MAX_MESSAGE_BYTES: usize = 100;
+/// How often a version that was just made is looked for in the list before the answer's own name for it is taken.
+const MAX_LOOKS: u32 = 4;
+/// Digits of a version's id, as the answer to its making writes it.
+const ID_DIGITS: usize = 32;
 
 impl Cloudflare {
     pub(super) async fn verify_workers(&self, cancel: &CancellationToken) -> Result<Verified, DeployError> {
@@ -77,18 +82,16 @@ impl Cloudflare {
         cancel: &CancellationToken,
     ) -> Result<Option<String>, DeployError> {
         let url = self.account(["workers", "scripts", name, "versions"]);
-        let result = match self.get(url, cancel).await {
-            Ok(result) => result,
-            // There is no such Worker yet.
-            Err(Problem::Refused(refusal)) if refusal.kind == ErrorKind::NotFound => return Ok(None),
-            Err(problem) => return Err(problem.into()),
-        };
         let mark = order.mark();
-        let mut list = result.get("items").and_then(Value::as_array).into_iter().flatten();
-        let is_ours = |one: &&Value| {
+        let is_ours = |one: &Value| {
             one.pointer("/annotations/workers~1tag").and_then(Value::as_str) == Some(mark.as_str())
         };
-        Ok(list.rfind(is_ours).and_then(|one| text(one, "id")).map(str::to_owned))
+        match self.find_in(&url, versions, is_ours, cancel).await {
+            Ok(found) => Ok(found.as_ref().and_then(|one| text(one, "id")).map(str::to_owned)),
+            // There is no such Worker yet.
+            Err(Problem::Refused(refusal)) if refusal.kind == ErrorKind::NotFound => Ok(None),
+            Err(problem) => Err(problem.into()),
+        }
     }
 
     pub(super) async fn create_version(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
@@ -118,17 +121,37 @@ impl Cloudflare {
             "assets": { "jwt": completion.reveal(), "config": config },
             "compatibility_date": COMPATIBILITY_DATE,
             "compatibility_flags": [],
-            "annotations": { "workers/tag": job.order.mark(), "workers/message": message(job.order) },
+            "annotations": { "workers/tag": job.order.mark(), "workers/message": job.order.short_message() },
         });
         let mut url = self.account(["workers", "scripts", name]);
         url.query_pairs_mut().append_pair("excludeScript", "true").append_pair("bindings_inherit", "strict");
-        let form = Form::default().text("metadata", &metadata.to_string()).done();
-        let call = Call::new(Method::PUT, url, Repeat::Once).payload(form, multipart_type());
-        self.call(call, job.cancel).await?;
-        // The answer names the version in more than one way; the list has the one form that all other calls take.
-        self.find_version(name, job.order, job.cancel).await?.ok_or_else(|| {
-            let message = "Cloudflare took the upload and does not list it yet; it is looked for again";
-            DeployError::new(ErrorKind::Unavailable, message)
+        let (payload, content_type) = Form::new()?.text("metadata", &metadata.to_string()).done();
+        let call = Call::new(Method::PUT, url, Repeat::Once).payload(payload, content_type);
+        let made = self.call(call, job.cancel).await?;
+        self.made_version(name, &made, job).await
+    }
+
+    /// The id of a version that was made just now. It is live, so nothing here may lead to a second one: the answer
+    /// names it in more than one way, the list has the one form that all other calls take, and where that is late the
+    /// answer's is brought into it.
+    async fn made_version(&self, name: &str, made: &Value, job: &Job<'_>) -> Result<String, DeployError> {
+        for look in 1..=MAX_LOOKS {
+            match self.find_version(name, job.order, job.cancel).await {
+                Ok(Some(id)) => return Ok(id),
+                Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
+                Ok(None) | Err(_) => {}
+            }
+            if look < MAX_LOOKS {
+                tokio::select! {
+                    biased;
+                    () = job.cancel.cancelled() => return Err(DeployError::cancelled()),
+                    () = tokio::time::sleep(Duration::from_millis(self.api.pace.poll_ms(0))) => {}
+                }
+            }
+        }
+        text(made, "deployment_id").and_then(with_hyphens).ok_or_else(|| {
+            let message = "Cloudflare took the upload and does not list it; look at it there before it is deployed again";
+            DeployError::new(ErrorKind::Rejected, message)
         })
     }
 
@@ -180,15 +203,16 @@ impl Cloudflare {
         upload::all(job, "upload", items, PARALLEL_BUCKETS.min(self.api.pace.parallel), |bucket| {
             let completion = &completion;
             async move {
-                let mut form = Form::default();
+                let mut form = Form::new()?;
                 for (hash, file) in &bucket {
                     form = form.base64_file(hash, site, file);
                 }
                 let mut url = self.account(["workers", "assets", "upload"]);
                 url.query_pairs_mut().append_pair("base64", "true");
+                let (payload, content_type) = form.done();
                 let call = Call::new(Method::POST, url, Repeat::Safe)
                     .bearer(jwt.clone())
-                    .payload(form.done(), multipart_type());
+                    .payload(payload, content_type);
                 let result = self.call(call, job.cancel).await?;
                 // Only the answer that completes the set has it, and requests may end in any order.
                 if let Some(token) = text(&result, "jwt") {
@@ -206,13 +230,7 @@ impl Cloudflare {
         let url = self.account(["workers", "scripts", name, "subdomain"]);
         let call = Call::new(Method::POST, url, Repeat::Safe).json(json!({ "enabled": true }));
         self.call(call, job.cancel).await?;
-        let release = Release {
-            project_id: name.to_owned(),
-            deployment_id: state.deployment()?.to_owned(),
-            url: state.url.clone().ok_or_else(|| DeployError::lost("address"))?,
-            visibility: Visibility::Public,
-        };
-        Ok(Advance { state: state.clone().at(Step::Live), next: Next::Done(release) })
+        state.clone().live(Visibility::Public)
     }
 
     pub(super) async fn roll_back_worker(
@@ -252,12 +270,26 @@ fn buckets<'a>(
     Ok(items)
 }
 
+fn versions(result: &Value) -> Option<&Vec<Value>> {
+    result.get("items").and_then(Value::as_array)
+}
+
 pub(super) fn is_served(path: &str) -> bool {
     !matches!(path, HEADERS_FILE | REDIRECTS_FILE | ROUTES_FILE)
 }
 
-/// A file of rules as text; its size was checked.
-pub(super) async fn rules_text(site: &Site, file: &SiteFile) -> Result<String, DeployError> {
+/// A version's id as all other calls write it; the answer to its making leaves the hyphens out.
+fn with_hyphens(id: &str) -> Option<String> {
+    let digits: String = id.chars().filter(|c| *c != '-').collect();
+    if digits.len() != ID_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let (a, b, c, d, e) = (&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]);
+    Some(format!("{a}-{b}-{c}-{d}-{e}"))
+}
+
+/// A file of rules as text, if it still is what was looked through; its size was checked.
+async fn rules_text(site: &Site, file: &SiteFile) -> Result<String, DeployError> {
     let unreadable = |path: &str| {
         DeployError::new(
             ErrorKind::RejectedFile,
@@ -269,7 +301,16 @@ pub(super) async fn rules_text(site: &Site, file: &SiteFile) -> Result<String, D
         Source::Disk(name) => {
             let (workspace, name) = (site.workspace().clone(), name.clone());
             let read = tokio::task::spawn_blocking(move || workspace.read_text(&name, MAX_RULES_BYTES));
-            read.await.ok().and_then(Result::ok).ok_or_else(|| unreadable(&file.path))
+            let text = read.await.ok().and_then(Result::ok).ok_or_else(|| unreadable(&file.path))?;
+            let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+            if hash == file.digests.sha256 {
+                return Ok(text);
+            }
+            let message = format!(
+                "{} changed after it had been checked; deploy again when nothing writes to the folder",
+                file.path
+            );
+            Err(DeployError::new(ErrorKind::FileChanged, message))
         }
     }
 }
@@ -278,13 +319,4 @@ fn no_subdomain() -> DeployError {
     let message = "this Cloudflare account has no name below workers.dev yet; open Workers in its dashboard once, or \
                    name one in the configuration (settings.register_subdomain)";
     DeployError::new(ErrorKind::Config, message)
-}
-
-/// The order's message, cut where the provider would cut it.
-pub(super) fn message(order: &Order) -> String {
-    let mut end = order.message.len().min(MAX_MESSAGE_BYTES);
-    while !order.message.is_char_boundary(end) {
-        end -= 1;
-    }
-    order.message[..end].to_owned()
 }

@@ -26,7 +26,7 @@ pub(super) fn json(output: &str) -> Option<Value> {
 }
 
 /// Words, in lower case, that tell what went wrong, and what would be right. The first that is found counts.
-const SIGNS: [(&[&str], ErrorKind, &str); 9] = [
+const SIGNS: [(&[&str], ErrorKind, &str); 10] = [
     (
         &[
             "bearer token is invalid",
@@ -88,8 +88,23 @@ const SIGNS: [(&[&str], ErrorKind, &str); 9] = [
             "eai_again",
             "fetch failed",
             "network error",
+            "socket hang up",
+            "request timed out",
         ],
         ErrorKind::Network,
+        "",
+    ),
+    (
+        &[
+            "status code 5",
+            "status code 429",
+            "internal server error",
+            "bad gateway",
+            "service unavailable",
+            "gateway timeout",
+            "too many requests",
+        ],
+        ErrorKind::Unavailable,
         "",
     ),
 ];

@@ -47,7 +47,7 @@ pub fn suspicion(path: &str) -> Suspicion {
         return Suspicion::Secret;
     }
     let samples = [".example", ".sample", ".template", ".dist"];
-    let is_env = own == ".env" || own == ".envrc" || own.starts_with(".env.");
+    let is_env = own.ends_with(".env") || own == ".envrc" || own.starts_with(".env.");
     if is_env && !samples.iter().any(|end| own.ends_with(end)) {
         return Suspicion::Secret;
     }
@@ -61,8 +61,9 @@ pub fn suspicion(path: &str) -> Suspicion {
         return Suspicion::LeftOut("it is a package of the build");
     }
     let public = folders.first().is_some_and(|first| PUBLIC_DOT.contains(first));
-    let hidden = folders.iter().any(|folder| folder.starts_with('.')) || own.starts_with('.');
-    if hidden && !public {
+    // Only the folder itself may begin with a dot, and nothing in it.
+    let judged = folders.get(usize::from(public)..).unwrap_or_default();
+    if own.starts_with('.') || judged.iter().any(|folder| folder.starts_with('.')) {
         return Suspicion::LeftOut("its name begins with a dot");
     }
     if own == "thumbs.db" || own == "desktop.ini" {
@@ -109,6 +110,8 @@ mod tests {
             "Credentials.json",
             ".htpasswd",
             ".well-known/.env",
+            "prod.env",
+            "config/staging.ENV",
         ] {
             assert_eq!(suspicion(path), Suspicion::Secret, "{path}");
         }
@@ -130,9 +133,17 @@ mod tests {
         ] {
             assert_eq!(suspicion(path), Suspicion::None, "{path}");
         }
-        for path in
-            [".DS_Store", "a/.DS_Store", "Thumbs.db", ".env.example", ".github/x.yml", "node_modules/a/b.js"]
-        {
+        for path in [
+            ".DS_Store",
+            "a/.DS_Store",
+            "Thumbs.db",
+            ".env.example",
+            ".github/x.yml",
+            "node_modules/a/b.js",
+            ".well-known/.htaccess",
+            ".well-known/.x/y",
+            "a/.well-known/x",
+        ] {
             assert!(matches!(suspicion(path), Suspicion::LeftOut(_)), "{path}");
         }
     }

@@ -20,13 +20,20 @@ const MAX_LEFT_OUT: usize = 100;
 /// Shorter words of a credential are not searched for: they would be found by chance (bytes).
 const MIN_NEEDLE: usize = 16;
 /// How a private key begins, in every form that OpenSSL and OpenSSH write.
-const PRIVATE_KEYS: [&str; 5] = [
+const PRIVATE_KEYS: [&str; 6] = [
     concat!("-----BEGIN PRIVATE", " KEY-----"),
     concat!("-----BEGIN RSA PRIVATE", " KEY-----"),
     concat!("-----BEGIN EC PRIVATE", " KEY-----"),
+    concat!("-----BEGIN DSA PRIVATE", " KEY-----"),
     concat!("-----BEGIN ENCRYPTED PRIVATE", " KEY-----"),
     concat!("-----BEGIN OPENSSH PRIVATE", " KEY-----"),
 ];
+
+/// Behind its beginning a key has its Base64 within this many bytes, also behind the lines that name its cipher. A
+/// library that reads keys holds the beginning alone.
+const KEY_AHEAD: usize = 192;
+/// So many letters of Base64 in a row are no words of a program.
+const KEY_RUN: usize = 32;
 
 /// Reads the folder. `forbidden` are texts that no file may hold, such as the very credentials of this deployment.
 pub fn scan(
@@ -47,6 +54,13 @@ pub fn scan(
     if listing.truncated {
         return Err(too_many());
     }
+    if listing.missed {
+        return Err(SiteError::Changed { path: folder_shown });
+    }
+    // Names are judged below the folder, so the folder itself may be no link to what is never published.
+    if suspicion(&format!("{}/{INDEX}", listing.folder)) == Suspicion::Secret {
+        return Err(SiteError::Secrets { names: vec![listing.folder] });
+    }
     let chosen = choose(workspace, folder, listing.entries)?;
     if chosen.files.len() > limits.max_files {
         return Err(too_many());
@@ -59,7 +73,7 @@ pub fn scan(
         let hint = hint(&chosen);
         return Err(SiteError::NoIndex { folder: folder_shown, hint });
     }
-    let needles = needles(forbidden);
+    let needles = Needles::new(forbidden);
     let mut files = Vec::with_capacity(chosen.files.len());
     let mut secrets = Vec::new();
     for (path, entry) in chosen.files {
@@ -172,9 +186,43 @@ fn hint(chosen: &Chosen) -> String {
     }
 }
 
-fn needles(forbidden: &[&str]) -> Vec<Finder<'static>> {
-    let own = forbidden.iter().filter(|text| text.len() >= MIN_NEEDLE).copied();
-    PRIVATE_KEYS.iter().copied().chain(own).map(|text| Finder::new(text).into_owned()).collect()
+/// What no file may hold.
+struct Needles {
+    keys: Vec<Finder<'static>>,
+    /// These count wherever they stand.
+    own: Vec<Finder<'static>>,
+}
+
+impl Needles {
+    fn new(forbidden: &[&str]) -> Self {
+        let finder = |text: &&str| Finder::new(*text).into_owned();
+        Self {
+            keys: PRIVATE_KEYS.iter().map(finder).collect(),
+            own: forbidden.iter().filter(|text| text.len() >= MIN_NEEDLE).map(finder).collect(),
+        }
+    }
+
+    /// How much of a piece has to be seen again together with the next one, so that nothing is missed between them.
+    fn overlap(&self) -> usize {
+        let longest = self.keys.iter().chain(&self.own).map(|needle| needle.needle().len()).max();
+        longest.unwrap_or(1) + KEY_AHEAD
+    }
+
+    fn are_in(&self, window: &[u8]) -> bool {
+        let is_key = |needle: &Finder<'_>| {
+            let length = needle.needle().len();
+            needle.find_iter(window).any(|at| {
+                let ahead = &window[at + length..];
+                has_base64(&ahead[..ahead.len().min(KEY_AHEAD)])
+            })
+        };
+        self.own.iter().any(|needle| needle.find(window).is_some()) || self.keys.iter().any(is_key)
+    }
+}
+
+fn has_base64(bytes: &[u8]) -> bool {
+    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    bytes.split(|byte| !belongs(byte)).any(|run| run.len() >= KEY_RUN)
 }
 
 /// Hashes one file and looks for secrets in it.
@@ -182,7 +230,7 @@ fn read(
     workspace: &Workspace,
     path: String,
     entry: &Entry,
-    needles: &[Finder<'static>],
+    needles: &Needles,
     limits: SiteLimits,
 ) -> Result<(SiteFile, bool), SiteError> {
     let name = Name::parse(&entry.name).map_err(SiteError::Unreadable)?;
@@ -190,7 +238,7 @@ fn read(
         WorkspaceError::Outside { .. } => SiteError::LinkLeaves { path: path.clone() },
         _ => SiteError::Unreadable(error),
     })?;
-    let overlap = needles.iter().map(|needle| needle.needle().len()).max().unwrap_or(1) - 1;
+    let overlap = needles.overlap();
     let mut hasher = Hasher::new();
     // The end of the piece before stands in front of the next, so that nothing is missed between two.
     let mut window = vec![0_u8; overlap + PIECE];
@@ -208,7 +256,7 @@ fn read(
         if bytes > limits.max_file_bytes || bytes > info.bytes {
             return Err(SiteError::Changed { path });
         }
-        secret |= needles.iter().any(|needle| needle.find(&window[..end]).is_some());
+        secret |= needles.are_in(&window[..end]);
         let keep = overlap.min(end);
         window.copy_within(end - keep..end, 0);
         kept = keep;

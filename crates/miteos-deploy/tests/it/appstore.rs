@@ -121,6 +121,85 @@ fn an_archive_tells_what_it_is() {
     }
 }
 
+/// Forty lists, each of which names the next one twice.
+fn doubling() -> Vec<u8> {
+    const LISTS: u8 = 40;
+    let mut out = b"bplist00".to_vec();
+    for list in 0..LISTS {
+        out.extend([0xa2, list + 1, list + 1]);
+    }
+    out.push(0x09);
+    let table = out.len() as u64;
+    out.extend((0..=LISTS).map(|object| 8 + 3 * object));
+    out.extend([0, 0, 0, 0, 0, 0, 1, 1]);
+    for number in [u64::from(LISTS) + 1, 0, table] {
+        out.extend(number.to_be_bytes());
+    }
+    out
+}
+
+#[test]
+fn a_property_list_is_read_within_bounds() {
+    let folder = Folder::new(&[]);
+    let deep = |levels: usize| format!("{}{}", "(".repeat(levels), ")".repeat(levels)).into_bytes();
+    let shared = format!("{{ a = ({}); }}", "x,".repeat(60_000)).into_bytes();
+    for (bytes, part) in [
+        (deep(100_000), "no property list"),
+        (deep(2_000_000), "too big"),
+        (doubling(), "no property list"),
+        (shared, "no property list"),
+    ] {
+        folder.write("app.ipa", &zip(&[("Payload/A.app/Info.plist", &bytes, true)]));
+        let error = ipa(&folder).err().unwrap().to_string();
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    // The form in which apps have it.
+    let mut binary = Vec::new();
+    let list = plist::Value::from_reader(std::io::Cursor::new(plist(BUNDLE, "13"))).unwrap();
+    list.to_writer_binary(&mut binary).unwrap();
+    folder.write("app.ipa", &zip(&[("Payload/A.app/Info.plist", &binary, true)]));
+    assert_eq!(ipa(&folder).unwrap().build, "13");
+}
+
+#[tokio::test]
+async fn a_file_that_changes_between_its_parts_is_no_build() {
+    let (standin, folder) = begin("13").await;
+    let begun = run(&standin, &folder, "dep-1");
+    let mut other = archive(BUNDLE, "13");
+    other[200_000] ^= 1;
+    folder.write("app.ipa", &other);
+    let error = begun.drive().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::FileChanged, "{error}");
+    assert_eq!(standin.count("PATCH", "/v1/"), 0);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_left_behind_is_removed_and_a_foreign_one_is_left_alone() {
+    let (standin, folder) = begin("13").await;
+    standin.fault(Fault { when: When::to("PATCH", "/v1/"), what: What::status(409, "{}") });
+    run(&standin, &folder, "dep-1").drive().await.unwrap_err();
+    standin.no_faults();
+    let longer = [archive(BUNDLE, "13"), archive(BUNDLE, "13")].concat();
+    folder.write("app.ipa", &longer);
+    let second = run(&standin, &folder, "dep-2");
+    let release = second.drive().await.unwrap();
+    assert!(second.said("left behind"));
+    standin.look(|appstore| {
+        assert_eq!(appstore.uploads.keys().collect::<Vec<_>>(), [&release.deployment_id]);
+        let file = appstore.files.values().find(|file| file.upload == release.deployment_id).unwrap();
+        assert_eq!((file.name.as_str(), file.bytes), ("miteos-dep-2.ipa", longer.len() as u64));
+    });
+    let (standin, folder) = begin("14").await;
+    let bytes = archive(BUNDLE, "14").len() as u64;
+    standin.look(|appstore| appstore.begin_foreign("1.2", "14", "Example.ipa", bytes));
+    let begun = run(&standin, &folder, "dep-3");
+    let error = begun.drive().await.unwrap_err();
+    assert!(error.kind == ErrorKind::NameTaken && error.message.contains("somebody else"), "{error}");
+    begun.cancel().await.unwrap();
+    standin.look(|appstore| assert_eq!((appstore.uploads.len(), appstore.files.len()), (1, 1)));
+    assert_eq!((standin.count("DELETE", ""), standin.count("PUT", "")), (0, 0));
+}
+
 #[tokio::test]
 async fn a_build_goes_up_in_parts_and_is_processed() {
     let (standin, folder) = begin("13").await;
@@ -225,6 +304,10 @@ impl Scenario for Deploying {
 
     fn go_on(&self) {
         self.0.go_on();
+    }
+
+    fn asked(&self) -> usize {
+        self.0.recorded().len()
     }
 
     fn check(&self, release: &Release, when: &str) {

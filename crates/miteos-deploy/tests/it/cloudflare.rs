@@ -232,6 +232,97 @@ async fn a_deployment_that_is_not_live_is_removed_when_it_is_cancelled() {
 }
 
 #[tokio::test]
+async fn a_file_adds_no_part_to_the_form_that_carries_it() {
+    let (standin, folder) = (standin().await, Folder::site());
+    let part = |boundary: &str, head: &str, body: &str| {
+        format!(
+            "x\r\n--{boundary}\r\ncontent-disposition: form-data; {head}\r\n\r\n{body}\r\n--{boundary}--\r\n"
+        )
+    };
+    // The boundary that was once in use: whoever knows it could end the file's own part.
+    let known = "----miteos-part-7c0e5b1f9a3d4c62";
+    let code = part(known, "name=\"_worker.bundle\"; filename=\"_worker.bundle\"", "code");
+    folder.write("_headers", code.as_bytes());
+    folder.write("_redirects", part(known, "name=\"branch\"", "main").as_bytes());
+    pages(&standin, &folder, "dep-1").drive().await.unwrap();
+    standin.look(|cloudflare| {
+        assert_eq!(cloudflare.projects["shop"].deployments[0].rules, ["_headers", "_redirects"]);
+    });
+}
+
+#[tokio::test]
+async fn rules_that_change_are_not_sent() {
+    for is_pages in [false, true] {
+        let (standin, folder) = (standin().await, with_rules());
+        let run =
+            if is_pages { pages(&standin, &folder, "dep-1") } else { worker(&standin, &folder, "dep-1") };
+        folder.write("_redirects", b"/a /c 301\n");
+        let error = run.drive().await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::FileChanged, "{error}");
+        assert!(error.message.starts_with("_redirects changed"), "{error}");
+        standin.look(|cloudflare| {
+            assert!(cloudflare.workers.is_empty() && cloudflare.projects["shop"].deployments.is_empty());
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_is_listed_late_is_made_once() {
+    for late_lists in [2, 1_000] {
+        let (standin, folder) = (standin().await, Folder::site());
+        standin.look(|cloudflare| cloudflare.late_lists = late_lists);
+        let release = worker(&standin, &folder, "dep-1").drive().await.unwrap();
+        standin.look(|cloudflare| {
+            let versions = &cloudflare.workers["ws-01abc"].versions;
+            assert_eq!((versions.len(), versions[0].id.as_str()), (1, release.deployment_id.as_str()));
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_preview_is_none_where_its_branch_is_the_live_one() {
+    let (standin, folder) = (standin().await, Folder::site());
+    standin.look(|cloudflare| cloudflare.projects.get_mut("shop").unwrap().branch = "preview".to_owned());
+    let settings = json!({ "product": "pages", "project": "shop", "environment": "preview" });
+    run_with(&standin, &folder, settings, "dep-1").drive().await.unwrap();
+    standin.look(|cloudflare| {
+        let project = &cloudflare.projects["shop"];
+        assert_eq!((project.live.as_ref(), project.deployments[0].branch.as_str()), (None, "miteos-preview"));
+    });
+}
+
+#[tokio::test]
+async fn what_was_made_is_found_behind_what_was_made_since() {
+    let (standin, folder) = (standin().await, Folder::site());
+    for is_pages in [false, true] {
+        let of = |key: &str| {
+            if is_pages { pages(&standin, &folder, key) } else { worker(&standin, &folder, key) }
+        };
+        let first = of("dep-first");
+        let path = if is_pages { "/deployments" } else { "/scripts/" };
+        let method = if is_pages { "POST" } else { "PUT" };
+        // Carried out, its answer lost, and then the server was away while others went on.
+        standin.fault(Fault { when: When::to(method, path).once(), what: What::CutAnswer });
+        let list = if is_pages { "/deployments" } else { "/versions" };
+        standin.fault(Fault { when: When::to("GET", list).after(1), what: What::status(401, "{}") });
+        first.drive().await.unwrap_err();
+        standin.no_faults();
+        for other in 0..30 {
+            of(&format!("dep-{other}")).drive().await.unwrap();
+        }
+        let release = first.drive().await.unwrap();
+        standin.look(|cloudflare| {
+            let ids: Vec<&String> = if is_pages {
+                cloudflare.projects["shop"].deployments.iter().map(|one| &one.id).collect()
+            } else {
+                cloudflare.workers["ws-01abc"].versions.iter().map(|one| &one.id).collect()
+            };
+            assert_eq!((ids.len(), ids[0]), (31, &release.deployment_id));
+        });
+    }
+}
+
+#[tokio::test]
 async fn code_for_a_server_is_refused() {
     let (standin, folder) = (standin().await, Folder::site());
     folder.write("_worker.js", b"export default {}");
@@ -270,6 +361,10 @@ impl Scenario for Deploying {
         self.0.go_on();
     }
 
+    fn asked(&self) -> usize {
+        self.0.recorded().len()
+    }
+
     fn check(&self, release: &Release, when: &str) {
         self.check_worker(release, when);
     }
@@ -291,6 +386,10 @@ impl Scenario for DeployingPages {
 
     fn go_on(&self) {
         self.0.go_on();
+    }
+
+    fn asked(&self) -> usize {
+        self.0.recorded().len()
     }
 
     fn check(&self, release: &Release, when: &str) {

@@ -18,6 +18,8 @@ pub trait Scenario: Sized + Sync {
     /// From now on the request at this mark gets no answer; ends when that happens.
     fn stop_at(&self, mark: u64) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
     fn go_on(&self);
+    /// How often the provider was asked so far.
+    fn asked(&self) -> usize;
     /// What must hold in the end, whatever happened before.
     fn check(&self, release: &Release, crashed: &str);
     /// Fewer crashes than this mean that the test looked at nothing.
@@ -30,6 +32,7 @@ pub trait Scenario: Sized + Sync {
 pub async fn everywhere<S: Scenario>() {
     let (scenario, run) = S::begin().await;
     check(&scenario, &run, run.drive().await, "without a crash");
+    after_the_end(&scenario, &run).await;
     for mark in 0..MANY {
         let (scenario, run) = S::begin().await;
         let stopped = scenario.stop_at(mark);
@@ -47,6 +50,16 @@ pub async fn everywhere<S: Scenario>() {
         check(&scenario, &run, ended.expect("it goes on"), &format!("after a crash at mark {mark}"));
     }
     panic!("the scenario never ended before mark {MANY}");
+}
+
+/// Who comes back to a deployment that is live, because the note of its release was lost, is told the same again, and
+/// nothing is asked or changed: somebody may have put something else live since.
+async fn after_the_end<S: Scenario>(scenario: &S, run: &Run) {
+    let (asked, states) = (scenario.asked(), run.journal.states());
+    let first = run.drive().await.expect("it is told again");
+    assert_eq!(first, run.drive().await.expect("and again"));
+    assert_eq!((scenario.asked(), run.journal.states()), (asked, states));
+    scenario.check(&first, "after the end");
 }
 
 fn check<S: Scenario>(scenario: &S, run: &Run, ended: Result<Release, DeployError>, when: &str) {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::crash::{Scenario, everywhere};
-use crate::setup::{Run, clock, quick, target};
+use crate::setup::{Folder, Run, clock, quick, target};
 
 const KIND: TargetKind = TargetKind::Expo;
 const TOKEN: &str = "expo_standin_0123456789";
@@ -28,6 +28,8 @@ struct World {
     cancelled: Vec<String>,
     /// What the next run writes instead, and its exit code.
     fails: Option<(String, i32)>,
+    /// The command that fails once, with what it writes; without a text it hangs.
+    fails_once: Option<(&'static str, Option<&'static str>)>,
     /// Whether an identifier can be used once only.
     once_only: bool,
     ran: Vec<Vec<String>>,
@@ -87,7 +89,9 @@ impl Eas {
                 json!({ "production": { "id": id, "url": "https://shop.expo.app" } })
             }
             "build:list" => {
-                let builds = world.builds.iter().rev();
+                let number = |name: &str| after(name).parse::<usize>().unwrap();
+                let builds =
+                    world.builds.iter().rev().skip(number("--offset")).take(number("--limit").min(50));
                 builds
                     .map(|(id, message, _)| json!({ "id": id, "message": message, "status": "NEW" }))
                     .collect()
@@ -123,6 +127,22 @@ impl Runner for Eas {
         assert_eq!(token.1.reveal(), TOKEN);
         assert!(!command.arguments.iter().any(|argument| argument.contains(TOKEN)), "a token is no argument");
         self.mark().await;
+        let failing = {
+            let mut world = self.world.lock().unwrap();
+            let meant = world.fails_once.is_some_and(|(name, _)| command.arguments[0] == name);
+            if meant { world.fails_once.take() } else { None }
+        };
+        match failing {
+            Some((_, Some(said))) => {
+                return Ok(Ran { exit_code: Some(1), stdout: Vec::new(), stderr: said.into() });
+            }
+            // What it was asked for is done, and it does not end.
+            Some((_, None)) => {
+                let _ = self.answer(&command.arguments);
+                return Err(RunnerError::TimedOut { seconds: command.timeout.as_secs() });
+            }
+            None => {}
+        }
         let (code, stdout, stderr) = self.answer(&command.arguments);
         self.mark().await;
         Ok(Ran { exit_code: Some(code), stdout: stdout.into(), stderr: stderr.into() })
@@ -139,7 +159,9 @@ fn run_with(eas: &Arc<Eas>, settings: Value) -> Run {
         runner,
     };
     let target = target(&tools, KIND, &json!({ "token": TOKEN }), &settings);
-    let artifact = target.prepare(Artifact::Project).unwrap();
+    let site = || Folder::site().scan(KIND).unwrap().into();
+    let artifact = if settings["action"] == "build" { Artifact::Project } else { Artifact::Site(site()) };
+    let artifact = target.prepare(artifact).unwrap();
     Run::new(tools, target, artifact, "dep-1")
 }
 
@@ -189,6 +211,10 @@ async fn what_the_tool_says_has_a_kind() {
         ("You have reached your monthly limit on the Free plan", ErrorKind::Quota),
         ("Upload failed! (Payload too large)", ErrorKind::RejectedFile),
         ("request to https://api.expo.dev/graphql failed, reason: getaddrinfo ENOTFOUND", ErrorKind::Network),
+        ("Error: socket hang up", ErrorKind::Network),
+        ("Request failed with status code 502", ErrorKind::Unavailable),
+        ("GraphQL request failed. Internal Server Error", ErrorKind::Unavailable),
+        ("Too many requests", ErrorKind::Unavailable),
         ("\u{1b}[31mSomething else\u{1b}[39m expo_standin_0123456789", ErrorKind::ProviderFailed),
     ] {
         let eas = Eas::new();
@@ -199,6 +225,77 @@ async fn what_the_tool_says_has_a_kind() {
         assert!(!error.message.contains(TOKEN) && !error.message.contains('\u{1b}'), "{error}");
         assert!(error.message.starts_with("eas-cli failed (exit code 1): "), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_question_without_an_answer_ends_no_build() {
+    for said in [
+        Some("Request failed with status code 502"),
+        Some("something that was never seen before"),
+        Some("socket hang up"),
+        None,
+    ] {
+        for command in ["build:list", "build:view"] {
+            let eas = Eas::new();
+            let run = run_with(&eas, build());
+            eas.world.lock().unwrap().fails_once = Some((command, said));
+            run.drive().await.unwrap();
+            assert_eq!(eas.world.lock().unwrap().builds.len(), 1, "{command} {said:?}");
+        }
+    }
+    // The build was made, and the tool hung behind that.
+    let eas = Eas::new();
+    let run = run_with(&eas, build());
+    eas.world.lock().unwrap().fails_once = Some(("build", None));
+    run.drive().await.unwrap();
+    assert_eq!(eas.world.lock().unwrap().builds.len(), 1);
+}
+
+#[tokio::test]
+async fn a_build_is_found_behind_those_that_were_made_since() {
+    let eas = Eas::new();
+    let run = run_with(&eas, build());
+    {
+        let mut world = eas.world.lock().unwrap();
+        world.builds.push(("build-0".to_owned(), "miteos:dep-1".to_owned(), 0));
+        world.builds.extend((1..70).map(|n| (format!("build-{n}"), "another".to_owned(), 0)));
+    }
+    assert_eq!(run.drive().await.unwrap().deployment_id, "build-0");
+    assert_eq!(eas.world.lock().unwrap().builds.len(), 70);
+}
+
+#[tokio::test]
+async fn a_build_is_cancelled_when_the_provider_says_so() {
+    let eas = Eas::new();
+    let run = run_with(&eas, build());
+    // Behind the making of the build, before its answer.
+    let stopped = stop_at(&eas, 3);
+    tokio::select! {
+        ended = run.drive() => panic!("{ended:?}"),
+        () = stopped => {}
+    }
+    *eas.stop_at.lock().unwrap() = None;
+    eas.world.lock().unwrap().fails_once = Some(("build:cancel", Some("boom")));
+    let error = run.cancel().await.unwrap_err();
+    assert!(error.kind == ErrorKind::Unavailable && error.message.contains("boom"), "{error}");
+    run.cancel().await.unwrap();
+    assert_eq!(eas.world.lock().unwrap().cancelled, ["build-1"]);
+    // Of a build that is over, the tool fails for good.
+    eas.world.lock().unwrap().builds[0].2 = 9;
+    eas.world.lock().unwrap().fails_once = Some(("build:cancel", Some("the build is over")));
+    run.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_web_deployment_publishes_was_looked_through() {
+    let eas = Eas::new();
+    let tools = run_with(&eas, json!({})).tools;
+    let web = target(&tools, KIND, &json!({ "token": TOKEN }), &json!({}));
+    let error = web.prepare(Artifact::Project).err().unwrap();
+    assert!(error.kind == ErrorKind::Config && error.message.contains("exported folder"), "{error}");
+    let native = target(&tools, KIND, &json!({ "token": TOKEN }), &build());
+    let site = Folder::site().scan(KIND).unwrap();
+    assert_eq!(native.prepare(Artifact::Site(site.into())).err().unwrap().kind, ErrorKind::Config);
 }
 
 #[tokio::test]
@@ -228,6 +325,10 @@ impl<const ONCE_ONLY: bool> Scenario for Web<ONCE_ONLY> {
 
     fn go_on(&self) {
         *self.0.stop_at.lock().unwrap() = None;
+    }
+
+    fn asked(&self) -> usize {
+        self.0.world.lock().unwrap().ran.len()
     }
 
     fn check(&self, release: &Release, when: &str) {
@@ -273,6 +374,10 @@ impl Scenario for Native {
 
     fn go_on(&self) {
         *self.0.stop_at.lock().unwrap() = None;
+    }
+
+    fn asked(&self) -> usize {
+        self.0.world.lock().unwrap().ran.len()
     }
 
     fn check(&self, release: &Release, when: &str) {

@@ -208,12 +208,81 @@ async fn a_limit_is_told_with_its_end() {
 }
 
 #[tokio::test]
+async fn a_fault_that_names_its_end_is_waited_for_until_then() {
+    let (standin, folder) = (standin().await, Folder::site());
+    let headers = vec![("retry-after".to_owned(), "300".to_owned())];
+    let what = What::Answer { status: 503, headers, body: String::new() };
+    standin.fault(Fault { when: When::to("GET", "/sites"), what });
+    let begun = run(&standin, &folder, "dep-1");
+    let job = miteos_deploy::Job {
+        order: &begun.order,
+        artifact: &begun.artifact,
+        cancel: &begun.cancel,
+        log: &|_| {},
+    };
+    let error = begun.target.next(&begun.journal.last(KIND), &job).await.unwrap_err();
+    let ErrorKind::RateLimited { until_ms } = error.kind else { panic!("{error}") };
+    assert!((300_000..301_000).contains(&(until_ms - crate::setup::NOW_MS)), "{until_ms}");
+    assert_eq!(standin.count("GET", "/sites"), 1);
+    // When the allowance is renewed is told with every answer, and is no reason to wait after a fault.
+    standin.no_faults();
+    let headers = vec![("x-ratelimit-reset".to_owned(), "300".to_owned())];
+    let what = What::Answer { status: 502, headers, body: String::new() };
+    standin.fault(Fault { when: When::to("GET", "/sites").times(2), what });
+    begun.target.next(&begun.journal.last(KIND), &job).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_upload_takes_no_time_from_what_comes_behind_it() {
+    let (standin, folder) = (standin().await, Folder::site());
+    let clock = crate::setup::clock();
+    let mut tools = tools(KIND, &standin.url);
+    tools.clock = clock.clone();
+    let target = target(&tools, KIND, &json!({ "token": TOKEN }), &json!({}));
+    let artifact = folder.artifact(&*target);
+    let slow = Run::new(tools, target, artifact, "dep-1");
+    let log = |line: miteos_deploy::Line| {
+        if line.files_done == 1 {
+            clock.forward(21 * 60 * 1000);
+        }
+    };
+    let job =
+        miteos_deploy::Job { order: &slow.order, artifact: &slow.artifact, cancel: &slow.cancel, log: &log };
+    let state = slow.journal.last(KIND);
+    let release =
+        miteos_deploy::drive(&*slow.target, state, &job, &slow.journal, &*clock, &slow.tools.pace).await;
+    let id = release.unwrap().deployment_id;
+    assert!(standin.look(|netlify| netlify.deploys[&id].state == "ready"));
+}
+
+#[tokio::test]
+async fn a_long_message_costs_neither_the_mark_nor_the_request() {
+    let (standin, folder) = (standin().await, Folder::site());
+    let mut told = run(&standin, &folder, "dep-1");
+    told.order.message = "größer ".repeat(3_000);
+    told.order.check().unwrap();
+    standin.fault(Fault { when: When::to("POST", "/deploys").once(), what: What::CutAnswer });
+    let release = told.drive().await.unwrap();
+    standin.look(|netlify| {
+        assert_eq!(netlify.deploys.len(), 1);
+        let title = &netlify.deploys[&release.deployment_id].title;
+        assert!(title.starts_with("[miteos:dep-1] größer") && title.len() < 130, "{title}");
+    });
+    told.order.message = "one\nline".to_owned();
+    assert_eq!(told.order.check().unwrap_err().kind, ErrorKind::Config);
+}
+
+#[tokio::test]
 async fn a_deploy_that_fails_there_says_why() {
     let (standin, folder) = (standin().await, Folder::site());
     standin.look(|netlify| netlify.ends_in = Some("error"));
     let error = run(&standin, &folder, "dep-1").drive().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::ProviderFailed);
     assert!(error.message.ends_with("Deploy failed: a plugin said no"), "{error}");
+    let said = format!("a plugin sent {TOKEN} and Bearer abcdefghijklmnop{}", " on".repeat(1_000));
+    standin.look(|netlify| netlify.said = Some(said));
+    let error = run(&standin, &folder, "dep-3").drive().await.unwrap_err();
+    assert!(error.message.contains("a plugin sent *** and ***") && error.message.len() < 600, "{error}");
     standin.look(|netlify| netlify.ends_in = Some("a_new_state"));
     let unknown = run(&standin, &folder, "dep-2");
     standin.forget_recorded();
@@ -268,6 +337,10 @@ impl Scenario for Deploying {
 
     fn go_on(&self) {
         self.0.go_on();
+    }
+
+    fn asked(&self) -> usize {
+        self.0.recorded().len()
     }
 
     fn check(&self, release: &Release, when: &str) {

@@ -1,5 +1,7 @@
 //! What may be published, told from real folders.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use miteos_deploy::site::{Index, SiteLimits, scan};
 use miteos_deploy::{SiteError, TargetKind};
 use miteos_tools::workspace::Name;
@@ -56,6 +58,38 @@ fn a_folder_below_is_a_site_of_its_own() {
 }
 
 #[test]
+fn a_folder_that_is_a_link_to_secrets_is_none() {
+    let folder = Folder::new(&[(".git/index.html", b"x"), ("real/index.html", b"x")]);
+    for (link, to) in [("dist", ".git"), ("out", "real")] {
+        std::os::unix::fs::symlink(to, folder.path().join(link)).unwrap();
+    }
+    let limits = TargetKind::Netlify.limits();
+    let named = |name: &str| {
+        scan(&folder.workspace, &Name::folder(name).unwrap(), limits, Index::Required, &[]).err()
+    };
+    for name in [".git", "dist"] {
+        let error = named(name).expect("it is refused");
+        assert!(matches!(&error, SiteError::Secrets { names } if *names == [".git"]), "{name}: {error}");
+    }
+    assert!(named("out").is_none());
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_not_left_out() {
+    let folder = Folder::site();
+    let locked = folder.path().join("assets");
+    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o000)).unwrap();
+    // Nothing is locked for root.
+    let readable = std::fs::read_dir(&locked).is_ok();
+    let scanned = folder.scan(TargetKind::Netlify);
+    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o755)).unwrap();
+    match scanned {
+        Ok(site) => assert!(readable && site.get("assets/copy.txt").is_some()),
+        Err(error) => assert!(!readable && matches!(error, SiteError::Changed { .. }), "{error}"),
+    }
+}
+
+#[test]
 fn links_do_not_lead_out() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("secret.txt"), "secret").unwrap();
@@ -75,13 +109,18 @@ fn links_do_not_lead_out() {
 
 #[test]
 fn secrets_are_refused_by_name_and_by_content() {
+    let base64 = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgFloTxuKJrBCZGHNH";
+    let sealed = "Proc-Type: 4,ENCRYPTED\nDEK-Info: DES-EDE3-CBC,0123456789ABCDEF";
     for (path, bytes) in [
         (".env", "A=1".to_owned()),
         ("config/.env.production", "A=1".to_owned()),
         ("server.key", "x".to_owned()),
         (".git/config", "x".to_owned()),
-        ("js/app.js", format!("{}-----BEGIN RSA PRIVATE{}", "x".repeat(70_000), " KEY-----\nMII")),
-        ("js/app.js", format!("{}-----BEGIN PRIVATE{}", "x".repeat(65_530), " KEY-----")),
+        ("js/app.js", format!("{}-----BEGIN RSA PRIVATE{}\n{base64}", "x".repeat(70_000), " KEY-----")),
+        ("js/app.js", format!("{}-----BEGIN PRIVATE{}\\n{base64}", "x".repeat(65_530), " KEY-----")),
+        ("js/app.js", format!("{}-----BEGIN DSA PRIVATE{}\n{base64}", "x".repeat(65_490), " KEY-----")),
+        ("js/app.js", format!("-----BEGIN RSA PRIVATE{}\n{sealed}\n\n{base64}", " KEY-----")),
+        ("prod.env", "A=1".to_owned()),
     ] {
         let folder = Folder::site();
         folder.write(path, bytes.as_bytes());
@@ -92,6 +131,15 @@ fn secrets_are_refused_by_name_and_by_content() {
             "{path}: {error}"
         );
     }
+    // A library that reads keys knows how they begin, and has none.
+    let folder = Folder::site();
+    let reader = concat!(
+        "if(0!==e.indexOf(\"-----BEGIN PRIVATE",
+        " KEY-----\"))throw TypeError('\"pkcs8\" is no key')"
+    );
+    folder.write("jose.js", format!("{reader}{}", ";a()".repeat(40_000)).as_bytes());
+    folder.write("other.js", reader.as_bytes());
+    folder.scan(TargetKind::Netlify).unwrap();
     let folder = Folder::site();
     folder.write("app.js", b"const token = 'nfp_0123456789abcdef';");
     let (limits, root) = (TargetKind::Netlify.limits(), Name::folder("").unwrap());

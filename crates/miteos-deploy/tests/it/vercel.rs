@@ -142,6 +142,65 @@ async fn what_passes_is_waited_for() {
 }
 
 #[tokio::test]
+async fn minutes_without_the_provider_end_nothing_that_is_only_waited_for() {
+    let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
+    let when = When::to("GET", "/v13/deployments/").times(30);
+    standin.fault(Fault { when, what: What::status(503, "") });
+    let release = run(&standin, &folder, "dep-1").drive().await.unwrap();
+    standin.look(|vercel| assert_eq!(vercel.production["ws-01abc"], release.deployment_id));
+    assert!(standin.count("GET", "/v13/deployments/") > 30);
+    // A provider that has not answered for most of an hour is given up.
+    let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
+    standin.fault(Fault { when: When::to("GET", "/v13/deployments/"), what: What::status(503, "") });
+    let (gone, clock) = (run(&standin, &folder, "dep-1"), crate::setup::clock());
+    let log = |line: miteos_deploy::Line| {
+        if line.text.contains("taken again") {
+            clock.forward(16 * 60 * 1000);
+        }
+    };
+    let job =
+        miteos_deploy::Job { order: &gone.order, artifact: &gone.artifact, cancel: &gone.cancel, log: &log };
+    let state = gone.journal.last(KIND);
+    let ended = miteos_deploy::drive(&*gone.target, state, &job, &gone.journal, &*clock, &gone.tools.pace);
+    assert_eq!(ended.await.unwrap_err().kind, ErrorKind::Unavailable);
+    // Three attempts for each of four failures.
+    assert_eq!(standin.count("GET", "/v13/deployments/"), 12);
+    // Where something is still to be done, a few attempts are enough.
+    let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
+    standin.fault(Fault { when: When::to("GET", "/v6/").times(30), what: What::status(503, "") });
+    let error = run(&standin, &folder, "dep-1").drive().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_project_can_be_named_by_its_id() {
+    let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
+    standin.look(|vercel| vercel.projects.insert("shop".to_owned(), "prj_XLKmu1Dy".to_owned()));
+    for named in ["prj_XLKmu1Dy", "shop"] {
+        let one = run_with(&standin, &folder, json!({ "project": named }), &format!("dep-{named}"));
+        one.target.verify(&one.cancel).await.unwrap();
+        let release = one.drive().await.unwrap();
+        assert_eq!(
+            (release.project_id.as_str(), release.url.as_str()),
+            ("prj_XLKmu1Dy", "https://shop.vercel.app")
+        );
+    }
+    assert_eq!(standin.look(|vercel| vercel.projects.len()), 1);
+    let error =
+        run_with(&standin, &folder, json!({ "project": "prj_gone" }), "dep-3").drive().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn what_the_provider_says_is_told_short_and_without_tokens() {
+    let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
+    let body = json!({ "error": { "code": format!("{TOKEN} {}", "c".repeat(100_000)), "message": "x" } });
+    standin.fault(Fault { when: When::to("POST", "/v13/"), what: What::status(400, &body.to_string()) });
+    let error = run(&standin, &folder, "dep-1").drive().await.unwrap_err();
+    assert!(!error.message.contains(TOKEN) && error.message.len() < 1_000, "{}", error.message.len());
+}
+
+#[tokio::test]
 async fn a_deployment_that_fails_there_says_why() {
     for (states, part) in [
         (vec!["QUEUED", "ERROR"], "in step buildStep: Command \"build\" exited with 1"),
@@ -201,6 +260,10 @@ impl Scenario for Deploying {
 
     fn go_on(&self) {
         self.0.go_on();
+    }
+
+    fn asked(&self) -> usize {
+        self.0.recorded().len()
     }
 
     fn check(&self, release: &Release, when: &str) {

@@ -6,12 +6,15 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::{Cloudflare, refused, result};
+use super::{Cloudflare, page, refused, result};
 use crate::form;
 use crate::server::{Asked, Reply};
 
 /// The longest commit message (bytes).
 const MAX_MESSAGE_BYTES: usize = 384;
+
+/// The most deployments on one page of their list.
+const MAX_PAGE: usize = 25;
 
 pub struct Project {
     pub branch: String,
@@ -64,7 +67,8 @@ impl Cloudflare {
             }
             ("GET", ["deployments"]) => {
                 let list = self.projects[*name].deployments.iter().rev();
-                result(list.map(|one| self.pages_json(name, one)).collect::<Vec<_>>().into())
+                let all = list.map(|one| self.pages_json(name, one)).collect();
+                result(page(asked, all, MAX_PAGE).into())
             }
             ("POST", ["deployments"]) => self.deploy_pages(asked, name),
             (_, ["deployments", id, more @ ..]) => self.pages_deployment(asked, name, id, more),
@@ -193,6 +197,9 @@ impl Cloudflare {
             rules,
             polls: 0,
         };
+        if fields.iter().filter(|field| field.name == "branch").count() != 1 {
+            return refused(400, 8_000_001, "the branch is not given once");
+        }
         let Some(project) = self.projects.get_mut(name) else {
             return refused(404, 8_000_007, "Project not found");
         };

@@ -6,12 +6,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::{Cloudflare, hash_of, refused, result, result_with};
+use super::{Cloudflare, hash_of, page, refused, result, result_with};
 use crate::form;
 use crate::server::{Asked, Reply};
 
 /// The longest tag of a version (bytes).
 const MAX_TAG_BYTES: usize = 100;
+/// The most versions on one page of their list.
+const MAX_PAGE: usize = 25;
 
 #[derive(Default)]
 pub struct Worker {
@@ -67,8 +69,10 @@ impl Cloudflare {
                 "default_environment": { "environment": "production", "script": { "last_deployed_from": "api" } },
             })),
             ("GET", ["versions"]) => {
-                let items: Vec<Value> = worker.versions.iter().rev().map(version_json).collect();
-                result(json!({ "items": items }))
+                let late = self.late_lists > 0 && !worker.versions.is_empty();
+                self.late_lists -= u32::from(late);
+                let seen = worker.versions.iter().rev().skip(usize::from(late));
+                result(json!({ "items": page(asked, seen.map(version_json).collect(), MAX_PAGE) }))
             }
             ("GET", ["deployments"]) => {
                 let versions = json!([{ "version_id": worker.live, "percentage": 100 }]);

@@ -33,6 +33,10 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// Whether there is more than this.
     pub truncated: bool,
+    /// Whether something could not be read, so that more may be missing than is known.
+    pub missed: bool,
+    /// The real name of the listed folder, relative to the workspace, where a link stood in its way.
+    pub folder: String,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,15 +56,18 @@ impl Workspace {
     /// Everything below a folder, recursively.
     pub fn list(&self, folder: &Name, limits: WalkLimits) -> Result<Listing, WorkspaceError> {
         let mut listing = Listing::default();
-        let whole = self.walk(folder, limits.skip_heavy, &mut |entry| {
+        let mut visit = |entry| {
             if listing.entries.len() == limits.max_entries {
                 listing.truncated = true;
                 return Go::Stop;
             }
             listing.entries.push(entry);
             Go::On
-        })?;
-        listing.truncated |= !whole;
+        };
+        let end = self.walk_with(folder, limits.skip_heavy, &mut visit, &mut |_, _| {})?;
+        listing.truncated |= !end.whole;
+        listing.missed = end.missed;
+        listing.folder = end.folder;
         Ok(listing)
     }
 
@@ -146,7 +153,7 @@ impl Workspace {
             return Err(WorkspaceError::Reserved { name: folder.as_str().to_owned() });
         }
         let dir = self.dir()?.open_dir(folder.path()).map_err(io)?;
-        let end = End { whole: true, missed: false };
+        let end = End { whole: true, missed: false, folder: real.to_string_lossy().into_owned() };
         let mut walk = Walk { visit, enter, looked_at: 0, end, stopped: false, skip_heavy };
         walk.folder(&dir, folder.as_str(), 0);
         Ok(walk.end)
@@ -157,8 +164,10 @@ impl Workspace {
 struct End {
     /// No limit cut it short.
     whole: bool,
-    /// Some folder could not be read.
+    /// Some folder, or something in one, could not be read.
     missed: bool,
+    /// The real name of the folder that the walk began in.
+    folder: String,
 }
 
 struct Walk<'a> {
@@ -178,7 +187,13 @@ impl Walk<'_> {
             self.end.missed = true;
             return;
         };
-        let mut found: Vec<_> = reading.flatten().take(MAX_FOLDER_ENTRIES + 1).collect();
+        let mut found = Vec::new();
+        for entry in reading.take(MAX_FOLDER_ENTRIES + 1) {
+            match entry {
+                Ok(entry) => found.push(entry),
+                Err(_) => self.end.missed = true,
+            }
+        }
         if found.len() > MAX_FOLDER_ENTRIES {
             self.end.whole = false;
         }
@@ -200,7 +215,10 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, entry: &cap_std::fs::DirEntry, name: String, depth: usize) {
-        let (Ok(file_type), Ok(metadata)) = (entry.file_type(), entry.metadata()) else { return };
+        let (Ok(file_type), Ok(metadata)) = (entry.file_type(), entry.metadata()) else {
+            self.end.missed = true;
+            return;
+        };
         let kind = kind_of(file_type);
         if is_private(&name) {
             return self.private(entry, &name, depth);
