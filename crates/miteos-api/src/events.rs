@@ -1,4 +1,4 @@
-//! Events: one append-only log a task, one envelope on every transport.
+//! Events: one append-only log for each task and each deployment, one envelope on every transport.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 pub mod data;
 mod schema;
 
-/// One event. `seq` counts from 1 within its task, without a gap.
+/// One event. `seq` counts from 1 within its task or its deployment, without a gap.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
     /// `evt_…`
@@ -20,7 +20,11 @@ pub struct Event {
     pub seq: u64,
     #[serde(rename = "type")]
     pub kind: EventType,
-    pub task_id: String,
+    /// Whose log it stands in; `None`: that of a deployment.
+    #[serde(default)]
+    pub task_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<String>,
     /// The agent it is about, if any.
     #[serde(default)]
     pub agent_id: Option<String>,
@@ -39,16 +43,12 @@ impl Event {
 
 impl PartialEq for Event {
     fn eq(&self, other: &Self) -> bool {
-        (&self.id, self.seq, &self.kind, &self.task_id, &self.agent_id, &self.created_at, self.data.get())
-            == (
-                &other.id,
-                other.seq,
-                &other.kind,
-                &other.task_id,
-                &other.agent_id,
-                &other.created_at,
-                other.data.get(),
-            )
+        let head = |event: &Self| (event.seq, event.kind.clone(), event.data.get().to_owned());
+        let ids = |event: &Self| (event.task_id.clone(), event.deployment_id.clone(), event.agent_id.clone());
+        self.id == other.id
+            && self.created_at == other.created_at
+            && head(self) == head(other)
+            && ids(self) == ids(other)
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod agents;
 pub mod approvals;
 pub mod deliverables;
+pub mod deployments;
 pub mod errors;
 pub mod events;
 pub mod health;
@@ -29,6 +30,10 @@ pub use approvals::{
     Approval, ApprovalList, ApprovalPolicy, Asked, DecideApproval, ListApprovals, SetApprovalPolicy, ToolRule,
 };
 pub use deliverables::{Deliverable, Share, ShareDeliverable};
+pub use deployments::{
+    BuildSettings, CreateDeployConfig, CreateDeployment, DeployConfig, Deployment, DeploymentError,
+    DeploymentList, DeploymentLogLine, ListDeployments, ReadDeploymentLog, UpdateDeployConfig,
+};
 pub use errors::{ErrorBody, Success};
 pub use events::{Event, EventPage, EventType, ListEvents};
 pub use health::{Check, Health, Readiness};
@@ -44,7 +49,8 @@ pub use webhooks::{
     UpdateWebhook, Webhook, WebhookTest,
 };
 pub use words::{
-    AgentStatus, AgentType, ApprovalStatus, DeliveryStatus, DeployTarget, Environment, FileKind, GroupBy,
-    Risk, SubtaskStatus, TaskStatus, Tier, UnknownWord, WebhookStatus, WorkspaceStatus,
+    AgentStatus, AgentType, ApprovalStatus, DeliveryStatus, DeployEnvironment, DeployTarget,
+    DeployVisibility, DeploymentStatus, Environment, FileKind, GroupBy, Risk, SubtaskStatus, TaskStatus,
+    Tier, UnknownWord, WebhookStatus, WorkspaceStatus,
 };
 pub use workspaces::{CreateWorkspace, ListFiles, Workspace, WorkspaceFile};

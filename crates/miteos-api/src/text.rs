@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::events::EventType;
 use crate::keys::SCOPES;
-use crate::words::TaskStatus;
+use crate::words::{DeployTarget, TaskStatus};
 
 /// Marks a list of words that will grow: clients pass over those they do not know.
 pub const EXTENSIBLE: &str = "x-extensible";
@@ -23,6 +23,27 @@ const WEBHOOK_SECRET: &str = concat!(
     "(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?",
     "|(?:[A-Za-z0-9+/]{4}){21}(?:[A-Za-z0-9+/][AQgw]==)?)$"
 );
+
+/// What can go wrong with a deployment, in one word for all hosts.
+pub const DEPLOYMENT_ERROR_CODES: [&str; 17] = [
+    "config_invalid",
+    "auth",
+    "permission",
+    "quota",
+    "name_taken",
+    "no_output",
+    "output_refused",
+    "output_too_large",
+    "file_too_large",
+    "install_failed",
+    "build_failed",
+    "upload_failed",
+    "provider_rejected",
+    "provider_error",
+    "timeout",
+    "canceled",
+    "interrupted",
+];
 
 /// A type that stands in a schema at the place where it is used, and has no entry of its own.
 macro_rules! inline {
@@ -73,6 +94,7 @@ ids! {
     ShareId = "shr";
     SkillId = "skl";
     DeployConfigId = "cfg";
+    DeploymentId = "dep";
     /// A tool call.
     CallId = "call";
 }
@@ -111,6 +133,12 @@ inline! {
     /// A state to ask for: `completed` means `complete`.
     TaskStatusAsked: choice(TaskStatus::WORDS.iter().copied().chain(["completed"]));
     Scope: choice(SCOPES.into_iter().chain(["*"]));
+    /// A target that needs an account with somebody.
+    ProviderTarget: choice(
+        DeployTarget::ALL.iter().filter(|one| **one != DeployTarget::Preview).map(|one| one.as_str())
+    );
+    /// What went wrong with a deployment.
+    DeploymentErrorCode: extensible(choice(DEPLOYMENT_ERROR_CODES.into_iter()));
     /// An event type, or `*` for all.
     EventChoice: extensible(choice(EventType::ALL.iter().map(EventType::as_str).chain(["*"])));
     /// What a delivery carries: an event's type, or that of a test.

@@ -186,11 +186,15 @@ pub struct Delivery {
     #[serde(rename = "type")]
     #[schemars(with = "text::DeliveredType")]
     pub kind: String,
-    /// The event's task; a test has none.
+    /// The event's task; a test has none, nor has an event of a deployment.
     #[serde(default)]
     #[schemars(with = "Option<text::TaskId>")]
     pub task_id: Option<String>,
-    /// The event's place in its task.
+    /// The event's deployment.
+    #[serde(default)]
+    #[schemars(with = "Option<text::DeploymentId>")]
+    pub deployment_id: Option<String>,
+    /// The event's place in the log of its task or deployment.
     #[serde(default)]
     pub seq: Option<u64>,
     pub status: DeliveryStatus,

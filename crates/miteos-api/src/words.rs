@@ -179,6 +179,47 @@ DeployTarget, "deploy target" {
     Preview = "preview",
 });
 
+words!(/// Where a deployment is in its life. `live` and `failed` are final.
+DeploymentStatus, "deployment status" {
+    /// Waits for a place.
+    Pending = "pending",
+    /// Installs and builds.
+    Building = "building",
+    /// Files go to the host.
+    Deploying = "deploying",
+    /// Reachable at its address.
+    Live = "live",
+    Failed = "failed",
+});
+
+impl DeploymentStatus {
+    /// Whether nothing can follow it.
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Live | Self::Failed => true,
+            Self::Pending | Self::Building | Self::Deploying => false,
+        }
+    }
+}
+
+words!(/// Whether a deployment takes the place of what is live.
+DeployEnvironment, "deploy environment" {
+    Production = "production",
+    /// An address of its own; what is live stays.
+    Preview = "preview",
+});
+
+words!(/// Who can open the address of a deployment.
+DeployVisibility, "visibility" {
+    Public = "public",
+    /// The provider may ask for a sign-in first.
+    Perhaps = "perhaps",
+    /// Members of the provider's account.
+    Account = "account",
+    /// Whoever was given the address, which cannot be guessed.
+    Link = "link",
+});
+
 words!(/// The world a key opens. Live and test objects never see each other.
 Environment, "environment" {
     Live = "live",
@@ -246,6 +287,7 @@ mod tests {
             )+};
         }
         check!(TaskStatus, SubtaskStatus, AgentType, AgentStatus, Risk, ApprovalStatus, DeployTarget);
+        check!(DeploymentStatus, DeployEnvironment, DeployVisibility);
         check!(Environment, Tier, WorkspaceStatus, WebhookStatus, DeliveryStatus, FileKind);
     }
 

@@ -9,6 +9,7 @@ mod agents;
 mod approvals;
 mod client;
 mod deliverables;
+mod deployments;
 mod error;
 mod health;
 mod keys;
@@ -22,6 +23,7 @@ mod webhooks;
 mod workspaces;
 
 pub use client::{Builder, Client, is_same_server, is_this_machine};
+pub use deployments::{DeploymentNews, DeploymentStream};
 pub use error::ClientError;
 pub use miteos_api as api;
 pub use multipart::{Upload, UploadSource};

@@ -95,8 +95,51 @@ id!(/// An API key (its public name, never its secret).
     KeyId, "key", "key");
 id!(/// Whoever owns keys, tasks and workspaces. Never shown to clients.
     AccountId, "acct", "account");
+id!(/// A finished workspace on its way to a host, or there.
+    DeploymentId, "dep", "deployment");
+id!(/// An account with a deploy provider, and how to publish there.
+    DeployConfigId, "cfg", "deploy configuration");
+id!(/// A public link to something of an account.
+    ShareId, "shr", "share");
 id!(/// One tool call of one agent; also the idempotency key given to the other side.
     CallId, "call", "call");
+
+/// Whose log an event stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    Task(TaskId),
+    Deployment(DeploymentId),
+}
+
+impl Source {
+    /// The id of its event with this `seq`: computed, never stored.
+    pub fn event_id(self, seq: u64, at: Timestamp) -> EventId {
+        match self {
+            Self::Task(task) => event_id(task, seq, at),
+            Self::Deployment(deployment) => deployment_event_id(deployment, seq, at),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task(id) => id.fmt(f),
+            Self::Deployment(id) => id.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        match text.parse() {
+            Ok(id) => Ok(Self::Deployment(id)),
+            Err(_) => text.parse().map(Self::Task),
+        }
+    }
+}
 
 /// Strict: lower case, canonical alphabet, 26 characters, no overflow. One text for one id.
 fn parse(text: &str, prefix: &str) -> Option<Ulid> {
@@ -131,18 +174,23 @@ impl Mint {
     pub fn ulid(&mut self) -> Ulid {
         let counter = self.next;
         self.next += 1;
-        compose(self.at, self.task, self.version, counter)
+        compose(self.at, self.task.0, self.version, counter)
     }
 }
 
 /// The id of the event with this `seq`: computed, never stored.
 pub fn event_id(task: TaskId, seq: u64, at: Timestamp) -> EventId {
-    EventId(compose(at, task, seq, 0xfff))
+    EventId(compose(at, task.0, seq, 0xfff))
 }
 
-fn compose(at: Timestamp, task: TaskId, version: u64, counter: u64) -> Ulid {
-    const TASK_BITS: u128 = (1 << 44) - 1;
-    let random = ((task.0.random() & TASK_BITS) << 36)
+/// The same for an event of a deployment, whose log counts from 1, too.
+pub fn deployment_event_id(deployment: DeploymentId, seq: u64, at: Timestamp) -> EventId {
+    EventId(compose(at, deployment.0, seq, 0xffe))
+}
+
+fn compose(at: Timestamp, source: Ulid, version: u64, counter: u64) -> Ulid {
+    const SOURCE_BITS: u128 = (1 << 44) - 1;
+    let random = ((source.random() & SOURCE_BITS) << 36)
         | (u128::from(version & 0xff_ffff) << 12)
         | u128::from(counter & 0xfff);
     Ulid::from_parts(at.millis(), random)
@@ -183,6 +231,11 @@ mod tests {
             let mut mint = Mint::new(task, version, Timestamp::from_millis(9));
             seen.extend((0..20).map(|_| mint.ulid()));
         }
+        let dep = DeploymentId(task.0);
+        for source in [Source::Task(task), Source::Deployment(dep)] {
+            assert_eq!(source.to_string().parse(), Ok(source));
+        }
+        assert!("ws_01jd3k7x8m9p2q4r6s8t0v2w4y".parse::<Source>().is_err());
         let mut sorted = seen.clone();
         sorted.sort();
         sorted.dedup();

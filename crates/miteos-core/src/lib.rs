@@ -22,6 +22,9 @@ pub mod pending;
 pub mod plan;
 pub mod task;
 
+// The deployment: the same again, much smaller.
+pub mod deployment;
+
 // The rules.
 pub mod invariants;
 pub mod policy;

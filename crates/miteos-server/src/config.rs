@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use miteos_deploy::build::Registries;
+use miteos_deploy::{Bases, Pace};
 use miteos_models::{ModelsConfig, Provider};
 use miteos_sandbox::BackendChoice;
 use miteos_store::{CrashHook, FaultHook};
@@ -14,6 +15,7 @@ use miteos_tools::http::{EgressPolicy, Names, SystemNames};
 use miteos_tools::search::SearchConfig;
 
 use crate::clock::{Clock, Ids, SystemClock};
+use crate::deployments::{AsItIs, Builder, Publisher};
 use crate::serve::HEAD_PATIENCE;
 use crate::webhooks;
 
@@ -69,6 +71,14 @@ pub struct MetricsConfig {
     pub token: Option<Secret>,
 }
 
+/// How deploy providers are asked.
+#[derive(Debug, Clone, Default)]
+pub struct DeploySettings {
+    /// Where their APIs are. Only the server's owner can name others, never a client.
+    pub bases: Bases,
+    pub pace: Pace,
+}
+
 pub struct Config {
     /// Port 0 takes any free one.
     pub listen: SocketAddr,
@@ -99,6 +109,11 @@ pub struct Config {
     /// Settled as rejected after this long without an answer (ms).
     pub approval_expires_ms: u64,
     pub streams: StreamTimes,
+    pub deploy: DeploySettings,
+    /// What makes files of a workspace that is deployed.
+    pub builder: Arc<dyn Builder>,
+    /// What serves sites on this server itself, if anything does.
+    pub publisher: Option<Arc<dyn Publisher>>,
     pub metrics: MetricsConfig,
     /// Where spans are sent, if anywhere.
     pub traces: Option<TraceConfig>,
@@ -136,6 +151,9 @@ impl Config {
             max_model_calls: DEFAULT_MAX_MODEL_CALLS,
             approval_expires_ms: DEFAULT_APPROVAL_EXPIRES_MS,
             streams: StreamTimes::default(),
+            deploy: DeploySettings::default(),
+            builder: Arc::new(AsItIs),
+            publisher: None,
             metrics: MetricsConfig::default(),
             traces: None,
             clock: Arc::new(SystemClock),

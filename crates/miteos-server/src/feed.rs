@@ -102,6 +102,19 @@ impl Feed {
         }
     }
 
+    /// Tells those who follow the account of events of a deployment, each with its type and its JSON. `cursor` is that of
+    /// the last. Only after the commit.
+    pub fn publish_deployment(&self, scope: Scope, cursor: Option<u64>, events: &[(&'static str, String)]) {
+        self.followed.mark(scope);
+        let account = lock(&self.logs).get(&Log::Account(scope)).map(|followed| Arc::clone(&followed.tip));
+        let (Some(tip), Some(last)) = (account, cursor) else { return };
+        let first = (last + 1).saturating_sub(events.len() as u64);
+        for (cursor, (kind, json)) in (first..).zip(events) {
+            self.put(&tip, cursor, Frame::of_account(cursor, kind, json));
+        }
+        tip.reaches(last);
+    }
+
     /// Follows a log. It costs an entry for as long as the guard lives.
     pub fn watch(self: &Arc<Self>, log: Log) -> Watch {
         let mut logs = lock(&self.logs);

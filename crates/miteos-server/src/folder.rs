@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What this program puts into it, and what systems put into a new file system.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "blobs",
     "calls",
+    "deployments",
     "keys.json",
     "logs",
     "lost+found",
@@ -39,7 +40,7 @@ pub async fn make(folder: &Path) -> Result<(), FolderError> {
     tokio::fs::create_dir_all(folder).await.map_err(failed)?;
     #[cfg(unix)]
     close(folder).await?;
-    for name in ["workspaces", "calls"] {
+    for name in ["workspaces", "calls", "deployments"] {
         tokio::fs::create_dir_all(folder.join(name)).await.map_err(failed)?;
     }
     Ok(())

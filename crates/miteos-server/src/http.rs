@@ -6,6 +6,8 @@ mod approvals;
 mod auth;
 mod counts;
 mod deliverables;
+mod deploy_configs;
+mod deployments;
 mod error;
 mod events;
 mod extract;
@@ -35,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Ids;
 use crate::config::StreamTimes;
 use crate::connections::Connections;
+use crate::deployments::Deployments;
 use crate::engine::Engine;
 use crate::keys::Keyring;
 use crate::limits::Limiter;
@@ -59,6 +62,7 @@ pub struct App {
     pub deps: Arc<Deps>,
     pub engine: Engine,
     pub webhooks: Webhooks,
+    pub deployments: Deployments,
     pub sandbox: Arc<LateSandbox>,
     pub master: MasterKey,
     /// The address that links begin with, without a slash at its end.

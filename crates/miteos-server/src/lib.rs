@@ -9,6 +9,7 @@ pub mod server;
 
 mod clock;
 mod connections;
+mod deployments;
 mod engine;
 mod errors;
 mod feed;
@@ -38,7 +39,10 @@ mod webhooks;
 pub mod sandbox;
 
 pub use clock::{Clock, Ids, SystemClock};
-pub use config::{Config, MetricsConfig, StreamTimes, TraceConfig};
+pub use config::{Config, DeploySettings, MetricsConfig, StreamTimes, TraceConfig};
+pub use deployments::{
+    AsItIs, BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
+};
 pub use http::openapi::text as openapi;
 pub use http::operations::{Access, Operation, Takes, operations};
 pub use keys::{BootstrapKeys, KEYS_FILE};

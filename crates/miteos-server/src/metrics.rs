@@ -183,6 +183,12 @@ impl Metrics {
         }
     }
 
+    /// So many records of a deployment are durable, of which so many are public.
+    pub fn appended_of_deployment(&self, records: u64, public: u64) {
+        self.records.inc_by(records);
+        self.events.inc_by(public);
+    }
+
     /// So many unfinished tasks were there at the start.
     pub fn recovered(&self, tasks: u64) {
         self.recovered.set(signed(tasks));

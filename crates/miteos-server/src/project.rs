@@ -4,7 +4,7 @@ use miteos_api::events::data;
 use miteos_core::approval::{Approval, Asked};
 use miteos_core::content::{Content, MAX_INLINE_BYTES, floor_boundary};
 use miteos_core::event::{CallName, Event, PlannedSubtask, Recipient, Spent, Totals};
-use miteos_core::ids::{AgentId, TaskId, event_id};
+use miteos_core::ids::{AgentId, Source, TaskId, event_id};
 use miteos_core::time::Timestamp;
 use miteos_core::tool::{AgentType, Risk};
 use miteos_store::Record;
@@ -12,28 +12,46 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::views;
+use crate::{deployments, views};
 
 /// A record that cannot be read back.
 #[derive(Debug, thiserror::Error)]
-#[error("record {version} of {task} cannot be read")]
+#[error("record {version} of {of} cannot be read")]
 pub struct Unreadable {
-    pub task: TaskId,
+    pub of: Source,
     pub version: u64,
     #[source]
     pub source: serde_json::Error,
 }
 
 pub fn read(task: TaskId, record: &Record) -> Result<Event, Unreadable> {
-    serde_json::from_str(&record.body).map_err(|source| Unreadable { task, version: record.version, source })
+    serde_json::from_str(&record.body).map_err(unreadable(Source::Task(task), record))
 }
 
-/// The public event of a record; `None` if it is the server's own.
+fn unreadable(of: Source, record: &Record) -> impl FnOnce(serde_json::Error) -> Unreadable {
+    let version = record.version;
+    move |source| Unreadable { of, version, source }
+}
+
+/// The public event of a record of whatever log; `None` if it is the server's own.
+pub fn event_of(of: Source, record: &Record) -> Result<Option<miteos_api::Event>, Unreadable> {
+    match of {
+        Source::Task(task) => event(task, record),
+        Source::Deployment(id) => {
+            let Some(seq) = record.seq else { return Ok(None) };
+            let event = serde_json::from_str(&record.body).map_err(unreadable(of, record))?;
+            let shown = deployments::public(id, seq, record.at, &event);
+            shown.map(Some).map_err(unreadable(of, record))
+        }
+    }
+}
+
+/// The public event of a task's record; `None` if it is the server's own.
 pub fn event(task: TaskId, record: &Record) -> Result<Option<miteos_api::Event>, Unreadable> {
     let Some(seq) = record.seq else { return Ok(None) };
     let event = read(task, record)?;
     let shown = public(task, seq, record.at, &record.kind, record.agent, &event);
-    shown.map(Some).map_err(|source| Unreadable { task, version: record.version, source })
+    shown.map(Some).map_err(unreadable(Source::Task(task), record))
 }
 
 /// The public event with this number. `kind` and `agent` are those of its record.
@@ -49,7 +67,8 @@ pub fn public(
         id: event_id(task, seq, at).to_string(),
         seq,
         kind: kind.into(),
-        task_id: task.to_string(),
+        task_id: Some(task.to_string()),
+        deployment_id: None,
         agent_id: agent.map(|id| id.to_string()),
         created_at: at.to_string(),
         data: payload(event, at)?,

@@ -2,7 +2,7 @@
 //!
 //! The backup knows nothing of what the server that it was taken of did afterwards. So unless the owner said that the
 //! folder takes that server's place, nothing in it acts by itself: unfinished tasks are paused and webhooks are
-//! disabled, until a person lets them go on. And where the journal says that a call which must not happen twice had
+//! disabled, until a person lets them go on, and deployments under way are given up without a word to their provider. And where the journal says that a call which must not happen twice had
 //! begun, its notes may have been gone before they were copied: then their absence does not prove that it never ran.
 
 use std::io;
@@ -10,10 +10,12 @@ use std::path::Path;
 
 use miteos_core::agent::CallState;
 use miteos_core::command::{Command, Rejected};
-use miteos_core::ids::{TaskId, WebhookId};
+use miteos_core::deployment::{self, Failure, FailureCode, FailureStep};
+use miteos_core::ids::{DeploymentId, TaskId, WebhookId};
 use miteos_store::{WebhookChange, WebhookState};
 use serde::{Deserialize, Serialize};
 
+use crate::deployments;
 use crate::secrets::write_private;
 use crate::tasks::{CommandError, TaskError, Tasks};
 
@@ -47,6 +49,8 @@ pub enum RestoredError {
     Marker(#[source] io::Error),
     #[error("a task out of the backup cannot be taken up")]
     Task(#[from] CommandError),
+    #[error("a deployment out of the backup cannot be given up")]
+    Deployment(#[from] deployments::CommandError),
     #[error("cannot note a call out of the backup")]
     Notes(#[source] io::Error),
 }
@@ -56,7 +60,7 @@ pub fn mark(folder: &Path, marker: &Marker) -> io::Result<()> {
 }
 
 /// Acts on the marker, if there is one, and takes it away. Done again from the start if the process dies in between.
-pub async fn settle(folder: &Path, tasks: &Tasks) -> Result<(), RestoredError> {
+pub async fn settle(folder: &Path, tasks: &Tasks, parts: &deployments::Parts) -> Result<(), RestoredError> {
     let path = folder.join(MARKER);
     let text = match std::fs::read(&path) {
         Ok(text) => text,
@@ -67,6 +71,7 @@ pub async fn settle(folder: &Path, tasks: &Tasks) -> Result<(), RestoredError> {
     let found = take_up(folder, tasks, marker.unfinished_tasks).await?;
     if marker.unfinished_tasks == Unfinished::Held {
         disable_webhooks(tasks, &marker).await?;
+        give_up_deployments(parts, &marker).await?;
     }
     tracing::info!(
         taken_at = marker.taken_at,
@@ -108,6 +113,26 @@ async fn presume(folder: &Path, tasks: &Tasks, id: TaskId) -> Result<(), Restore
         miteos_tools::presume_started(&calls_dir, call.facts.call).map_err(RestoredError::Notes)?;
     }
     Ok(())
+}
+
+async fn give_up_deployments(parts: &deployments::Parts, marker: &Marker) -> Result<(), RestoredError> {
+    let message = format!(
+        "the server was restored from a backup of {}, and what became of it since is not known here; look at the \
+         provider, and deploy again",
+        marker.taken_at
+    );
+    let failure = Failure::new(FailureCode::Interrupted, FailureStep::Publish, message);
+    let mut after: Option<DeploymentId> = None;
+    loop {
+        let active = parts.store.active_deployments(after, AT_ONCE).await.map_err(stored)?;
+        for id in &active {
+            parts.command(*id, deployment::Command::Abandon(failure.clone()), None).await?;
+        }
+        after = active.last().copied();
+        if active.len() < AT_ONCE {
+            return Ok(());
+        }
+    }
 }
 
 async fn disable_webhooks(tasks: &Tasks, marker: &Marker) -> Result<(), RestoredError> {

@@ -35,6 +35,8 @@ impl Purpose {
 pub enum Sealed {
     /// The secret that signs what is sent to a webhook.
     WebhookSecret,
+    /// What opens an account with a deploy provider.
+    DeployCredentials,
     /// A stored answer that shows a secret once.
     Answer,
 }
@@ -43,6 +45,7 @@ impl Sealed {
     fn as_str(self) -> &'static str {
         match self {
             Self::WebhookSecret => "webhook secret",
+            Self::DeployCredentials => "deploy credentials",
             Self::Answer => "stored answer",
         }
     }

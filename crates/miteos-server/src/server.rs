@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, MetricsConfig};
 use crate::connections::Connections;
+use crate::deployments::{self, Deployments};
 use crate::engine::Engine;
 use crate::feed::Feed;
 use crate::folder::{self, FolderError};
@@ -129,7 +130,8 @@ impl Server {
         let registry =
             Registry::with(config.tools.clone()).map_err(|error| StartError::Setting(error.to_string()))?;
         let deps = deps(&config, &store, &sandbox, registry, metrics)?;
-        restored::settle(&folder, &deps.tasks).await?;
+        let parts = deploy_parts(&config, &deps, &master);
+        restored::settle(&folder, &deps.tasks, &parts).await?;
         let webhooks = Webhooks::start(webhooks::Parts {
             store: store.clone(),
             feed: Arc::clone(&deps.tasks.feed),
@@ -142,6 +144,7 @@ impl Server {
             traces: deps.traces.clone(),
             last: Mutex::default(),
         });
+        let deployments = Deployments::start(parts);
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let stop = CancellationToken::new();
@@ -151,6 +154,7 @@ impl Server {
             deps,
             engine: engine.clone(),
             webhooks: webhooks.clone(),
+            deployments,
             sandbox,
             master,
             public_url: public_url.trim_end_matches('/').to_owned(),
@@ -226,7 +230,11 @@ impl Server {
         let kept = tokio::spawn(housekeeping.clone().run(stop.clone()));
         shutdown.await;
         stop.cancel();
-        tokio::join!(self.engine.stop(STOP_PATIENCE), self.webhooks.stop(STOP_PATIENCE));
+        tokio::join!(
+            self.engine.stop(STOP_PATIENCE),
+            self.webhooks.stop(STOP_PATIENCE),
+            self.app.deployments.stop(STOP_PATIENCE)
+        );
         self.app.sockets.close();
         // Who does not answer the goodbye is left behind.
         let sockets = tokio::time::timeout(GOODBYE, self.app.sockets.wait());
@@ -319,4 +327,28 @@ fn deps(
         clock: Arc::clone(&config.clock),
         traces,
     }))
+}
+
+/// What deployments are driven with.
+fn deploy_parts(config: &Config, deps: &Deps, master: &MasterKey) -> deployments::Parts {
+    deployments::Parts {
+        store: deps.tasks.store.clone(),
+        feed: Arc::clone(&deps.tasks.feed),
+        clock: Arc::clone(&config.clock),
+        metrics: Arc::clone(&deps.tasks.metrics),
+        master: master.clone(),
+        workspaces: deps.workspaces.clone(),
+        folder: config.data_dir.join("deployments"),
+        tools: miteos_deploy::Tools {
+            http: deps.services.http.clone(),
+            bases: config.deploy.bases.clone(),
+            clock: Arc::new(deployments::TargetClock(Arc::clone(&config.clock))),
+            pace: config.deploy.pace.clone(),
+            runner: Arc::new(miteos_deploy::expo::NoRunner),
+        },
+        builder: Arc::clone(&config.builder),
+        publisher: config.publisher.clone(),
+        moves: deployments::Moves::default(),
+        places: Arc::new(tokio::sync::Semaphore::new(deployments::MAX_AT_ONCE)),
+    }
 }

@@ -1,7 +1,7 @@
 //! Deliveries: events on their way to webhooks. A row is made in the transaction that moves the webhook's cursor
 //! past the event, so that an event is either still ahead of the cursor or has its row.
 
-use miteos_core::ids::{DeliveryId, EventId, TaskId, WebhookId};
+use miteos_core::ids::{DeliveryId, EventId, Source, WebhookId};
 use miteos_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -49,7 +49,7 @@ pub struct DeliveryRow {
     pub event: EventId,
     pub kind: String,
     /// Where the event stands in the journal; a test event stands nowhere.
-    pub source: Option<(TaskId, u64)>,
+    pub source: Option<(Source, u64)>,
     pub event_at: Timestamp,
     pub state: DeliveryState,
     pub attempts: u32,
@@ -370,7 +370,7 @@ fn insert(db: &Connection, row: &DeliveryRow) -> Result<(), StoreError> {
         row.webhook.to_string(),
         row.event.to_string(),
         row.kind,
-        row.source.map(|(task, _)| task.to_string()),
+        row.source.map(|(source, _)| source.to_string()),
         row.source.map(|(_, seq)| int(seq)),
         int(row.event_at.millis()),
         status,
@@ -399,7 +399,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
         None => None,
     };
     let source = match (opt_id(row, 4)?, opt_count(row, 5)?) {
-        (Some(task), Some(seq)) => Some((task, seq)),
+        (Some(source), Some(seq)) => Some((source, seq)),
         _ => None,
     };
     Ok(DeliveryRow {

@@ -100,7 +100,7 @@ impl From<rusqlite::Error> for StoreError {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
     /// Somebody else appended first, or created the task first: load again and decide again.
-    #[error("the task is at version {actual_version}, not at the expected one")]
+    #[error("the log is at version {actual_version}, not at the expected one")]
     Conflict { actual_version: u64 },
     /// Storage refused or failed; see there which errors leave the outcome unknown.
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! The public records of an account without their bodies: enough to know who wants to be told.
 
-use miteos_core::ids::{AccountId, TaskId};
+use miteos_core::ids::{AccountId, Source};
 use miteos_core::time::Timestamp;
 use rusqlite::params;
 
@@ -14,14 +14,15 @@ use crate::store::Store;
 pub struct EventHead {
     /// See [`crate::AccountRecord`].
     pub cursor: i64,
-    pub task: TaskId,
+    pub source: Source,
     pub seq: u64,
     pub kind: String,
     pub at: Timestamp,
 }
 
-const HEADS_AFTER_CURSOR: &str = "SELECT j.cursor, t.id, j.seq, j.kind, j.at
-    FROM journal j JOIN tasks t ON t.no = j.task
+const HEADS_AFTER_CURSOR: &str = "SELECT j.cursor,
+    COALESCE(t.id, (SELECT d.id FROM deployments d WHERE d.no = -j.task)), j.seq, j.kind, j.at
+    FROM journal j LEFT JOIN tasks t ON t.no = j.task
     WHERE j.feed = (SELECT no FROM feeds WHERE account = $1 AND live = $2)
     AND j.cursor IS NOT NULL AND j.cursor > $3 ORDER BY j.cursor LIMIT $4";
 
@@ -39,7 +40,7 @@ impl Store {
             rows(db, HEADS_AFTER_CURSOR, asked, |row| {
                 Ok(EventHead {
                     cursor: row.get(0)?,
-                    task: id(row, 1)?,
+                    source: id(row, 1)?,
                     seq: count(row, 2)?,
                     kind: row.get(3)?,
                     at: time(row, 4)?,

@@ -1,6 +1,6 @@
 //! The journal: append at an expected version, together with every read model that the records change.
 
-use miteos_core::ids::{AccountId, AgentId, TaskId};
+use miteos_core::ids::{AccountId, AgentId, Source, TaskId};
 use miteos_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -95,7 +95,7 @@ pub struct Record {
 pub struct AccountRecord {
     /// Counts the public records of one account and world in commit order, from 1 without a gap.
     pub cursor: i64,
-    pub task: TaskId,
+    pub source: Source,
     pub record: Record,
 }
 
@@ -135,8 +135,10 @@ const AFTER_VERSION: &str = "SELECT version, seq, kind, agent, at, body FROM jou
 // A record's version is never less than its seq, and both grow together.
 const AFTER_SEQ: &str = "SELECT version, seq, kind, agent, at, body FROM journal
     WHERE task = (SELECT no FROM tasks WHERE id = $1) AND version > $2 AND seq > $2 ORDER BY version LIMIT $3";
-const AFTER_CURSOR: &str = "SELECT j.version, j.seq, j.kind, j.agent, j.at, j.body, j.cursor, t.id
-    FROM journal j JOIN tasks t ON t.no = j.task
+// The records of deployment n stand under the number -n.
+const AFTER_CURSOR: &str = "SELECT j.version, j.seq, j.kind, j.agent, j.at, j.body, j.cursor,
+    COALESCE(t.id, (SELECT d.id FROM deployments d WHERE d.no = -j.task))
+    FROM journal j LEFT JOIN tasks t ON t.no = j.task
     WHERE j.feed = (SELECT no FROM feeds WHERE account = $1 AND live = $2)
     AND j.cursor IS NOT NULL AND j.cursor > $3 ORDER BY j.cursor LIMIT $4";
 const LAST_CURSOR: &str = "SELECT cursor FROM feeds WHERE account = $1 AND live = $2";
@@ -226,7 +228,7 @@ impl Store {
         .await
     }
 
-    /// Public records of all tasks of an account in one world, in commit order.
+    /// Public records of all tasks and deployments of an account in one world, in commit order.
     pub async fn account_events_after(
         &self,
         account: AccountId,
@@ -247,7 +249,7 @@ impl Store {
         max_bytes: usize,
     ) -> Result<Vec<AccountRecord>, StoreError> {
         let read = |row: &Row<'_>| {
-            Ok(AccountRecord { cursor: row.get(6)?, task: id(row, 7)?, record: record(row)? })
+            Ok(AccountRecord { cursor: row.get(6)?, source: id(row, 7)?, record: record(row)? })
         };
         self.read("read the events of an account", move |db| {
             let params = params![account.to_string(), live, cursor, records(limit)];
@@ -316,22 +318,23 @@ fn create(db: &Connection, append: &Append) -> Result<Committed, AppendError> {
             invalid(format!("a new task's events count from 1, so the last is not {}", row.seq)).into()
         );
     }
-    let feed = feed_of(db, row)?;
+    let feed = feed_of(db, row.account, row.live)?;
     let Some(no) = tasks::insert(db, row, feed)? else {
         let stored = tasks::stored(db, &append.task.to_string())?;
         return Err(AppendError::Conflict { actual_version: stored.map_or(0, |stored| stored.version) });
     };
-    write_rest(db, append, Place { task: no, feed }).map_err(AppendError::from)
+    write_rest(db, append, Place { log: no, feed }).map_err(AppendError::from)
 }
 
-fn feed_of(db: &Connection, row: &TaskRow) -> Result<i64, StoreError> {
-    let account = row.account.to_string();
+/// The number of an account's feed in one world, which is made when it is first asked for.
+pub(crate) fn feed_of(db: &Connection, account: AccountId, live: bool) -> Result<i64, StoreError> {
+    let account = account.to_string();
     let mut find = db.prepare_cached(FEED)?;
-    if let Some(feed) = find.query_row(params![account, row.live], |row| row.get(0)).optional()? {
+    if let Some(feed) = find.query_row(params![account, live], |row| row.get(0)).optional()? {
         return Ok(feed);
     }
-    db.prepare_cached(INSERT_FEED)?.execute(params![account, row.live])?;
-    Ok(find.query_row(params![account, row.live], |row| row.get(0))?)
+    db.prepare_cached(INSERT_FEED)?.execute(params![account, live])?;
+    Ok(find.query_row(params![account, live], |row| row.get(0))?)
 }
 
 fn extend(db: &Connection, append: &Append) -> Result<Committed, AppendError> {
@@ -360,19 +363,20 @@ fn extend(db: &Connection, append: &Append) -> Result<Committed, AppendError> {
         let stored = tasks::stored(db, &key)?;
         return Err(AppendError::Conflict { actual_version: stored.map_or(0, |stored| stored.version) });
     }
-    write_rest(db, append, Place { task: stored.no, feed: stored.feed }).map_err(AppendError::from)
+    write_rest(db, append, Place { log: stored.no, feed: stored.feed }).map_err(AppendError::from)
 }
 
-/// The numbers of a task and of the feed that it is shown in.
+/// The numbers of a log and of the feed that it is shown in.
 #[derive(Clone, Copy)]
-struct Place {
-    task: i64,
-    feed: i64,
+pub(crate) struct Place {
+    /// A task's own number, or a deployment's with a minus before it.
+    pub(crate) log: i64,
+    pub(crate) feed: i64,
 }
 
 /// Everything but the task's own row, which has been written and holds the fence.
 fn write_rest(db: &Connection, append: &Append, place: Place) -> Result<Committed, StoreError> {
-    let account_cursor = write_records(db, append, place)?;
+    let account_cursor = write_records(db, append.expected_version, &append.records, place)?;
     for agent in &append.agents {
         db.prepare_cached(INSERT_AGENT)?.execute(params![agent.to_string(), append.task.to_string()])?;
     }
@@ -391,8 +395,14 @@ fn write_rest(db: &Connection, append: &Append, place: Place) -> Result<Committe
     Ok(Committed { version: append.row.version, account_cursor })
 }
 
-fn write_records(db: &Connection, append: &Append, place: Place) -> Result<Option<i64>, StoreError> {
-    let public = append.records.iter().filter(|record| record.seq.is_some()).count();
+/// Gives the account-wide cursor of the last public one.
+pub(crate) fn write_records(
+    db: &Connection,
+    after_version: u64,
+    records: &[NewRecord],
+    place: Place,
+) -> Result<Option<i64>, StoreError> {
+    let public = records.iter().filter(|record| record.seq.is_some()).count();
     let mut last = None;
     if public > 0 {
         let taken = params![int(public as u64), place.feed];
@@ -400,13 +410,13 @@ fn write_records(db: &Connection, append: &Append, place: Place) -> Result<Optio
     }
     let mut cursor = last.unwrap_or(0) - int(public as u64);
     let mut insert = db.prepare_cached(INSERT)?;
-    for (version, record) in (append.expected_version + 1..).zip(&append.records) {
+    for (version, record) in (after_version + 1..).zip(records) {
         let shown = record.seq.is_some();
         if shown {
             cursor += 1;
         }
         insert.execute(params![
-            place.task,
+            place.log,
             int(version),
             record.seq.map(int),
             shown.then_some(place.feed),
@@ -420,7 +430,7 @@ fn write_records(db: &Connection, append: &Append, place: Place) -> Result<Optio
     Ok(last)
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+pub(crate) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record {
         version: count(row, 0)?,
         seq: opt_count(row, 1)?,

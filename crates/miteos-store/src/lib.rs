@@ -12,6 +12,9 @@ mod blobs;
 mod columns;
 mod deliverables;
 mod deliveries;
+mod deploy_configs;
+mod deployment_logs;
+mod deployments;
 mod error;
 mod gauges;
 mod heads;
@@ -39,6 +42,9 @@ pub use deliveries::{
     Attempt, Blame, DeliveryRow, DeliveryState, MAX_PENDING_DELIVERIES, MAX_SETTLED_DELIVERIES, Recorded,
     Settled, Taken, Tried,
 };
+pub use deploy_configs::{ConfigChanged, DeployConfigRow, MAX_DEPLOY_CONFIGS};
+pub use deployment_logs::{LogLine, LogSize};
+pub use deployments::{DeploymentAppend, DeploymentRow, MadeDeployment};
 pub use error::{AppendError, StoreError};
 pub use gauges::Gauges;
 pub use heads::EventHead;

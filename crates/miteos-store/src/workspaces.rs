@@ -8,7 +8,7 @@ use crate::columns::{id, int, page, rows, time};
 use crate::error::StoreError;
 use crate::idempotency::{self, IdempotencyRow};
 use crate::store::Store;
-use crate::{MAX_LIST_ROWS, memory};
+use crate::{MAX_LIST_ROWS, deployments, memory};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspaceRow {
@@ -28,6 +28,8 @@ pub enum DeletedWorkspace {
     Missing,
     /// An unfinished task works there; nothing was deleted.
     Busy,
+    /// Its files are being deployed; nothing was deleted.
+    Deploying,
 }
 
 macro_rules! workspace_rows {
@@ -87,6 +89,9 @@ impl Store {
             let asked = params![row.account.to_string(), row.live, key];
             if db.prepare_cached(AT_WORK)?.exists(asked)? {
                 return Ok(DeletedWorkspace::Busy);
+            }
+            if deployments::is_active_in(db, row.account, row.live, &key)? {
+                return Ok(DeletedWorkspace::Deploying);
             }
             db.prepare_cached(DELETE)?.execute([&key])?;
             memory::delete_all(db, &key)?;

@@ -1,11 +1,15 @@
 //! The command line as it is typed. Nothing is decided here.
 
+mod deploy;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::config;
+
+pub use deploy::{Deploy, DeployConfig, DeploySecrets};
 
 /// A task server for teams of agents: say what you want done, watch it happen, keep the result.
 #[derive(Debug, Parser)]
@@ -94,6 +98,9 @@ pub enum Command {
     Key(Key),
     /// What was used: tokens, cost, tasks
     Usage(Usage),
+    /// Publish a workspace: on this server's preview address, or at a provider
+    #[command(subcommand)]
+    Deploy(Deploy),
     /// Addresses that events are sent to
     #[command(subcommand)]
     Webhook(Webhook),

@@ -3,6 +3,7 @@
 mod agent;
 mod approvals;
 mod backup;
+mod deploy;
 mod doctor;
 mod files;
 mod key;
@@ -31,6 +32,7 @@ pub async fn dispatch(context: &Context<'_>, command: Command) -> Result<Exit, F
         Command::Workspace(workspace) => workspace::workspace(context, workspace).await,
         Command::Key(command) => key::key(context, command).await,
         Command::Usage(asked) => key::usage(context, asked).await,
+        Command::Deploy(command) => deploy::deploy(context, command).await,
         Command::Webhook(webhook) => webhook::webhook(context, webhook).await,
         Command::Model(model) => model::model(context, model).await,
         Command::Backup(asked) => backup::backup(context, asked).await,

@@ -7,6 +7,7 @@ pub mod account;
 pub mod approval;
 pub mod bar;
 pub mod checks;
+pub mod deployments;
 pub mod log;
 pub mod paint;
 pub mod serve;

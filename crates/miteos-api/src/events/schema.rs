@@ -9,7 +9,7 @@ use super::data::{
     Action, ActionResult, AgentEnded, AgentStarted, CreditLow, Guided, Message, TaskData, Thinking,
 };
 use super::{Event, EventType};
-use crate::{Approval, Deliverable, text};
+use crate::{Approval, Deliverable, Deployment, text};
 
 impl JsonSchema for EventType {
     fn schema_name() -> Cow<'static, str> {
@@ -54,10 +54,8 @@ fn payload(kind: &EventType, generator: &mut SchemaGenerator) -> Schema {
         | E::DeploymentBuilding
         | E::DeploymentDeploying
         | E::DeploymentLive
-        | E::DeploymentFailed
-        | E::TradingOrderPlaced
-        | E::TradingKillTriggered
-        | E::Other(_) => json_schema!({"type": "object"}),
+        | E::DeploymentFailed => generator.subschema_for::<Deployment>(),
+        E::TradingOrderPlaced | E::TradingKillTriggered | E::Other(_) => json_schema!({"type": "object"}),
     }
 }
 
@@ -89,21 +87,25 @@ impl JsonSchema for Event {
         };
         let id = about(generator.subschema_for::<text::EventId>(), "The same on every transport.");
         let kind = generator.subschema_for::<EventType>();
-        let task = generator.subschema_for::<text::TaskId>();
+        let task = generator.subschema_for::<Option<text::TaskId>>();
+        let task = about(task, "The task whose log it stands in; null for an event of a deployment.");
+        let deployment = generator.subschema_for::<text::DeploymentId>();
+        let deployment = about(deployment, "The deployment whose log it stands in. Only there.");
         let agent =
             about(generator.subschema_for::<Option<text::AgentId>>(), "The agent it is about, if any.");
         let at = generator.subschema_for::<text::Time>();
         json_schema!({
-            "description": "One event of a task's log. What `data` holds depends on `type`.",
+            "description": "One event of the log of a task or a deployment. What `data` holds depends on `type`.",
             "type": "object",
             "properties": {
                 "id": id,
                 "seq": {
                     "type": "integer", "format": "uint64", "minimum": 1,
-                    "description": "Counts from 1 within the task, without a gap.",
+                    "description": "Counts from 1 within the task or the deployment, without a gap.",
                 },
                 "type": kind,
                 "task_id": task,
+                "deployment_id": deployment,
                 "agent_id": agent,
                 "created_at": at,
                 "data": {"type": "object"},

@@ -115,7 +115,7 @@ impl Subscription {
                     page.after = u64::try_from(found.cursor).unwrap_or(page.after);
                     let kind = &found.record.kind;
                     if self.wants(kind)
-                        && let Some(event) = project::event(found.task, &found.record)?
+                        && let Some(event) = project::event_of(found.source, &found.record)?
                     {
                         let json = serde_json::to_string(&event)?;
                         page.frames.push(Frame::of_account(page.after, kind, &json));

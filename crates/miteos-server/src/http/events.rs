@@ -43,7 +43,7 @@ pub async fn of_task(
     let Query(query) = Query::<ListEvents>::from_request_parts(&mut parts, &app).await?;
     let types = types(&query)?;
     let head = head(&app, &caller.key, &id).await?;
-    let after = head.after(cursor(&parts.headers, &query)?)?;
+    let after = head.after(cursor(&parts.headers, query.after)?)?;
     if !wants_stream(&parts.headers) {
         return Ok(Json(page(&app, head.task, after, &query, types.as_ref()).await?).into_response());
     }
@@ -66,7 +66,7 @@ pub async fn of_account(
     let Query(query) = Query::<ListEvents>::from_request_parts(&mut parts, &app).await?;
     let types = types(&query)?;
     let scope = Scope { account: caller.key.account, live: caller.key.live };
-    let chosen = cursor(&parts.headers, &query)?;
+    let chosen = cursor(&parts.headers, query.after)?;
     let after = account_after(&app, scope, chosen).await?;
     let start = if chosen.is_some() { sse::Start::Known } else { sse::Start::Told };
     let connection = connect(&app, &caller.key, Transport::Sse)?;
@@ -122,7 +122,7 @@ pub fn subscribe(app: &App, log: Log, after: u64, types: Option<Types>) -> Subsc
     Subscription::new(&tasks.feed, tasks.store.clone(), log, after, types.map(Arc::new))
 }
 
-fn wants_stream(headers: &HeaderMap) -> bool {
+pub fn wants_stream(headers: &HeaderMap) -> bool {
     headers
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok())
@@ -130,12 +130,12 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 }
 
 /// Where to go on: `Last-Event-ID`, which a browser sends by itself, before `after`.
-fn cursor(headers: &HeaderMap, query: &ListEvents) -> Result<Option<i64>, ApiError> {
-    if let Some(after) = query.after {
+pub fn cursor(headers: &HeaderMap, asked: Option<i64>) -> Result<Option<i64>, ApiError> {
+    if let Some(after) = asked {
         in_range("after", after, 0, i64::MAX)?;
     }
     match headers.get("last-event-id") {
-        None => Ok(query.after),
+        None => Ok(asked),
         Some(value) => match value.to_str().unwrap_or_default().trim().parse() {
             Ok(number) => Ok(Some(number)),
             Err(error) if matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) => {

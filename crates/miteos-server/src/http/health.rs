@@ -50,7 +50,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<miteos_api
         ok: stored,
         detail: (!stored).then(|| "it does not take writes; the log has the reason".to_owned()),
     };
-    let turning = app.engine.is_turning();
+    let turning = app.engine.is_turning() && app.deployments.is_turning();
     let engine = Check {
         name: "engine".to_owned(),
         ok: turning,

@@ -11,8 +11,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::guard;
 use super::{
-    App, agents, api_keys, approvals, deliverables, events, health, metrics, openapi, tasks, uploads, usage,
-    webhooks, workspaces, ws,
+    App, agents, api_keys, approvals, deliverables, deploy_configs, deployments, events, health, metrics,
+    openapi, tasks, uploads, usage, webhooks, workspaces, ws,
 };
 
 /// Who may call an operation. It is checked before the operation sees the request.
@@ -62,6 +62,8 @@ const AGENTS_READ: Access = Access::Scope("agents.read");
 const AGENTS_WRITE: Access = Access::Scope("agents.write");
 const WORKSPACES_READ: Access = Access::Scope("workspaces.read");
 const WORKSPACES_WRITE: Access = Access::Scope("workspaces.write");
+const DEPLOYMENTS_READ: Access = Access::Scope("deployments.read");
+const DEPLOYMENTS_WRITE: Access = Access::Scope("deployments.write");
 const KEYS_READ: Access = Access::Scope("keys.read");
 const KEYS_WRITE: Access = Access::Scope("keys.write");
 const USAGE_READ: Access = Access::Scope("usage.read");
@@ -114,6 +116,17 @@ pub fn table() -> Vec<Row> {
         on_post("/workspaces/{id}/files", WORKSPACES_WRITE, FILES, uploads::upload),
         on_get("/workspaces/{id}/files/{*path}", WORKSPACES_READ, NOTHING, workspaces::download),
         on_delete("/workspaces/{id}/files/{*path}", WORKSPACES_WRITE, NOTHING, workspaces::remove_file),
+        on_post("/deployments", DEPLOYMENTS_WRITE, JSON, deployments::create),
+        on_get("/deployments", DEPLOYMENTS_READ, QUERY, deployments::list),
+        on_get("/deployments/{id}", DEPLOYMENTS_READ, NOTHING, deployments::get),
+        on_get("/deployments/{id}/logs", DEPLOYMENTS_READ, QUERY, deployments::logs),
+        on_post("/deployments/{id}/cancel", DEPLOYMENTS_WRITE, NOTHING, deployments::cancel),
+        on_post("/deployments/{id}/rollback", DEPLOYMENTS_WRITE, NOTHING, deployments::roll_back),
+        on_post("/deploy-configs", DEPLOYMENTS_WRITE, JSON, deploy_configs::create),
+        on_get("/deploy-configs", DEPLOYMENTS_READ, NOTHING, deploy_configs::list),
+        on_get("/deploy-configs/{id}", DEPLOYMENTS_READ, NOTHING, deploy_configs::get),
+        on_patch("/deploy-configs/{id}", DEPLOYMENTS_WRITE, JSON, deploy_configs::update),
+        on_delete("/deploy-configs/{id}", DEPLOYMENTS_WRITE, NOTHING, deploy_configs::remove),
         on_post("/api-keys", KEYS_WRITE, JSON, api_keys::create),
         on_get("/api-keys", KEYS_READ, NOTHING, api_keys::list),
         on_delete("/api-keys/{id}", KEYS_WRITE, NOTHING, api_keys::revoke),

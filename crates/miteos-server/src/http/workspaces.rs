@@ -135,6 +135,11 @@ pub async fn remove(
                 "the workspace has a task that is not finished; cancel it or wait for its end",
             ));
         }
+        DeletedWorkspace::Deploying => {
+            return Err(ApiError::refused(
+                "the workspace is being deployed; wait for the end of that or cancel it",
+            ));
+        }
     }
     app.file_counts.forget(row.id);
     // The row is gone, so nobody can use the folder any more; what cannot be removed now is only room on the disk.

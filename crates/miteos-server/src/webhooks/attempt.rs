@@ -166,12 +166,12 @@ async fn prepared(
 async fn body(parts: &Parts, delivery: &DeliveryRow) -> Result<Result<Bytes, Unsent>, StoreError> {
     let unwritable =
         |error: serde_json::Error| Unsent::Later(format!("the event cannot be written: {error}"));
-    let Some((task, seq)) = delivery.source else {
+    let Some((source, seq)) = delivery.source else {
         let ping = message::of_ping(delivery.event, delivery.webhook, delivery.event_at);
         return Ok(ping.map_err(unwritable));
     };
-    let records = parts.store.events_after(task, seq.saturating_sub(1), 1).await?;
-    let event = match records.first().map(|record| project::event(task, record)) {
+    let records = parts.store.events_of(source, seq.saturating_sub(1), 1).await?;
+    let event = match records.first().map(|record| project::event_of(source, record)) {
         Some(Ok(Some(event))) if event.seq == seq => event,
         Some(Ok(_)) | None => {
             return Ok(Err(Unsent::Gone("the event is not in the journal any more".to_owned())));

@@ -433,14 +433,14 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use miteos_core::ids::{AccountId, TaskId};
+    use miteos_core::ids::{AccountId, Source, TaskId};
     use ulid::Ulid;
 
     use super::*;
 
     fn head(cursor: i64) -> EventHead {
-        let (task, at) = (TaskId(Ulid::from_parts(1, 1)), Timestamp::default());
-        EventHead { cursor, task, seq: cursor.unsigned_abs(), kind: "task.complete".into(), at }
+        let (source, at) = (Source::Task(TaskId(Ulid::from_parts(1, 1))), Timestamp::default());
+        EventHead { cursor, source, seq: cursor.unsigned_abs(), kind: "task.complete".into(), at }
     }
 
     fn row(cursor: i64) -> WebhookRow {

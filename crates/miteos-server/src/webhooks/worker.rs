@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use miteos_core::ids::{DeliveryId, WebhookId, event_id};
+use miteos_core::ids::{DeliveryId, WebhookId};
 use miteos_core::time::Timestamp;
 use miteos_store::{
     DeliveryRow, DeliveryState, EventHead, MAX_PENDING_DELIVERIES, Recorded, Settled, StoreError, Taken,
@@ -187,9 +187,9 @@ fn fresh(parts: &Parts, row: &WebhookRow, head: &EventHead) -> DeliveryRow {
     DeliveryRow {
         id: parts.delivery_id(),
         webhook: row.id,
-        event: event_id(head.task, head.seq, head.at),
+        event: head.source.event_id(head.seq, head.at),
         kind: head.kind.clone(),
-        source: Some((head.task, head.seq)),
+        source: Some((head.source, head.seq)),
         event_at: head.at,
         state: DeliveryState::Pending { due_at: now },
         attempts: 0,

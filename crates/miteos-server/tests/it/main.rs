@@ -21,6 +21,7 @@ mod control;
 mod conventions;
 mod crash;
 mod deliverables;
+mod deployments;
 mod events;
 mod examples;
 mod keys;

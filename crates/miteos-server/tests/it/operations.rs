@@ -2,9 +2,13 @@
 //! wrong with what it cannot read. An operation that is new to the table is new to these tests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 
+use miteos_deploy::TargetKind;
 use miteos_server::models::Secret;
-use miteos_server::{Access, EgressPolicy, Operation, Takes, operations};
+use miteos_server::{Access, Operation, Takes, operations};
+use miteos_standins::Standin;
+use miteos_standins::netlify::Netlify;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -32,6 +36,10 @@ impl Objects {
         let webhook = text(&made["id"]);
         let tested = server.call("POST", &format!("/webhooks/{webhook}/test"), None).await.1;
         let delivery = text(&tested["delivery_id"]);
+        let config = crate::deployments::config(server, json!({})).await;
+        let site = crate::deployments::workspace(server, "a site").await;
+        let deployment = crate::deployments::deploy(server, &site).await;
+        crate::deployments::ended(server, &deployment).await;
         Self(BTreeMap::from([
             ("tasks/{id}", task),
             ("agents/{id}", text(&shown["agents"][0]["id"])),
@@ -42,6 +50,8 @@ impl Objects {
             ("api-keys/{id}", key),
             ("webhooks/{id}", webhook),
             ("deliveries/{delivery}", delivery),
+            ("deployments/{id}", deployment),
+            ("deploy-configs/{id}", config),
         ]))
     }
 
@@ -77,6 +87,11 @@ fn body(operation: &Operation) -> Value {
         "/approval-policy" => json!({"medium": 60}),
         "/webhooks" => json!({"url": NOBODY, "events": ["*"]}),
         "/webhooks/{id}" => json!({"description": "walked"}),
+        "/deployments" => json!({"workspace_id": "ws_01jd3k7x8m9p2q4r6s8t0v2w4y", "target": "preview"}),
+        "/deploy-configs" => {
+            json!({"name": "walked", "target": "netlify", "credentials": {"token": "0123456789"}})
+        }
+        "/deploy-configs/{id}" => json!({"name": "walked"}),
         "/api-keys" => {
             json!({"name": "x", "environment": "test", "scopes": ["tasks.read"], "tier": "free"})
         }
@@ -115,15 +130,31 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, String) {
     (status, body["detail"].as_str().unwrap().to_owned())
 }
 
-async fn server() -> TestServer {
+/// A server, and the deploy provider that it asks.
+struct Served {
+    server: TestServer,
+    _provider: Standin<Netlify>,
+}
+
+impl Deref for Served {
+    type Target = TestServer;
+
+    fn deref(&self) -> &TestServer {
+        &self.server
+    }
+}
+
+async fn server() -> Served {
+    let provider = crate::deployments::netlify().await;
+    let to_provider = crate::deployments::to(TargetKind::Netlify, &provider.url);
     let script = Script::default()
         .plan(&[("1", "do alpha", &[])])
         .agent("alpha", vec![call("write_file", json!({"path": "a.txt", "content": "a"})), text("done")]);
-    TestServer::start_with(script, |config| {
-        config.egress = EgressPolicy::parse("127.0.0.1/32").unwrap();
+    let server = TestServer::start_with(script, |config| {
+        to_provider(config);
         config.metrics.token = Some(Secret::new(OPERATOR));
-    })
-    .await
+    });
+    Served { server: server.await, _provider: provider }
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use miteos_server::{Config, CrashHook, EgressPolicy, operations};
+use miteos_deploy::TargetKind;
+use miteos_server::{CrashHook, operations};
+use miteos_standins::Standin;
+use miteos_standins::netlify::Netlify;
 use serde_json::{Value, json};
 
 use crate::crash::Gate;
@@ -61,7 +64,8 @@ async fn open_approval(server: &TestServer, task: &str, file: &str) -> (String, 
 
 #[tokio::test]
 async fn every_post_gives_its_first_answer_again() {
-    let here = |config: &mut Config| config.egress = EgressPolicy::parse("127.0.0.1/32").unwrap();
+    let netlify = crate::deployments::netlify().await;
+    let here = crate::deployments::to(TargetKind::Netlify, &netlify.url);
     let server = TestServer::start_with(script(), here).await;
     let prompt = "{\"prompt\": \"x\", \"config\": {\"autonomy_level\": 30}}";
     let task = twice(&server, "/tasks", "one", prompt).await["id"].as_str().unwrap().to_owned();
@@ -101,6 +105,7 @@ async fn every_post_gives_its_first_answer_again() {
     let rotated = twice(&server, &format!("{hook}/rotate-secret"), "one", "").await;
     assert_ne!(rotated["secret"], made["secret"]);
     assert_eq!(server.get(&format!("{hook}/deliveries")).await["total"], 2, "each once");
+    deployments_twice(&server, &netlify).await;
 
     let here = [
         "/tasks",
@@ -119,11 +124,35 @@ async fn every_post_gives_its_first_answer_again() {
         "/webhooks/{id}/test",
         "/webhooks/{id}/deliveries/{delivery}/redeliver",
         "/webhooks/{id}/rotate-secret",
+        "/deployments",
+        "/deployments/{id}/cancel",
+        "/deployments/{id}/rollback",
+        "/deploy-configs",
         // In uploads.rs, with bodies that are read as they come.
         "/workspaces/{id}/files",
     ];
     let all: BTreeSet<&str> = operations().iter().filter(|o| o.method == "POST").map(|o| o.path).collect();
     assert_eq!(all, BTreeSet::from(here), "every POST stands in these tests");
+}
+
+async fn deployments_twice(server: &TestServer, netlify: &Standin<Netlify>) {
+    let config = format!(
+        "{{\"name\": \"c\", \"target\": \"netlify\", \"credentials\": {{\"token\": \"{}\"}}}}",
+        miteos_standins::netlify::TOKEN
+    );
+    twice(server, "/deploy-configs", "one", &config).await;
+    assert_eq!(server.get("/deploy-configs").await.as_array().unwrap().len(), 1);
+    netlify.look(|netlify| netlify.polls_per_state = u32::MAX);
+    let workspace = crate::deployments::workspace(server, "a site").await;
+    let body = format!("{{\"workspace_id\": \"{workspace}\", \"target\": \"netlify\"}}");
+    let made = twice(server, "/deployments", "one", &body).await;
+    twice(server, &format!("/deployments/{}/cancel", made["id"].as_str().unwrap()), "one", "").await;
+    assert_eq!(server.get("/deployments").await["data"].as_array().unwrap().len(), 1);
+    netlify.look(|netlify| netlify.polls_per_state = 1);
+    let made = crate::deployments::deploy(server, &workspace).await;
+    crate::deployments::ended(server, &made).await;
+    twice(server, &format!("/deployments/{made}/rollback"), "one", "").await;
+    assert_eq!(netlify.count("POST", "/restore"), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The journal: fences, order, snapshots, feeds.
 
+use miteos_core::ids::Source;
 use miteos_core::money::MicroUsd;
 use miteos_store::{
     Append, AppendError, ApprovalRow, IdempotencyRow, MAX_RECORD_BYTES, NewRecord, Snapshot, Store,
@@ -290,13 +291,16 @@ pub async fn the_feed_of_an_account_is_in_commit_order(backend: &impl Backend) {
     }
     assert!(seen.iter().map(|event| event.cursor).eq(1..=total));
     for n in 1..=TASKS {
-        let of_task = seen.iter().filter(|event| event.task == task_id(n));
+        let of_task = seen.iter().filter(|event| event.source == Source::Task(task_id(n)));
         assert!(of_task.map(|event| event.record.version).eq(1..=EVENTS));
     }
     // Another account and the other world have feeds of their own, which count on their own.
     for (account, live, task) in [(other, true, task_id(1_000)), (account, false, task_id(1_001))] {
         let events = store.account_events_after(account, live, 0, 10).await.unwrap();
-        assert_eq!(events.iter().map(|e| (e.cursor, e.task)).collect::<Vec<_>>(), [(1, task)]);
+        assert_eq!(
+            events.iter().map(|e| (e.cursor, e.source)).collect::<Vec<_>>(),
+            [(1, Source::Task(task))]
+        );
     }
     assert_eq!(store.account_cursor(other, false).await.unwrap(), 0);
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod blobs;
+mod deployments;
 mod durability;
 mod faults;
 mod harness;
@@ -66,6 +67,13 @@ mod sqlite {
         deliverables_are_listed,
         answers_are_stored_once_and_forgotten_by_age,
         a_closed_store_says_so,
+    );
+    conformance!(crate::harness::Sqlite, deployments:
+        records_of_deployments_stand_in_the_feed_of_the_account,
+        one_at_a_time_for_files_and_target,
+        a_deployment_needs_its_workspace_and_its_configuration,
+        configurations_change_as_they_were_read,
+        logs_are_read_on_from_any_line,
     );
     conformance!(crate::harness::Sqlite, webhooks:
         a_webhook_begins_with_the_present,

@@ -1,5 +1,6 @@
 //! Webhooks and their deliveries: nothing is taken twice, nothing is lost, and what is kept is bounded.
 
+use miteos_core::ids::Source;
 use miteos_store::{
     Attempt, Blame, DeliveryRow, DeliveryState, IdempotencyRow, MAX_PENDING_DELIVERIES,
     MAX_SETTLED_DELIVERIES, MAX_WEBHOOKS, OldSecret, Recorded, Settled, Store, StoreError, Taken, Tried,
@@ -31,7 +32,7 @@ fn pending(n: u64, webhook: u64) -> DeliveryRow {
         webhook: webhook_id(webhook),
         event: event_id(n),
         kind: "task.complete".into(),
-        source: Some((task_id(1), n)),
+        source: Some((Source::Task(task_id(1)), n)),
         event_at: at(n),
         state: DeliveryState::Pending { due_at: at(n) },
         attempts: 0,
@@ -76,8 +77,8 @@ pub async fn a_webhook_begins_with_the_present(backend: &impl Backend) {
     let elsewhere = store.insert_webhook(webhook(3, 1, false), None).await.unwrap();
     assert_eq!(elsewhere.cursor, 0);
     let heads = store.account_heads_after(account_id(1), true, 1, 10).await.unwrap();
-    let seen: Vec<_> = heads.iter().map(|h| (h.cursor, h.task, h.seq, h.kind.as_str(), h.at)).collect();
-    assert_eq!(seen, [(2, task_id(2), 1, "task.created", at(1))]);
+    let seen: Vec<_> = heads.iter().map(|h| (h.cursor, h.source, h.seq, h.kind.as_str(), h.at)).collect();
+    assert_eq!(seen, [(2, Source::Task(task_id(2)), 1, "task.created", at(1))]);
     let twin = store.insert_webhook(webhook(1, 1, true), None).await.unwrap_err();
     assert!(matches!(twin, StoreError::Exists { .. }), "{twin}");
 }

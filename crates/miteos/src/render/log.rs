@@ -34,7 +34,9 @@ fn who(view: &RunView, event: &Event) -> String {
 
 fn what(view: &RunView, event: &Event) -> Option<(Tone, String)> {
     let said = match &event.kind {
-        EventType::TaskCreated => (Tone::Plain, format!("created {}", text::line(&event.task_id))),
+        EventType::TaskCreated => {
+            (Tone::Plain, format!("created {}", text::line(event.task_id.as_deref().unwrap_or_default())))
+        }
         EventType::TaskPlanning => (Tone::Plain, "planning".to_owned()),
         EventType::TaskPlanned => (Tone::Plain, planned(view)),
         EventType::TaskRunning => return None,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a helper of a test, a failure is the failure of the test")]
 
 mod backup;
+mod deploy;
 mod logs;
 mod program;
 mod reading;

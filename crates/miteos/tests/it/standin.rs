@@ -12,6 +12,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+mod deployments;
 mod webhooks;
 
 pub const KEY: &str = "mt_test_standin";
@@ -260,6 +261,7 @@ async fn answer(
         ("GET", "/v1/approvals") => {
             json!({"approvals": [approval("high")], "total": 1, "limit": 100, "offset": 0})
         }
+        (_, path) if path.starts_with("/v1/deploy") => return deployments::answer(&method, path, is_stream),
         (_, path) if path.starts_with("/v1/webhooks") => return webhooks::answer(&method, path, &body),
         ("POST", _) if path.ends_with("/pause") || path.ends_with("/resume") || path.ends_with("/guide") => {
             json!({"success": true})

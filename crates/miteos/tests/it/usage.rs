@@ -19,6 +19,7 @@ async fn the_help_names_every_command_every_variable_and_every_exit_code() {
         "workspace",
         "key",
         "usage",
+        "deploy",
         "webhook",
         "model",
         "backup",

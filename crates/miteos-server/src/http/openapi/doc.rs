@@ -11,6 +11,7 @@ pub enum Tag {
     Approvals,
     Deliverables,
     Workspaces,
+    Deployments,
     Webhooks,
     Keys,
     Usage,
@@ -18,13 +19,14 @@ pub enum Tag {
 }
 
 impl Tag {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Tasks,
         Self::Events,
         Self::Agents,
         Self::Approvals,
         Self::Deliverables,
         Self::Workspaces,
+        Self::Deployments,
         Self::Webhooks,
         Self::Keys,
         Self::Usage,
@@ -39,6 +41,7 @@ impl Tag {
             Self::Approvals => "Approvals",
             Self::Deliverables => "Deliverables",
             Self::Workspaces => "Workspaces",
+            Self::Deployments => "Deployments",
             Self::Webhooks => "Webhooks",
             Self::Keys => "API keys",
             Self::Usage => "Usage",
@@ -65,6 +68,10 @@ impl Tag {
                 "The files that a task hands over: immutable copies, kept when the workspace goes."
             }
             Self::Workspaces => "Folders that tasks work in. A path that leads outside is refused.",
+            Self::Deployments => {
+                "A workspace's output on its way to a host: built, uploaded, live. It survives crashes, and is never made \
+                 twice. With a `mt_test_` key the same states are passed and nothing is pushed."
+            }
             Self::Webhooks => {
                 "Events sent to an address of yours, signed as in Standard Webhooks, at least once, in the order of the log \
                  as far as the receiver takes them."

@@ -3,6 +3,7 @@
 mod agents;
 mod approvals;
 mod deliverables;
+mod deployments;
 mod events;
 mod keys;
 mod server;
@@ -18,13 +19,14 @@ pub use webhooks::messages;
 
 /// All that is said, in the order of the chapters.
 pub fn all(schemas: &mut Schemas) -> Vec<Doc> {
-    let chapters: [fn(&mut Schemas) -> Vec<Doc>; 10] = [
+    let chapters: [fn(&mut Schemas) -> Vec<Doc>; 11] = [
         tasks::docs,
         events::docs,
         agents::docs,
         approvals::docs,
         deliverables::docs,
         workspaces::docs,
+        deployments::docs,
         webhooks::docs,
         keys::docs,
         usage::docs,

@@ -9,6 +9,8 @@ pub const APPROVAL: &str = "appr_01jd3k8a1b2c3d4e5f6g7h8j9k";
 pub const DELIVERABLE: &str = "dlvr_01jd3k9m0n1p2q3r4s5t6v7w8x";
 pub const WEBHOOK: &str = "wh_01jd3k5a0b1c2d3e4f5g6h7j8k";
 pub const DELIVERY: &str = "whd_01jd3k9z8y7x6w5v4t3s2r1q0p";
+pub const DEPLOYMENT: &str = "dep_01jd3kb2c3d4e5f6g7h8j9k0m1";
+pub const DEPLOY_CONFIG: &str = "cfg_01jd3kaz1y2x3w4v5t6s7r8q9p";
 pub const KEY: &str = "key_01jd3k4g5h6j7k8m9n0p1q2r3s";
 const SUBTASK: &str = "st_01jd3k80v1t3s5r7q9p1n3m5k7";
 const CALL: &str = "call_01jd3k8a0z9y8x7w6v5t4s3r2q";
@@ -131,6 +133,36 @@ pub fn deliverable() -> Value {
     })
 }
 
+/// As it is when it was just asked for.
+pub fn new_deployment() -> Value {
+    let mut deployment = deployment();
+    deployment["status"] = "pending".into();
+    for empty in ["url", "completed_at", "visibility", "inspect_url"] {
+        deployment[empty] = Value::Null;
+    }
+    deployment
+}
+
+pub fn deployment() -> Value {
+    json!({
+        "id": DEPLOYMENT, "workspace_id": WORKSPACE, "target": "netlify", "status": "live",
+        "url": "https://pricing-d1f3g5h7j9k.netlify.app", "created_at": "2026-11-22T10:05:00.000Z",
+        "completed_at": "2026-11-22T10:05:42.300Z", "config_id": DEPLOY_CONFIG, "environment": "production",
+        "task_id": null, "deliverable_id": null, "visibility": "public",
+        "inspect_url": "https://app.netlify.com/sites/pricing-d1f3g5h7j9k", "error": null,
+        "log_url": format!("/v1/deployments/{DEPLOYMENT}/logs"),
+    })
+}
+
+pub fn deploy_config() -> Value {
+    json!({
+        "id": DEPLOY_CONFIG, "name": "our site", "target": "netlify",
+        "settings": {"site": "pricing.netlify.app", "output": "dist"}, "provider_account": "Ada Lovelace",
+        "provider_project": "pricing", "verified_at": "2026-11-22T09:59:00.000Z",
+        "created_at": "2026-11-22T09:59:00.000Z", "updated_at": "2026-11-22T09:59:00.000Z",
+    })
+}
+
 pub fn workspace() -> Value {
     json!({
         "id": WORKSPACE, "name": "pricing", "description": "Everything on our plans", "status": "active", "file_count": 3,
@@ -158,7 +190,7 @@ pub fn created_webhook() -> Value {
 
 pub fn delivery() -> Value {
     json!({
-        "id": DELIVERY, "webhook_id": WEBHOOK, "event_id": EVENT, "type": "task.complete", "task_id": TASK, "seq": 31,
+        "id": DELIVERY, "webhook_id": WEBHOOK, "event_id": EVENT, "type": "task.complete", "task_id": TASK, "deployment_id": null, "seq": 31,
         "status": "delivered", "attempts": 1, "created_at": "2026-11-22T10:04:10.500Z",
         "last_attempt_at": "2026-11-22T10:04:10.620Z", "next_attempt_at": null, "response_status": 204, "duration_ms": 87,
         "error": null,

@@ -1,7 +1,8 @@
 //! What many operations share: parameters, headers, answers and how a caller proves itself.
 
 use miteos_api::text::{
-    AgentId, ApprovalId, DeliverableId, DeliveryId, KeyId, TaskId, WebhookId, WorkspaceId,
+    AgentId, ApprovalId, DeliverableId, DeliveryId, DeployConfigId, DeploymentId, KeyId, TaskId, WebhookId,
+    WorkspaceId,
 };
 use serde_json::{Map, Value, json};
 
@@ -17,6 +18,8 @@ pub const IN_PATHS: &[(&str, &str, &str)] = &[
     ("files", "*path", "The file or folder inside the workspace, `/` between its parts."),
     ("webhooks", "id", "The webhook."),
     ("deliveries", "delivery", "The delivery."),
+    ("deployments", "id", "The deployment."),
+    ("deploy-configs", "id", "The deploy configuration."),
     ("api-keys", "id", "The API key."),
 ];
 
@@ -37,6 +40,8 @@ pub fn in_path(schemas: &mut Schemas, path: &str) -> Vec<Value> {
                 ("workspaces", "id") => schemas.asked::<WorkspaceId>(),
                 ("webhooks", "id") => schemas.asked::<WebhookId>(),
                 ("deliveries", "delivery") => schemas.asked::<DeliveryId>(),
+                ("deployments", "id") => schemas.asked::<DeploymentId>(),
+                ("deploy-configs", "id") => schemas.asked::<DeployConfigId>(),
                 ("api-keys", "id") => schemas.asked::<KeyId>(),
                 _ => json!({
                     "type": "string",

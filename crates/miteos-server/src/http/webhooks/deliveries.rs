@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use miteos_api::{Delivery, DeliveryList, DeliveryStatus, ListDeliveries, WebhookTest};
-use miteos_core::ids::DeliveryId;
+use miteos_core::ids::{DeliveryId, Source};
 use miteos_store::{DeliveryRow, DeliveryState, StoreError, WebhookRow, WebhookState};
 
 use super::super::App;
@@ -24,12 +24,18 @@ fn shown(row: &DeliveryRow) -> Delivery {
         DeliveryState::Failed => (DeliveryStatus::Failed, None),
     };
     let last = row.last.as_ref();
+    let (task_id, deployment_id) = match row.source.map(|(source, _)| source) {
+        Some(Source::Task(task)) => (Some(task.to_string()), None),
+        Some(Source::Deployment(id)) => (None, Some(id.to_string())),
+        None => (None, None),
+    };
     Delivery {
         id: row.id.to_string(),
         webhook_id: row.webhook.to_string(),
         event_id: row.event.to_string(),
         kind: row.kind.clone(),
-        task_id: row.source.map(|(task, _)| task.to_string()),
+        task_id,
+        deployment_id,
         seq: row.source.map(|(_, seq)| seq),
         status,
         attempts: row.attempts,

@@ -64,7 +64,7 @@ fn of_account(s: &mut Schemas) -> Doc {
         }
     }
     let content = json!({"text/event-stream": stream(s, Some(204))});
-    doc("GET", "/events", "streamEvents", Tag::Events, "Follow all tasks")
+    doc("GET", "/events", "streamEvents", Tag::Events, "Follow all tasks and deployments")
         .text(
             "A stream of the account's events that does not end by itself. `id` is a cursor of the account, which each \
              event carries as `cursor`, too.",

@@ -1,0 +1,271 @@
+//! Deployments: made, driven to their end by one runner each, cancelled. What is owed is asked of the state; so a start
+//! takes up whatever the last process left.
+
+mod builder;
+mod configs;
+mod files;
+mod keep;
+mod log;
+mod moves;
+mod provider;
+mod publisher;
+mod rollback;
+mod run;
+mod shown;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use miteos_core::deployment::{Command, Created, Deployment};
+use miteos_core::ids::{DeploymentId, WorkspaceId};
+use miteos_store::{IdempotencyRow, Store, StoreError};
+use miteos_tools::Workspace;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use builder::{AsItIs, BuildError, BuildJob, Builder, BuiltFolder, Place};
+pub use configs::{Parsed, environment, kind, parse, wishes};
+pub use keep::{CommandError, DeploymentError, Made, read};
+pub use moves::Moves;
+pub use publisher::{PublishError, PublishJob, Published, Publisher};
+pub use rollback::RolledBack;
+pub use shown::{core_target, public, shown};
+
+use crate::clock::Clock;
+use crate::errors::chain;
+use crate::feed::Feed;
+use crate::metrics::Metrics;
+use crate::runner::Slot;
+use crate::secrets::MasterKey;
+use run::Left;
+
+/// Deployments that are built or uploaded at the same time; more wait.
+pub const MAX_AT_ONCE: usize = 8;
+/// Active ones that are read at once at the start.
+const LOAD_PAGE: usize = 500;
+/// How long one rests after its runner failed, for the first time (ms); it doubles up to the longest.
+const FAILED_FIRST_MS: u64 = 500;
+const FAILED_MAX_MS: u64 = 60_000;
+
+/// What deployments are driven with.
+pub struct Parts {
+    pub store: Store,
+    pub feed: Arc<Feed>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub master: MasterKey,
+    /// The folder that holds one folder for each workspace.
+    pub workspaces: PathBuf,
+    /// The folder that holds one folder for each deployment under way.
+    pub folder: PathBuf,
+    pub tools: miteos_deploy::Tools,
+    pub builder: Arc<dyn Builder>,
+    /// `None`: this server serves no sites itself.
+    pub publisher: Option<Arc<dyn Publisher>>,
+    pub moves: Moves,
+    pub places: Arc<Semaphore>,
+}
+
+impl Parts {
+    fn workspace(&self, id: WorkspaceId) -> Workspace {
+        Workspace::on_demand(self.workspaces.join(id.to_string()))
+    }
+
+    /// A deployment's own folder, as long as it is not over.
+    fn scratch(&self, id: DeploymentId) -> PathBuf {
+        self.folder.join(id.to_string())
+    }
+}
+
+/// The server's clock, for targets.
+pub struct TargetClock(pub Arc<dyn Clock>);
+
+impl miteos_deploy::Clock for TargetClock {
+    fn now_ms(&self) -> u64 {
+        self.0.now().millis()
+    }
+}
+
+#[derive(Clone)]
+pub struct Deployments {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: Arc<Parts>,
+    running: Mutex<HashMap<DeploymentId, Arc<Slot>>>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    turning: AtomicBool,
+}
+
+impl Deployments {
+    /// Takes up what the last process left.
+    pub fn start(parts: Parts) -> Self {
+        let inner = Arc::new(Inner {
+            parts: Arc::new(parts),
+            running: Mutex::default(),
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            turning: AtomicBool::new(false),
+        });
+        let deployments = Self { inner };
+        deployments.inner.tracker.spawn(deployments.clone().take_up());
+        deployments
+    }
+
+    pub fn parts(&self) -> &Parts {
+        &self.inner.parts
+    }
+
+    /// Whether what was left at the start has been taken up.
+    pub fn is_turning(&self) -> bool {
+        self.inner.turning.load(Ordering::SeqCst) && !self.inner.stop.is_cancelled()
+    }
+
+    pub async fn load(&self, id: DeploymentId) -> Result<Option<Deployment>, DeploymentError> {
+        self.inner.parts.load(id).await
+    }
+
+    /// Makes a deployment and sees to it that it runs, even if the caller goes away in between.
+    pub async fn create(
+        &self,
+        id: DeploymentId,
+        created: Created,
+        answer: impl FnOnce(&Deployment) -> Option<IdempotencyRow> + Send + 'static,
+    ) -> Result<Made, DeploymentError> {
+        let deployments = self.clone();
+        let work = async move {
+            let made = deployments.inner.parts.make(id, created, answer).await;
+            // Whatever came of it: a write that failed may have been made.
+            deployments.wake(id);
+            made
+        };
+        tokio::spawn(work).await.unwrap_or_else(|_| Err(panicked("create a deployment")))
+    }
+
+    /// Asks for its end. What runs of it is ended by its runner.
+    pub async fn cancel(
+        &self,
+        id: DeploymentId,
+        answer: Option<IdempotencyRow>,
+    ) -> Result<Deployment, CommandError> {
+        let deployments = self.clone();
+        let work = async move {
+            let outcome = deployments.inner.parts.command(id, Command::Cancel, answer).await;
+            deployments.wake(id);
+            outcome
+        };
+        tokio::spawn(work).await.unwrap_or_else(|_| Err(panicked("cancel a deployment").into()))
+    }
+
+    /// Tells of every change of the deployment and of its log, as long as it runs here.
+    pub fn follow(&self, id: DeploymentId) -> Option<watch::Receiver<u64>> {
+        self.inner.parts.moves.follow(id)
+    }
+
+    /// Something has happened to it: its runner looks again, or it gets one.
+    pub fn wake(&self, id: DeploymentId) {
+        if self.inner.stop.is_cancelled() {
+            return;
+        }
+        let mut running = self.running();
+        if let Some(slot) = running.get(&id) {
+            slot.wake();
+            return;
+        }
+        let slot = Arc::new(Slot::default());
+        running.insert(id, Arc::clone(&slot));
+        drop(running);
+        let deployments = self.clone();
+        self.inner.tracker.spawn(async move { deployments.drive(id, slot).await });
+    }
+
+    /// Begins nothing any more, and waits for what runs to leave. What does not in time is taken up at the next start.
+    pub async fn stop(&self, patience: Duration) {
+        self.inner.stop.cancel();
+        self.inner.tracker.close();
+        if tokio::time::timeout(patience, self.inner.tracker.wait()).await.is_err() {
+            let left = self.running().len();
+            tracing::warn!(
+                left,
+                "some deployments did not stop in time; they are taken up at the next start"
+            );
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<DeploymentId, Arc<Slot>>> {
+        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take_up(self) {
+        let mut failures = 0;
+        let mut after = None;
+        while !self.inner.stop.is_cancelled() {
+            match self.inner.parts.store.active_deployments(after, LOAD_PAGE).await {
+                Ok(found) => {
+                    found.iter().for_each(|id| self.wake(*id));
+                    if found.len() < LOAD_PAGE {
+                        self.inner.turning.store(true, Ordering::SeqCst);
+                        return;
+                    }
+                    after = found.last().copied();
+                }
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), "could not read the active deployments");
+                    failures += 1;
+                    self.rest(failures).await;
+                }
+            }
+        }
+    }
+
+    async fn drive(self, id: DeploymentId, slot: Arc<Slot>) {
+        let mut failures = 0;
+        loop {
+            let (parts, stop) = (Arc::clone(&self.inner.parts), self.inner.stop.clone());
+            let work = run::run(parts, id, Arc::clone(&slot), stop);
+            // A task of its own, so that a panic ends it alone and is seen.
+            let left = match tokio::spawn(work).await {
+                Ok(Ok(left)) => left,
+                Ok(Err(DeploymentError::Store(StoreError::Closed))) => Left::Shutdown,
+                Ok(Err(error)) => {
+                    tracing::error!(deployment = %id, error = %chain(&error), "the runner of a deployment failed; it is taken up again");
+                    failures += 1;
+                    self.rest(failures).await;
+                    continue;
+                }
+                Err(panic) => {
+                    tracing::error!(deployment = %id, %panic, "the runner of a deployment panicked; it is taken up again");
+                    failures += 1;
+                    self.rest(failures).await;
+                    continue;
+                }
+            };
+            failures = 0;
+            let mut running = self.running();
+            if slot.take_dirty() && left == Left::Finished {
+                continue;
+            }
+            running.remove(&id);
+            self.inner.parts.moves.forget(id);
+            return;
+        }
+    }
+
+    async fn rest(&self, failures: u32) {
+        let ms = (FAILED_FIRST_MS << failures.saturating_sub(1).min(16)).min(FAILED_MAX_MS);
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(ms)) => {}
+            () = self.inner.stop.cancelled() => {}
+        }
+    }
+}
+
+fn panicked(doing: &'static str) -> DeploymentError {
+    DeploymentError::Store(StoreError::Panicked { doing })
+}

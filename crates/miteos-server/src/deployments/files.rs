@@ -1,0 +1,276 @@
+//! The files of a deployment: looked through once, copied out of the workspace where a provider will ask for them for a
+//! while, and found again after a restart.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use miteos_core::deployment::{Built, Failure, FailureCode, FailureStep, Target};
+use miteos_deploy::appstore::{Ipa, IpaError, read_ipa};
+use miteos_deploy::site::{Index, Site, SiteError, SiteLimits, Source, scan};
+use miteos_deploy::{Artifact, TargetKind};
+use miteos_tools::workspace::{FileKind, Name, WalkLimits, Workspace};
+
+use super::builder::{BuiltFolder, Place};
+use crate::errors::chain;
+
+/// Where the copy lies below the scratch folder.
+const COPY: &str = "site";
+/// The name of an app in there.
+const APP: &str = "app.ipa";
+/// What stands for the app's project folder, which its own tool reads.
+const PROJECT: &str = "project";
+/// Names that are looked at for an app.
+const MAX_LOOKED_AT: usize = 10_000;
+
+/// What this server itself serves.
+const PREVIEW_LIMITS: SiteLimits = SiteLimits {
+    max_files: 20_000,
+    max_file_bytes: 1024 * 1024 * 1024,
+    max_total_bytes: 4 * 1024 * 1024 * 1024,
+};
+
+/// Where the files are.
+#[derive(Clone)]
+pub struct Places {
+    pub workspace: Workspace,
+    pub scratch: Workspace,
+}
+
+fn failed(code: FailureCode, message: impl Into<String>) -> Failure {
+    Failure::new(code, FailureStep::Prepare, message)
+}
+
+/// An empty folder in place of whatever is there.
+pub fn fresh(scratch: &Path) -> io::Result<()> {
+    remove(scratch)?;
+    std::fs::create_dir_all(scratch)
+}
+
+/// Takes the folder away.
+pub fn remove(scratch: &Path) -> io::Result<()> {
+    match Workspace::remove(scratch) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+/// Looks the files through, and copies them where they would have to stay as they are for a while.
+pub async fn take(
+    places: &Places,
+    folder: BuiltFolder,
+    target: Target,
+    forbidden: Vec<String>,
+) -> Result<Built, Failure> {
+    let kind = super::configs::kind(target);
+    let BuiltFolder { place, index } = folder;
+    let site = look(places.clone(), place.clone(), kind, index, forbidden.clone()).await?;
+    let is_in_workspace = matches!(place, Place::Workspace(_));
+    if kind.is_none() || !is_in_workspace {
+        return Ok(built(&site, &place));
+    }
+    copy(&site, &places.scratch).await?;
+    let copied = Place::Scratch(name(COPY)?);
+    let site = look(places.clone(), copied.clone(), kind, index, forbidden).await?;
+    Ok(built(&site, &copied))
+}
+
+/// What stands for a project that its target's own tool reads and builds.
+pub fn project() -> Built {
+    Built { digest: PROJECT.to_owned(), folder: String::new(), files: 0, bytes: 0 }
+}
+
+/// The app to upload, copied: the one that is named, or the only one there is.
+pub async fn take_app(places: &Places, wanted: Option<&str>) -> Result<Built, Failure> {
+    let (workspace, scratch) = (places.workspace.clone(), places.scratch.clone());
+    let wanted = wanted.map(str::to_owned);
+    let found = blocking(move || {
+        let name = match wanted {
+            Some(name) => {
+                Name::parse(&name).map_err(|e| failed(FailureCode::ConfigInvalid, e.to_string()))?
+            }
+            None => only_app(&workspace)?,
+        };
+        let (file, info) =
+            workspace.open_file(&name).map_err(|e| failed(FailureCode::NoOutput, e.to_string()))?;
+        Ok((file, info.bytes))
+    });
+    let (file, bytes) = found.await?;
+    let limit = TargetKind::Appstore.limits().max_file_bytes;
+    if bytes > limit {
+        let message = format!("the app has {bytes} bytes; at most {limit} are taken");
+        return Err(failed(FailureCode::FileTooLarge, message));
+    }
+    put(&scratch, &name(APP)?, file, bytes).await?;
+    let ipa = app(places.scratch.clone()).await?;
+    let folder = written(&Place::Scratch(name(APP)?));
+    Ok(Built { digest: hex::encode(ipa.sha256), folder, files: 1, bytes: ipa.bytes })
+}
+
+/// The files again, after whatever time. They have to be those that were taken.
+pub async fn again(
+    places: &Places,
+    built: &Built,
+    target: Target,
+    forbidden: Vec<String>,
+) -> Result<Artifact, Failure> {
+    let lost = |why: &str| {
+        let message = format!("the files of this deployment {why}; deploy again");
+        failed(FailureCode::Interrupted, message)
+    };
+    let kind = super::configs::kind(target);
+    match kind {
+        Some(TargetKind::Expo) => return Ok(Artifact::Project),
+        Some(TargetKind::Appstore) => {
+            let ipa = app(places.scratch.clone()).await.map_err(|_| lost("are gone"))?;
+            let same = hex::encode(ipa.sha256) == built.digest;
+            return if same { Ok(Artifact::Ipa(Arc::new(ipa))) } else { Err(lost("have changed")) };
+        }
+        Some(TargetKind::Netlify | TargetKind::Vercel | TargetKind::Cloudflare) | None => {}
+    }
+    let folder = read(&built.folder).ok_or_else(|| lost("are not where they were"))?;
+    // Whether it has to have a page was found out then; the same files have it or not.
+    let found = look(places.clone(), folder, kind, Index::Optional, forbidden).await;
+    let site =
+        found.map_err(
+            |failure| {
+                if failure.code == FailureCode::OutputRefused { failure } else { lost("are gone") }
+            },
+        )?;
+    if site.digest() != built.digest {
+        return Err(lost("have changed while it was under way"));
+    }
+    Ok(Artifact::Site(Arc::new(site)))
+}
+
+async fn look(
+    places: Places,
+    place: Place,
+    kind: Option<TargetKind>,
+    index: Index,
+    forbidden: Vec<String>,
+) -> Result<Site, Failure> {
+    blocking(move || {
+        let forbidden: Vec<&str> = forbidden.iter().map(String::as_str).collect();
+        let limits = kind.map_or(PREVIEW_LIMITS, TargetKind::limits);
+        let (workspace, name) = match &place {
+            Place::Workspace(name) => (&places.workspace, name),
+            Place::Scratch(name) => (&places.scratch, name),
+        };
+        scan(workspace, name, limits, index, &forbidden).map_err(refused)
+    })
+    .await
+}
+
+fn refused(error: SiteError) -> Failure {
+    let code = match &error {
+        SiteError::Empty { .. } | SiteError::NoIndex { .. } => FailureCode::NoOutput,
+        SiteError::FileTooLarge { .. } => FailureCode::FileTooLarge,
+        SiteError::TooLarge { .. } | SiteError::TooManyFiles { .. } => FailureCode::OutputTooLarge,
+        SiteError::LinkLeaves { .. } | SiteError::BadName { .. } | SiteError::Secrets { .. } => {
+            FailureCode::OutputRefused
+        }
+        SiteError::Changed { .. } => FailureCode::Interrupted,
+        SiteError::Unreadable(_) | SiteError::Io { .. } => {
+            tracing::warn!(error = %chain(&error), "the files of a deployment cannot be read");
+            FailureCode::NoOutput
+        }
+    };
+    failed(code, error.to_string())
+}
+
+/// Copies each file under its path in the site.
+async fn copy(site: &Site, scratch: &Workspace) -> Result<(), Failure> {
+    for file in &site.files {
+        // Before a provider's own files are added, all are from the disk.
+        let Source::Disk(from) = &file.source else { continue };
+        let (workspace, from) = (site.workspace().clone(), from.clone());
+        let opened = blocking(move || {
+            workspace.open_file(&from).map_err(|error| failed(FailureCode::Interrupted, error.to_string()))
+        });
+        let (opened, _) = opened.await?;
+        put(scratch, &name(&format!("{COPY}/{}", file.path))?, opened, file.bytes).await?;
+    }
+    Ok(())
+}
+
+async fn put(scratch: &Workspace, to: &Name, from: std::fs::File, bytes: u64) -> Result<(), Failure> {
+    scratch.copy_in(to, tokio::fs::File::from_std(from), bytes).await.map(|_| ()).map_err(|error| {
+        tracing::warn!(error = %chain(&error), "a file of a deployment could not be copied");
+        failed(FailureCode::Interrupted, format!("{} could not be copied: {error}", to.as_str()))
+    })
+}
+
+async fn app(scratch: Workspace) -> Result<Ipa, Failure> {
+    let max = TargetKind::Appstore.limits().max_file_bytes;
+    let name = name(APP)?;
+    blocking(move || {
+        read_ipa(&scratch, &name, max).map_err(|error| {
+            let code = match &error {
+                IpaError::TooLarge { .. } => FailureCode::FileTooLarge,
+                IpaError::NotAnIpa { .. } | IpaError::Incomplete { .. } => FailureCode::OutputRefused,
+                IpaError::Unreadable { .. } | IpaError::Io { .. } => FailureCode::Interrupted,
+            };
+            failed(code, error.to_string())
+        })
+    })
+    .await
+}
+
+fn only_app(workspace: &Workspace) -> Result<Name, Failure> {
+    let nothing = |why: &str| {
+        let message = format!("{why}; name the .ipa file to upload (settings.output)");
+        failed(FailureCode::NoOutput, message)
+    };
+    let root = Name::folder(".").map_err(|error| failed(FailureCode::NoOutput, error.to_string()))?;
+    let limits = WalkLimits { max_entries: MAX_LOOKED_AT, skip_heavy: true };
+    let listing =
+        workspace.list(&root, limits).map_err(|error| failed(FailureCode::NoOutput, error.to_string()))?;
+    let is_app = |kind, name: &str| kind == FileKind::File && name.to_ascii_lowercase().ends_with(".ipa");
+    let mut apps = listing.entries.iter().filter(|entry| is_app(entry.kind, &entry.name));
+    match (apps.next(), apps.next()) {
+        (Some(one), None) => name(&one.name),
+        (None, _) => Err(nothing("there is no .ipa file in the workspace")),
+        (Some(_), Some(_)) => Err(nothing("there is more than one .ipa file in the workspace")),
+    }
+}
+
+fn built(site: &Site, place: &Place) -> Built {
+    Built {
+        digest: site.digest(),
+        folder: written(place),
+        files: site.files.len() as u64,
+        bytes: site.total_bytes(),
+    }
+}
+
+fn name(text: &str) -> Result<Name, Failure> {
+    Name::parse(text).map_err(|error| failed(FailureCode::OutputRefused, error.to_string()))
+}
+
+/// As it stands in the journal.
+fn written(place: &Place) -> String {
+    match place {
+        Place::Workspace(name) => format!("workspace:{}", name.as_str()),
+        Place::Scratch(name) => format!("scratch:{}", name.as_str()),
+    }
+}
+
+fn read(text: &str) -> Option<Place> {
+    let (place, name) = text.split_once(':')?;
+    let name = Name::folder(name).ok()?;
+    match place {
+        "workspace" => Some(Place::Workspace(name)),
+        "scratch" => Some(Place::Scratch(name)),
+        _ => None,
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| {
+        tracing::error!(%panic, "work on the files of a deployment panicked");
+        Err(failed(FailureCode::Interrupted, "the server failed inside; its log has the reason"))
+    })
+}

@@ -1,0 +1,125 @@
+//! Making an older deployment the live one again, where its provider can.
+
+use std::time::Duration;
+
+use miteos_core::deployment::{Deployment, Stage, Visibility};
+use miteos_deploy::{DeployError, ErrorKind, Release};
+use miteos_store::Scope;
+use tokio_util::sync::CancellationToken;
+
+use super::Parts;
+use super::configs::kind;
+use super::keep::DeploymentError;
+use super::log::Log;
+use crate::errors::chain;
+
+/// How long a provider may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Deployments of a workspace among which one under way is looked for, newest first.
+const LOOKED_AT: usize = 100;
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RolledBack {
+    /// It is the live one again.
+    Done,
+    /// There is no such thing for it, or something is in the way.
+    Conflict(String),
+    /// It was tried, or could not even be.
+    Refused(String),
+}
+
+impl Parts {
+    /// Asks the provider. It may be asked again: the same release is made live twice.
+    pub async fn roll_back(&self, deployment: &Deployment) -> Result<RolledBack, DeploymentError> {
+        let refused = |why: &str| Ok(RolledBack::Refused(why.to_owned()));
+        let Stage::Live { release } = &deployment.stage else {
+            return refused("the deployment is not live, so there is nothing to go back to");
+        };
+        let word = deployment.about.target.as_str();
+        if kind(deployment.about.target).is_none() {
+            let why =
+                "a preview keeps its own address, and what is there never changes; open it, or deploy again";
+            return Ok(RolledBack::Conflict(why.to_owned()));
+        }
+        if let Some(other) = self.active_beside(deployment).await? {
+            return Ok(RolledBack::Conflict(format!(
+                "{other} of this workspace to {word} is not over; wait for its end or cancel it"
+            )));
+        }
+        if !deployment.live {
+            return Ok(RolledBack::Done);
+        }
+        let (Some(config), Some(project), Some(id)) =
+            (deployment.about.config, &release.project, &release.deployment)
+        else {
+            return refused("the provider's ids of this deployment are not known");
+        };
+        let opened = match self.open_config(config).await? {
+            Ok(opened) => opened,
+            Err(failure) => return Ok(RolledBack::Refused(failure.message)),
+        };
+        let to = Release {
+            project_id: project.clone(),
+            deployment_id: id.clone(),
+            url: release.url.clone(),
+            visibility: match release.visibility {
+                Visibility::Public | Visibility::Link => miteos_deploy::Visibility::Public,
+                Visibility::Perhaps => miteos_deploy::Visibility::Perhaps,
+                Visibility::Account => miteos_deploy::Visibility::Account,
+            },
+        };
+        let cancel = CancellationToken::new();
+        match tokio::time::timeout(TIMEOUT, opened.target.roll_back(&to, &cancel)).await {
+            Ok(Ok(_)) => self.note(deployment, "made the live one again").await,
+            Ok(Err(error)) => Ok(not_done(error)),
+            Err(_) => refused("the provider has not answered in time; look at it there"),
+        }
+    }
+
+    async fn note(&self, deployment: &Deployment, line: &str) -> Result<RolledBack, DeploymentError> {
+        let moved = self.moves.of(deployment.id);
+        let log =
+            Log::open(deployment.id, self.store.clone(), std::sync::Arc::clone(&self.clock), moved).await?;
+        log.say(line);
+        log.flush().await?;
+        // It has no runner that would do so.
+        self.moves.forget(deployment.id);
+        Ok(RolledBack::Done)
+    }
+
+    /// Another one of this workspace to this target that is not over.
+    async fn active_beside(
+        &self,
+        deployment: &Deployment,
+    ) -> Result<Option<miteos_core::ids::DeploymentId>, DeploymentError> {
+        let scope = Scope { account: deployment.account, live: deployment.live };
+        let about = &deployment.about;
+        let rows = self.store.deployments(scope, Some(about.workspace), LOOKED_AT, 0).await?;
+        let beside =
+            rows.iter().find(|row| row.target == about.target.as_str() && row.completed_at.is_none());
+        Ok(beside.map(|row| row.id))
+    }
+}
+
+fn not_done(error: DeployError) -> RolledBack {
+    tracing::info!(error = %chain(&error), "a deployment was not rolled back");
+    match error.kind {
+        // The target says that it has no such thing.
+        ErrorKind::Config => RolledBack::Conflict(error.message),
+        ErrorKind::BadCredentials
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::NameTaken
+        | ErrorKind::Quota
+        | ErrorKind::RateLimited { .. }
+        | ErrorKind::RejectedFile
+        | ErrorKind::FileChanged
+        | ErrorKind::ProviderFailed
+        | ErrorKind::Rejected
+        | ErrorKind::Unavailable
+        | ErrorKind::Network
+        | ErrorKind::TimedOut
+        | ErrorKind::Cancelled => RolledBack::Refused(error.message),
+    }
+}

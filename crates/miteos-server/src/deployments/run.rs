@@ -1,0 +1,375 @@
+//! Drives one deployment: look what is owed, perform it, record what came of it, again. Leaves when nothing is owed any
+//! more or the server stops; what was under way then is taken up at the next start.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use miteos_core::deployment::{
+    Built, Command, Deployment, Effect, Failure, FailureCode, FailureStep, Release, Stage, Target, Visibility,
+};
+use miteos_core::ids::DeploymentId;
+use miteos_tools::Workspace;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+
+use super::builder::{BuildError, BuildJob};
+use super::configs::{self, Opened};
+use super::files::{self, Places};
+use super::keep::{CommandError, DeploymentError, scope};
+use super::log::{FLUSH_EVERY, Log};
+use super::provider::{Ended, Provider};
+use super::publisher::{PublishError, PublishJob};
+use super::{Parts, configs::kind};
+use crate::errors::chain;
+use crate::runner::Slot;
+
+/// How a runner left its deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing is owed any more.
+    Finished,
+    Shutdown,
+}
+
+struct Runner {
+    parts: Arc<Parts>,
+    id: DeploymentId,
+    slot: Arc<Slot>,
+    stop: CancellationToken,
+    log: Log,
+    /// Its place among those that work.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+/// Runs a deployment until it has ended or the server stops.
+pub async fn run(
+    parts: Arc<Parts>,
+    id: DeploymentId,
+    slot: Arc<Slot>,
+    stop: CancellationToken,
+) -> Result<Left, DeploymentError> {
+    let log = Log::open(id, parts.store.clone(), Arc::clone(&parts.clock), parts.moves.of(id)).await?;
+    let mut runner = Runner { parts, id, slot, stop, log, place: None };
+    let left = runner.turn().await;
+    runner.log.flush().await?;
+    left
+}
+
+impl Runner {
+    async fn turn(&mut self) -> Result<Left, DeploymentError> {
+        loop {
+            self.slot.take_dirty();
+            let Some(deployment) = self.parts.load(self.id).await? else { return Ok(Left::Finished) };
+            let Some(effect) = deployment.pending() else {
+                self.tidy().await;
+                return Ok(Left::Finished);
+            };
+            if self.stop.is_cancelled() {
+                return Ok(Left::Shutdown);
+            }
+            let needs_place = !matches!(effect, Effect::Stop { .. });
+            if needs_place && self.place.is_none() {
+                self.take_place().await;
+                continue;
+            }
+            match effect {
+                Effect::Begin => self.record(Command::Begin).await?,
+                Effect::Build => self.build(&deployment).await?,
+                Effect::Step { .. } if !deployment.live => self.pretend(&deployment).await?,
+                Effect::Step { .. } => match kind(deployment.about.target) {
+                    Some(_) => self.deploy(&deployment).await?,
+                    None => self.publish(&deployment).await?,
+                },
+                Effect::Stop { .. } => self.end(&deployment).await?,
+            }
+        }
+    }
+
+    /// Waits for a place, or for news.
+    async fn take_place(&mut self) {
+        tokio::select! {
+            place = Arc::clone(&self.parts.places).acquire_owned() => self.place = place.ok(),
+            () = self.slot.woken() => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    /// What was refused is late: whatever took its place is looked at next.
+    async fn record(&self, command: Command) -> Result<(), DeploymentError> {
+        self.log.flush().await?;
+        match self.parts.command(self.id, command, None).await {
+            Ok(_) | Err(CommandError::Rejected(_) | CommandError::NotFound) => Ok(()),
+            Err(CommandError::Deployment(error)) => Err(error),
+        }
+    }
+
+    async fn fail(&self, failure: Failure) -> Result<(), DeploymentError> {
+        self.log.say(&format!("failed: {}", failure.message));
+        self.record(Command::Fail(failure)).await
+    }
+
+    /// Performs something, writes the log meanwhile, and cancels it when the deployment is cancelled or the server
+    /// stops. It is waited for all the same: what it began must have ended.
+    async fn attended<T>(
+        &self,
+        cancel: &CancellationToken,
+        work: impl Future<Output = T> + Send,
+    ) -> Result<T, DeploymentError> {
+        let mut work = std::pin::pin!(work);
+        let mut flush = tokio::time::interval(FLUSH_EVERY);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                () = self.slot.woken() => {
+                    let now = self.parts.load(self.id).await?;
+                    if now.is_none_or(|now| matches!(now.stage, Stage::Stopping { .. })) {
+                        cancel.cancel();
+                    }
+                }
+                _ = flush.tick() => self.log.flush().await?,
+            }
+        }
+    }
+
+    /// The deployment's configuration, whose secrets the log hides from then on; `None`: there is none.
+    async fn opened(
+        &self,
+        deployment: &Deployment,
+    ) -> Result<Result<Option<Opened>, Failure>, DeploymentError> {
+        let Some(config) = deployment.about.config.filter(|_| deployment.live) else { return Ok(Ok(None)) };
+        let opened = self.parts.open_config(config).await?;
+        if let Ok(opened) = &opened {
+            self.log.hide(opened.secrets.iter().map(String::as_str));
+        }
+        Ok(opened.map(Some))
+    }
+
+    async fn build(&self, deployment: &Deployment) -> Result<(), DeploymentError> {
+        if !deployment.live {
+            self.log.say("this is a test: nothing is built");
+            let built = Built { digest: "test".to_owned(), folder: String::new(), files: 0, bytes: 0 };
+            return self.record(Command::Built(built)).await;
+        }
+        let opened = match self.opened(deployment).await? {
+            Ok(opened) => opened,
+            Err(failure) => return self.fail(failure).await,
+        };
+        let cancel = self.stop.child_token();
+        let outcome = self.attended(&cancel, self.make(deployment, opened.as_ref(), &cancel)).await?;
+        if cancel.is_cancelled() {
+            return Ok(());
+        }
+        match outcome {
+            Ok(built) => {
+                self.log.say(&format!("{} files, {} bytes", built.files, built.bytes));
+                self.record(Command::Built(built)).await
+            }
+            Err(BuildError::Cancelled) => Ok(()),
+            Err(BuildError::Failed(failure)) => self.fail(failure).await,
+        }
+    }
+
+    /// From a workspace to the files that are published.
+    async fn make(
+        &self,
+        deployment: &Deployment,
+        opened: Option<&Opened>,
+        cancel: &CancellationToken,
+    ) -> Result<Built, BuildError> {
+        let failed = |failure| BuildError::Failed(failure);
+        let scratch = self.parts.scratch(self.id);
+        let emptied = scratch.clone();
+        let fresh = tokio::task::spawn_blocking(move || files::fresh(&emptied)).await;
+        if !matches!(fresh, Ok(Ok(()))) {
+            tracing::error!(deployment = %self.id, ?fresh, "the folder for a build cannot be made");
+            let message = "the server cannot make a folder for the build; its log has the reason";
+            return Err(failed(Failure::new(FailureCode::Interrupted, FailureStep::Prepare, message)));
+        }
+        let none = Default::default();
+        let settings = configs::settings(&deployment.wishes, opened.map_or(&none, |opened| &opened.build));
+        let (places, target) = (self.places(deployment), deployment.about.target);
+        if target == Target::Appstore {
+            return files::take_app(&places, settings.output.as_deref()).await.map_err(failed);
+        }
+        if target == Target::Expo {
+            // Its own tool reads and builds the project.
+            return Ok(files::project());
+        }
+        let say = |line: String| self.log.say(&line);
+        let job = BuildJob {
+            deployment: self.id,
+            workspace: &places.workspace,
+            target,
+            settings: &settings,
+            scratch: &scratch,
+            cancel,
+            log: &say,
+        };
+        let folder = self.parts.builder.build(job).await?;
+        let forbidden = opened.map(|opened| opened.secrets.clone()).unwrap_or_default();
+        files::take(&places, folder, target, forbidden).await.map_err(failed)
+    }
+
+    fn places(&self, deployment: &Deployment) -> Places {
+        Places {
+            workspace: self.parts.workspace(deployment.about.workspace),
+            scratch: Workspace::on_demand(self.parts.scratch(self.id)),
+        }
+    }
+
+    /// In the test world nothing is pushed, and nobody is asked.
+    async fn pretend(&self, deployment: &Deployment) -> Result<(), DeploymentError> {
+        self.log.say("this is a test: nothing is pushed");
+        let url = match &self.parts.publisher {
+            Some(publisher) => publisher.stub(deployment.id),
+            None => {
+                let label = deployment.id.to_string().replace('_', "-");
+                format!("https://{label}.preview.invalid/")
+            }
+        };
+        let release = Release {
+            url,
+            visibility: Visibility::Public,
+            project: None,
+            deployment: None,
+            inspect_url: None,
+            manifest: None,
+        };
+        self.record(Command::Released(release)).await
+    }
+
+    /// To a provider.
+    async fn deploy(&self, deployment: &Deployment) -> Result<(), DeploymentError> {
+        let Some(kind) = kind(deployment.about.target) else { return Ok(()) };
+        let opened = match self.opened(deployment).await? {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return self.fail(no_config()).await,
+            Err(failure) => return self.fail(failure).await,
+        };
+        let workspace = self.workspace_name(deployment).await?;
+        let (parts, log) = (&*self.parts, &self.log);
+        let provider = Provider { parts, deployment, opened: &opened, log, workspace: &workspace };
+        let cancel = self.stop.child_token();
+        let work = async {
+            match provider.artifact(&self.places(deployment)).await {
+                Ok(Some(artifact)) => provider.go(kind, artifact, &cancel).await,
+                Ok(None) => Ok(Ended::CutOff),
+                Err(failure) => Ok(Ended::Failed(failure)),
+            }
+        };
+        match self.attended(&cancel, work).await?? {
+            Ended::Released(release) => {
+                self.log.say(&format!("live at {}", release.url));
+                self.record(Command::Released(release)).await
+            }
+            Ended::Failed(failure) => self.fail(failure).await,
+            // The next look at the state says why.
+            Ended::CutOff => Ok(()),
+        }
+    }
+
+    /// On this server.
+    async fn publish(&self, deployment: &Deployment) -> Result<(), DeploymentError> {
+        let (Some(publisher), Some(built)) = (&self.parts.publisher, &deployment.built) else {
+            let message = "this server has no preview host; deploy to a provider";
+            return self.fail(Failure::new(FailureCode::ConfigInvalid, FailureStep::Prepare, message)).await;
+        };
+        let cancel = self.stop.child_token();
+        let say = |line: String| self.log.say(&line);
+        let work = async {
+            let target = deployment.about.target;
+            let artifact = files::again(&self.places(deployment), built, target, Vec::new()).await;
+            let site = match artifact.map_err(PublishError::Refused)? {
+                miteos_deploy::Artifact::Site(site) => site,
+                miteos_deploy::Artifact::Ipa(_) | miteos_deploy::Artifact::Project => {
+                    let message = "there is no folder of files to publish";
+                    let failure = Failure::new(FailureCode::NoOutput, FailureStep::Prepare, message);
+                    return Err(PublishError::Refused(failure));
+                }
+            };
+            let job = PublishJob {
+                deployment: self.id,
+                scope: scope(deployment),
+                site: &site,
+                cancel: &cancel,
+                log: &say,
+            };
+            publisher.publish(job).await
+        };
+        match self.attended(&cancel, work).await? {
+            Ok(published) => {
+                self.log.say(&format!("{} new bytes; live at {}", published.new_bytes, published.url));
+                let release = Release {
+                    url: published.url,
+                    visibility: published.visibility,
+                    project: None,
+                    deployment: None,
+                    inspect_url: None,
+                    manifest: Some(published.manifest),
+                };
+                self.record(Command::Released(release)).await
+            }
+            Err(PublishError::Cancelled) => Ok(()),
+            Err(PublishError::Refused(failure)) => self.fail(failure).await,
+            Err(PublishError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Ends what was begun, and then calls it failed.
+    async fn end(&self, deployment: &Deployment) -> Result<(), DeploymentError> {
+        let kind = kind(deployment.about.target).filter(|_| deployment.provider.is_some());
+        if let Some(kind) = kind {
+            match self.opened(deployment).await? {
+                Ok(Some(opened)) => {
+                    let workspace = self.workspace_name(deployment).await?;
+                    let (parts, log) = (&*self.parts, &self.log);
+                    let provider =
+                        Provider { parts, deployment, opened: &opened, log, workspace: &workspace };
+                    let cancel = self.stop.child_token();
+                    let ended = self.attended_end(provider.end(kind, &cancel)).await?;
+                    if let Some(release) = ended {
+                        self.log.say(&format!("it went live before it could be stopped, at {}", release.url));
+                        return self.record(Command::Released(release)).await;
+                    }
+                    if cancel.is_cancelled() {
+                        return Ok(());
+                    }
+                }
+                Ok(None) => {}
+                Err(failure) => {
+                    self.log.say(&format!("nothing can be ended at the provider: {}", failure.message))
+                }
+            }
+        }
+        self.record(Command::Stopped).await
+    }
+
+    /// As [`Self::attended`], for what is the end itself.
+    async fn attended_end<T>(&self, work: impl Future<Output = T> + Send) -> Result<T, DeploymentError> {
+        let done = work.await;
+        self.log.flush().await?;
+        Ok(done)
+    }
+
+    async fn workspace_name(&self, deployment: &Deployment) -> Result<String, DeploymentError> {
+        let row = self.parts.store.workspace(deployment.about.workspace).await?;
+        Ok(row.map(|row| row.name).unwrap_or_default())
+    }
+
+    /// What was kept for it is of no use any more.
+    async fn tidy(&self) {
+        let scratch = self.parts.scratch(self.id);
+        match tokio::task::spawn_blocking(move || files::remove(&scratch)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(deployment = %self.id, error = %chain(&error), "the folder of a deployment could not be removed");
+            }
+            Err(panic) => tracing::error!(deployment = %self.id, %panic, "removing a folder panicked"),
+        }
+    }
+}
+
+fn no_config() -> Failure {
+    let message = "the deployment has no configuration; deploy again and name one (config_id)";
+    Failure::new(FailureCode::ConfigInvalid, FailureStep::Prepare, message)
+}

@@ -1,0 +1,236 @@
+//! Deployments: made, listed, read, cancelled. Their logs have a file of their own.
+
+mod logs;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use miteos_api::{CreateDeployment, DeployTarget, DeploymentList, ListDeployments, Success};
+use miteos_core::deployment::{About, Created, Deployment, Environment, Target};
+use miteos_core::ids::{DeployConfigId, DeploymentId, WorkspaceId};
+use miteos_store::{DeployConfigRow, Scope};
+
+use super::App;
+use super::auth::Caller;
+use super::deploy_configs;
+use super::error::ApiError;
+use super::extract::{Path, Query, page};
+use super::repeat::{Once, OnceBare, json_answer, to_json};
+use super::steer::Answer;
+use super::workspaces;
+use crate::deployments::{
+    self, CommandError, DeploymentError, Made, RolledBack, core_target, environment, read, shown,
+};
+
+pub use logs::logs;
+
+/// How long a cancel waits for everything to have ended before it answers.
+const CANCEL_WAIT: Duration = Duration::from_secs(15);
+/// How often it looks without being told.
+const LOOK_ANYWAY: Duration = Duration::from_millis(500);
+
+/// The caller's deployment. Another's, or the other world's, is not found, like one that does not exist.
+async fn find(app: &App, caller: &Caller, id: &str) -> Result<Deployment, ApiError> {
+    let missing = || ApiError::not_found("deployment");
+    let id: DeploymentId = id.parse().map_err(|_| missing())?;
+    let found = app.deployments.load(id).await?.ok_or_else(missing)?;
+    let owned = found.account == caller.key.account && found.live == caller.key.live;
+    if owned { Ok(found) } else { Err(missing()) }
+}
+
+pub async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Once { repeat, body: asked }: Once<CreateDeployment>,
+) -> Result<Response, ApiError> {
+    let target = asked.target.parse::<DeployTarget>();
+    let target = target.map_err(|error| ApiError::refused(format!("target: {error}")))?;
+    let wishes = deployments::wishes(asked.settings.unwrap_or_default()).map_err(ApiError::refused)?;
+    let workspace = workspaces::find(&app, &caller, &asked.workspace_id).await?;
+    let target = core_target(target);
+    let config = config(&app, &caller, target, asked.config_id.as_deref()).await?;
+    let environment = match &config {
+        Some(row) => {
+            let opened = app.deployments.parts().unseal(row);
+            let (_, parsed) = opened.map_err(|failure| ApiError::refused(failure.message))?;
+            environment(&parsed.config)
+        }
+        None => Environment::Preview,
+    };
+    let now = app.deps.clock.now();
+    let about = About {
+        workspace: workspace.id,
+        target,
+        config: config.map(|row| row.id),
+        environment,
+        task: None,
+        agent: None,
+        call: None,
+        deliverable: None,
+        created_at: now,
+    };
+    let created = Created { account: caller.key.account, live: caller.key.live, about, wishes };
+    let id = DeploymentId(app.ids.ulid(now));
+    let repeat = Arc::new(repeat);
+    let kept = Arc::clone(&repeat);
+    let answer = move |made: &Deployment| kept.row(StatusCode::CREATED, &to_json(&shown(made)), now);
+    match app.deployments.create(id, created, answer).await? {
+        Made::New(made) | Made::Known(made) => Ok(json_answer(StatusCode::CREATED, to_json(&shown(&made)))),
+        Made::Active(other) => Err(ApiError::new(
+            StatusCode::CONFLICT,
+            format!(
+                "{other} of this workspace to {} is not over; wait for its end or cancel it",
+                target.as_str()
+            ),
+        )),
+    }
+}
+
+/// The configuration to deploy with: the one that is named, or the only one for the target. This server itself needs
+/// none.
+async fn config(
+    app: &App,
+    caller: &Caller,
+    target: Target,
+    named: Option<&str>,
+) -> Result<Option<DeployConfigRow>, ApiError> {
+    let word = target.as_str();
+    if deployments::kind(target).is_none() {
+        if named.is_some() {
+            return Err(ApiError::refused(format!("config_id: {word} needs no deploy configuration")));
+        }
+        if caller.key.live && app.deployments.parts().publisher.is_none() {
+            return Err(ApiError::refused("target: this server has no preview host"));
+        }
+        return Ok(None);
+    }
+    if let Some(id) = named {
+        let row = deploy_configs::find(app, caller, id).await?;
+        if row.target != word {
+            let detail = format!("config_id: {id} is for {}, not for {word}", row.target);
+            return Err(ApiError::refused(detail));
+        }
+        return Ok(Some(row));
+    }
+    let scope = Scope { account: caller.key.account, live: caller.key.live };
+    let mut fitting = app.deps.tasks.store.deploy_configs(scope).await?;
+    fitting.retain(|row| row.target == word);
+    match fitting.len() {
+        0 => Err(ApiError::refused(format!(
+            "there is no deploy configuration for {word}; make one with POST /v1/deploy-configs, or deploy to preview"
+        ))),
+        1 => Ok(fitting.pop()),
+        _ => {
+            let ids: Vec<DeployConfigId> = fitting.iter().map(|row| row.id).collect();
+            let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            Err(ApiError::refused(format!(
+                "config_id is missing: there is more than one deploy configuration for {word} ({ids})"
+            )))
+        }
+    }
+}
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<ListDeployments>,
+) -> Result<Json<DeploymentList>, ApiError> {
+    let page = page(query.limit, query.offset)?;
+    let scope = Scope { account: caller.key.account, live: caller.key.live };
+    let workspace = match &query.workspace_id {
+        None => None,
+        Some(id) => match id.parse::<WorkspaceId>() {
+            Ok(id) => Some(id),
+            Err(error) => return Err(ApiError::refused(format!("workspace_id: {error}"))),
+        },
+    };
+    let store = &app.deps.tasks.store;
+    // One more tells whether there are more.
+    let mut rows = store.deployments(scope, workspace, page.limit + 1, page.offset).await?;
+    let has_more = rows.len() > page.limit;
+    rows.truncate(page.limit);
+    let data = rows.iter().map(|row| Ok(shown(&read(row)?))).collect::<Result<_, ApiError>>()?;
+    Ok(Json(DeploymentList { data, has_more }))
+}
+
+pub async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<miteos_api::Deployment>, ApiError> {
+    Ok(Json(shown(&find(&app, &caller, &id).await?)))
+}
+
+/// Answers when nothing of it runs any more, here or at the provider.
+pub async fn cancel(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
+) -> Answer {
+    let id = find(&app, &caller, &id).await?.id;
+    app.deployments.cancel(id, repeat.success(app.deps.clock.now())).await?;
+    // What does not end in time is still being ended then; it is not called failed before.
+    let _ = tokio::time::timeout(CANCEL_WAIT, ended(&app, id)).await;
+    Ok(Json(Success::YES))
+}
+
+/// Makes an older deployment the live one again, where its provider can.
+pub async fn roll_back(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    OnceBare(repeat): OnceBare,
+) -> Result<Response, ApiError> {
+    let deployment = find(&app, &caller, &id).await?;
+    let conflict = |why| ApiError::new(StatusCode::CONFLICT, why);
+    match app.deployments.parts().roll_back(&deployment).await? {
+        RolledBack::Done => {}
+        RolledBack::Conflict(why) => return Err(conflict(why)),
+        RolledBack::Refused(why) => return Err(ApiError::refused(why)),
+    }
+    let body = to_json(&shown(&deployment));
+    if let Some(answer) = repeat.row(StatusCode::OK, &body, app.deps.clock.now()) {
+        app.deps.tasks.store.insert_answer(answer).await?;
+    }
+    Ok(json_answer(StatusCode::OK, body))
+}
+
+async fn ended(app: &App, id: DeploymentId) {
+    loop {
+        let moved = app.deployments.follow(id);
+        match app.deployments.load(id).await {
+            Ok(Some(deployment)) if !deployment.is_finished() => {}
+            Ok(_) | Err(_) => return,
+        }
+        match moved {
+            Some(mut moved) => {
+                let _ = tokio::time::timeout(LOOK_ANYWAY, moved.changed()).await;
+            }
+            None => tokio::time::sleep(LOOK_ANYWAY).await,
+        }
+    }
+}
+
+impl From<DeploymentError> for ApiError {
+    fn from(error: DeploymentError) -> Self {
+        match error {
+            DeploymentError::Store(error) => error.into(),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::NotFound => Self::not_found("deployment"),
+            CommandError::Rejected(rejected) => Self::refused(rejected.to_string()),
+            CommandError::Deployment(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Deployments and the configurations that say where to.
+
+use miteos_api::{
+    CreateDeployConfig, CreateDeployment, DeployConfig, Deployment, DeploymentList, DeploymentLogLine,
+    ListDeployments, ReadDeploymentLog, Success, UpdateDeployConfig,
+};
+use serde_json::json;
+
+use super::super::doc::{Doc, Tag, doc};
+use super::super::schemas::Schemas;
+use super::super::{examples, parts};
+
+const MISSING: &str = "there is no such deployment";
+const NO_CONFIG: &str = "there is no such deploy configuration";
+const NOT_TAKEN: &str = "Netlify does not accept the credentials (status 401): Access Denied; make a new token and store it \
+     in the deploy configuration";
+const IN_USE: &str =
+    "dep_01jd3kb2c3d4e5f6g7h8j9k0m1 uses this deploy configuration; wait for its end or cancel it";
+
+pub fn docs(s: &mut Schemas) -> Vec<Doc> {
+    let mut all = deployments(s);
+    all.push(logs(s));
+    all.extend(configs(s));
+    all
+}
+
+fn deployments(s: &mut Schemas) -> Vec<Doc> {
+    let asked = json!({
+        "workspace_id": examples::WORKSPACE, "target": "netlify", "config_id": examples::DEPLOY_CONFIG,
+    });
+    let list = json!({"data": [examples::deployment()], "has_more": false});
+    vec![
+        doc("POST", "/deployments", "createDeployment", Tag::Deployments, "Deploy a workspace")
+            .text(
+                "It is queued, built, uploaded and switched on; follow it with its log, the account's events or a webhook. \
+                 `preview` publishes on this server and needs no account anywhere.",
+            )
+            .body(s.asked::<CreateDeployment>(), asked)
+            .answer(201, "The deployment, queued.", s.told::<Deployment>(), examples::new_deployment())
+            .missing("workspace or deploy configuration", "there is no such workspace")
+            .error(
+                409,
+                "A deployment of this workspace to this target is not over; or the `Idempotency-Key` was used for another body, \
+                 or its first request is still being answered.",
+                "dep_01jd3kb2c3d4e5f6g7h8j9k0m1 of this workspace to netlify is not over; wait for its end or cancel it",
+            )
+            .refused(
+                "An unknown target, a configuration of another target, none for this target or more than one.",
+                "there is no deploy configuration for netlify; make one with POST /v1/deploy-configs, or deploy to preview",
+            )
+            .link("getDeployment", "id", "/id")
+            .link("readDeploymentLog", "id", "/id")
+            .link("cancelDeployment", "id", "/id")
+            .link("rollBackDeployment", "id", "/id"),
+        doc("GET", "/deployments", "listDeployments", Tag::Deployments, "List deployments")
+            .parameters(s.query::<ListDeployments>())
+            .answer(200, "A page, newest first.", s.told::<DeploymentList>(), list)
+            .refused("`limit` or `offset` out of range, or `workspace_id` is no id.", "limit is 0; it must be 1 to 100"),
+        doc("GET", "/deployments/{id}", "getDeployment", Tag::Deployments, "Read a deployment")
+            .answer(200, "The deployment.", s.told::<Deployment>(), examples::deployment())
+            .missing("deployment", MISSING),
+        doc("POST", "/deployments/{id}/cancel", "cancelDeployment", Tag::Deployments, "Cancel a deployment")
+            .text(
+                "Answers when its build is dead and the provider was told. It is `failed` then, with the code `canceled`. One \
+                 that goes live in that moment stays live.",
+            )
+            .answer(200, "It is over, or was already cancelled.", s.told::<Success>(), examples::success())
+            .missing("deployment", MISSING)
+            .refused("It is live or has failed.", "the deployment is live; it cannot be cancelled any more"),
+        doc("POST", "/deployments/{id}/rollback", "rollBackDeployment", Tag::Deployments, "Go back to a deployment")
+            .text("Makes an older deployment the live one of its project again. Nothing is built or uploaded.")
+            .answer(200, "It is the live one again.", s.told::<Deployment>(), examples::deployment())
+            .missing("deployment", MISSING)
+            .error(
+                409,
+                "Its target has no such thing, or another deployment of the workspace to it is not over; or the \
+                 `Idempotency-Key` was used for another body, or its first request is still being answered.",
+                "a build in TestFlight cannot be taken back; upload an older one with a higher build number",
+            )
+            .refused(
+                "It is not live, or the provider refused it.",
+                "the deployment is not live, so there is nothing to go back to",
+            ),
+    ]
+}
+
+fn logs(s: &mut Schemas) -> Doc {
+    let text = |about: &str| json!({"type": "string", "description": about});
+    let line = json!({"at": "2026-11-22T10:05:01.000Z", "text": "5 files, 48213 bytes"});
+    let stream = json!({
+        "schema": {
+            "type": "object",
+            "description": "One event of the stream. A comment every 15 s keeps the connection open.",
+            "properties": {
+                "id": text("Where to go on from: the line's number."),
+                "event": {"type": "string", "enum": ["log", "status"], "description": "A line, or a state that was reached."},
+                "data": {
+                    "type": "string", "contentMediaType": "application/json",
+                    "contentSchema": {"oneOf": [s.told::<DeploymentLogLine>(), s.told::<Deployment>()]},
+                    "description": "The line or the deployment, as JSON on one line.",
+                },
+            },
+        },
+        "example": {"id": "3", "event": "log", "data": line.to_string()},
+    });
+    let content = json!({
+        "text/plain": {
+            "schema": text("A line of the log on each line, behind its time."),
+            "example": "2026-11-22T10:05:01.000Z 5 files, 48213 bytes\n",
+        },
+        "text/event-stream": stream,
+    });
+    doc("GET", "/deployments/{id}/logs", "readDeploymentLog", Tag::Deployments, "Read a deployment's log")
+        .text(
+            "What it said, as text; or with `Accept: text/event-stream` as it comes: lines as `log`, states as `status`, the \
+             last of which ends the stream. `Last-Event-ID` or `after` goes on behind a line. A stream counts as a connection of \
+             the tier.",
+        )
+        .parameters(s.query::<ReadDeploymentLog>())
+        .parameters(vec![parts::parameter("Last-Event-ID")])
+        .raw_answer(200, json!({"description": "The log, or the stream of it.", "content": content}))
+        .raw_answer(204, json!({"description": "A stream was asked for, and nothing follows."}))
+        .missing("deployment", MISSING)
+        .refused("`after` is negative.", "after is -1; it must be 0 to 9223372036854775807")
+}
+
+fn configs(s: &mut Schemas) -> Vec<Doc> {
+    let many = json!({"type": "array", "items": s.told::<DeployConfig>()});
+    let asked = json!({
+        "name": "our site", "target": "netlify", "credentials": {"token": "nfp_…"},
+        "settings": {"site": "pricing.netlify.app", "output": "dist"},
+    });
+    let own = |path: &'static str, method, id, summary| doc(method, path, id, Tag::Deployments, summary);
+    let one = "/deploy-configs/{id}";
+    vec![
+        own("/deploy-configs", "POST", "createDeployConfig", "Make a deploy configuration")
+            .text(
+                "It is made only if the provider takes the credentials now. They are encrypted, and never shown again. With a \
+                 `mt_test_` key the provider is not asked.",
+            )
+            .body(s.asked::<CreateDeployConfig>(), asked)
+            .answer(201, "The configuration.", s.told::<DeployConfig>(), examples::deploy_config())
+            .refused(
+                "An unknown target, settings that there are none of, a name that is taken, or credentials that the provider does \
+                 not take.",
+                NOT_TAKEN,
+            )
+            .link("getDeployConfig", "id", "/id")
+            .link("updateDeployConfig", "id", "/id")
+            .link("deleteDeployConfig", "id", "/id"),
+        own("/deploy-configs", "GET", "listDeployConfigs", "List deploy configurations")
+            .answer(200, "All of the account's, newest first.", many, json!([examples::deploy_config()])),
+        own(one, "GET", "getDeployConfig", "Read a deploy configuration")
+            .answer(200, "The configuration.", s.told::<DeployConfig>(), examples::deploy_config())
+            .missing("deploy configuration", NO_CONFIG),
+        own(one, "PATCH", "updateDeployConfig", "Change a deploy configuration")
+            .text("What is absent stays as it is. Other credentials or settings are shown to the provider first.")
+            .body(s.asked::<UpdateDeployConfig>(), json!({"name": "our site", "credentials": {"token": "nfp_…"}}))
+            .answer(200, "The configuration as it is now.", s.told::<DeployConfig>(), examples::deploy_config())
+            .missing("deploy configuration", NO_CONFIG)
+            .error(409, "Other settings while a deployment uses it; or somebody else changed it meanwhile.", IN_USE)
+            .refused("As when one is made.", NOT_TAKEN),
+        own(one, "DELETE", "deleteDeployConfig", "Delete a deploy configuration")
+            .text("What was deployed with it stays where it is.")
+            .answer(200, "It is gone.", s.told::<Success>(), examples::success())
+            .missing("deploy configuration", NO_CONFIG)
+            .error(409, "A deployment that is not over uses it.", IN_USE),
+    ]
+}
