@@ -95,6 +95,10 @@ id!(/// An API key (its public name, never its secret).
     KeyId, "key", "key");
 id!(/// Whoever owns keys, tasks and workspaces. Never shown to clients.
     AccountId, "acct", "account");
+id!(/// A finished workspace on its way to a host, or there.
+    DeploymentId, "dep", "deployment");
+id!(/// A public link to something of an account.
+    ShareId, "shr", "share");
 id!(/// One tool call of one agent; also the idempotency key given to the other side.
     CallId, "call", "call");
 

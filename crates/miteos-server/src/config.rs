@@ -16,6 +16,7 @@ use crate::clock::{Clock, Ids, SystemClock};
 use crate::serve::HEAD_PATIENCE;
 use crate::webhooks;
 
+pub use crate::preview::Hosts as PreviewHosts;
 pub use crate::traces::TraceConfig;
 pub use miteos_models::Secret;
 
@@ -68,6 +69,15 @@ pub struct MetricsConfig {
     pub token: Option<Secret>,
 }
 
+/// Where sites that agents made are shown.
+#[derive(Debug, Clone, Default)]
+pub struct PreviewConfig {
+    /// `None`: on this machine alone, at the port behind the API's; if that is taken, at any free one.
+    pub listen: Option<SocketAddr>,
+    /// The host names that previews have for those who look at them; `None`: names of this machine alone.
+    pub hosts: Option<PreviewHosts>,
+}
+
 pub struct Config {
     /// Port 0 takes any free one.
     pub listen: SocketAddr,
@@ -97,6 +107,7 @@ pub struct Config {
     pub approval_expires_ms: u64,
     pub streams: StreamTimes,
     pub metrics: MetricsConfig,
+    pub preview: PreviewConfig,
     /// Where spans are sent, if anywhere.
     pub traces: Option<TraceConfig>,
     pub clock: Arc<dyn Clock>,
@@ -133,6 +144,7 @@ impl Config {
             approval_expires_ms: DEFAULT_APPROVAL_EXPIRES_MS,
             streams: StreamTimes::default(),
             metrics: MetricsConfig::default(),
+            preview: PreviewConfig::default(),
             traces: None,
             clock: Arc::new(SystemClock),
             ids: Arc::new(Ids::Random),

@@ -15,9 +15,10 @@ mod layers;
 mod metrics;
 pub mod openapi;
 pub mod operations;
-mod ranges;
+pub mod ranges;
 mod repeat;
 mod router;
+mod shares;
 mod steer;
 mod tasks;
 mod uploads;
@@ -38,6 +39,7 @@ use crate::connections::Connections;
 use crate::engine::Engine;
 use crate::keys::Keyring;
 use crate::limits::Limiter;
+use crate::preview::Previews;
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
@@ -59,6 +61,7 @@ pub struct App {
     pub deps: Arc<Deps>,
     pub engine: Engine,
     pub webhooks: Webhooks,
+    pub previews: Previews,
     pub sandbox: Arc<LateSandbox>,
     pub master: MasterKey,
     /// The address that links begin with, without a slash at its end.

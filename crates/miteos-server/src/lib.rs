@@ -20,6 +20,8 @@ mod keys;
 mod limits;
 mod listener;
 mod metrics;
+#[cfg_attr(not(test), expect(dead_code, reason = "deployments publish through it, and are on their way"))]
+mod preview;
 mod project;
 mod prompts;
 mod restored;
@@ -38,7 +40,7 @@ mod webhooks;
 pub mod sandbox;
 
 pub use clock::{Clock, Ids, SystemClock};
-pub use config::{Config, MetricsConfig, StreamTimes, TraceConfig};
+pub use config::{Config, MetricsConfig, PreviewConfig, PreviewHosts, StreamTimes, TraceConfig};
 pub use http::openapi::text as openapi;
 pub use http::operations::{Access, Operation, Takes, operations};
 pub use keys::{BootstrapKeys, KEYS_FILE};

@@ -119,6 +119,8 @@ async fn every_post_gives_its_first_answer_again() {
         "/webhooks/{id}/test",
         "/webhooks/{id}/deliveries/{delivery}/redeliver",
         "/webhooks/{id}/rotate-secret",
+        // In shares.rs, with a file to share.
+        "/tasks/{id}/deliverables/{file}/share",
         // In uploads.rs, with bodies that are read as they come.
         "/workspaces/{id}/files",
     ];

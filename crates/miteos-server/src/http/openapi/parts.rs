@@ -1,7 +1,7 @@
 //! What many operations share: parameters, headers, answers and how a caller proves itself.
 
 use miteos_api::text::{
-    AgentId, ApprovalId, DeliverableId, DeliveryId, KeyId, TaskId, WebhookId, WorkspaceId,
+    AgentId, ApprovalId, DeliverableId, DeliveryId, KeyId, ShareId, TaskId, WebhookId, WorkspaceId,
 };
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,7 @@ pub const IN_PATHS: &[(&str, &str, &str)] = &[
     ("agents", "id", "The agent."),
     ("approve", "approval", "The approval."),
     ("deliverables", "file", "The deliverable."),
+    ("shares", "id", "The public link."),
     ("workspaces", "id", "The workspace."),
     ("files", "*path", "The file or folder inside the workspace, `/` between its parts."),
     ("webhooks", "id", "The webhook."),
@@ -34,6 +35,7 @@ pub fn in_path(schemas: &mut Schemas, path: &str) -> Vec<Value> {
                 ("agents", "id") => schemas.asked::<AgentId>(),
                 ("approve", "approval") => schemas.asked::<ApprovalId>(),
                 ("deliverables", "file") => schemas.asked::<DeliverableId>(),
+                ("shares", "id") => schemas.asked::<ShareId>(),
                 ("workspaces", "id") => schemas.asked::<WorkspaceId>(),
                 ("webhooks", "id") => schemas.asked::<WebhookId>(),
                 ("deliveries", "delivery") => schemas.asked::<DeliveryId>(),
