@@ -19,6 +19,7 @@ use crate::deployments::{AsItIs, Builder, Publisher};
 use crate::serve::HEAD_PATIENCE;
 use crate::webhooks;
 
+pub use crate::preview::Hosts as PreviewHosts;
 pub use crate::traces::TraceConfig;
 pub use miteos_models::Secret;
 
@@ -79,6 +80,15 @@ pub struct DeploySettings {
     pub pace: Pace,
 }
 
+/// Where sites that agents made are shown.
+#[derive(Debug, Clone, Default)]
+pub struct PreviewConfig {
+    /// `None`: on this machine alone, at the port behind the API's; if that is taken, at any free one.
+    pub listen: Option<SocketAddr>,
+    /// The host names that previews have for those who look at them; `None`: names of this machine alone.
+    pub hosts: Option<PreviewHosts>,
+}
+
 pub struct Config {
     /// Port 0 takes any free one.
     pub listen: SocketAddr,
@@ -115,6 +125,7 @@ pub struct Config {
     /// What serves sites on this server itself, if anything does.
     pub publisher: Option<Arc<dyn Publisher>>,
     pub metrics: MetricsConfig,
+    pub preview: PreviewConfig,
     /// Where spans are sent, if anywhere.
     pub traces: Option<TraceConfig>,
     pub clock: Arc<dyn Clock>,
@@ -155,6 +166,7 @@ impl Config {
             builder: Arc::new(AsItIs),
             publisher: None,
             metrics: MetricsConfig::default(),
+            preview: PreviewConfig::default(),
             traces: None,
             clock: Arc::new(SystemClock),
             ids: Arc::new(Ids::Random),

@@ -17,9 +17,10 @@ mod layers;
 mod metrics;
 pub mod openapi;
 pub mod operations;
-mod ranges;
+pub mod ranges;
 mod repeat;
 mod router;
+mod shares;
 mod steer;
 mod tasks;
 mod uploads;
@@ -41,6 +42,7 @@ use crate::deployments::Deployments;
 use crate::engine::Engine;
 use crate::keys::Keyring;
 use crate::limits::Limiter;
+use crate::preview::Previews;
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
@@ -63,6 +65,7 @@ pub struct App {
     pub engine: Engine,
     pub webhooks: Webhooks,
     pub deployments: Deployments,
+    pub previews: Previews,
     pub sandbox: Arc<LateSandbox>,
     pub master: MasterKey,
     /// The address that links begin with, without a slash at its end.

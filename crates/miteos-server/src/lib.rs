@@ -21,6 +21,8 @@ mod keys;
 mod limits;
 mod listener;
 mod metrics;
+#[cfg_attr(not(test), expect(dead_code, reason = "deployments publish through it, and are on their way"))]
+mod preview;
 mod project;
 mod prompts;
 mod restored;
@@ -39,7 +41,9 @@ mod webhooks;
 pub mod sandbox;
 
 pub use clock::{Clock, Ids, SystemClock};
-pub use config::{Config, DeploySettings, MetricsConfig, StreamTimes, TraceConfig};
+pub use config::{
+    Config, DeploySettings, MetricsConfig, PreviewConfig, PreviewHosts, StreamTimes, TraceConfig,
+};
 pub use deployments::{
     AsItIs, BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
 };

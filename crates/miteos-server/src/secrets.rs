@@ -19,6 +19,10 @@ pub enum Purpose {
     Download,
     /// An API key whose answer may be asked for again.
     ApiKey,
+    /// A link that opens a preview.
+    PreviewLink,
+    /// What such a link is exchanged for.
+    PreviewCookie,
 }
 
 impl Purpose {
@@ -26,6 +30,8 @@ impl Purpose {
         match self {
             Self::Download => "download",
             Self::ApiKey => "api-key",
+            Self::PreviewLink => "preview-link",
+            Self::PreviewCookie => "preview-cookie",
         }
     }
 }

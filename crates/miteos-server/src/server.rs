@@ -26,6 +26,7 @@ use crate::keys::{self, BootstrapError, BootstrapKeys, Keyring};
 use crate::limits::Limiter;
 use crate::listener::{Attentive, allow_many_files};
 use crate::metrics::Metrics;
+use crate::preview::{self, PreviewHost};
 use crate::restored::{self, RestoredError};
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
@@ -47,6 +48,9 @@ const READ_CONNECTIONS: usize = 4;
 const FLUSH: Duration = Duration::from_secs(1);
 /// Connections that read the figures at once, at an address of their own.
 const MAX_SCRAPERS: usize = 16;
+/// Connections to the preview host at once: for each so many of the API one, and at most this many.
+const PREVIEW_SHARE: usize = 4;
+const MAX_PREVIEW_CONNECTIONS: usize = 4_096;
 /// Shorter tokens for the figures are refused (bytes): they could be guessed.
 const MIN_METRICS_TOKEN_BYTES: usize = 16;
 
@@ -68,6 +72,8 @@ pub enum StartError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("cannot listen on {address} for the figures; choose another one with --metrics-listen")]
     ListenForMetrics { address: SocketAddr, source: io::Error },
+    #[error("cannot listen on {address} for previews; choose another one with --preview-listen")]
+    ListenForPreviews { address: SocketAddr, source: io::Error },
 }
 
 pub struct Server {
@@ -79,6 +85,7 @@ pub struct Server {
     address: SocketAddr,
     /// Where the figures are read, if they have an address of their own.
     figures: Option<TcpListener>,
+    preview: PreviewHost,
     keys: Option<BootstrapKeys>,
     /// How many may be open at once.
     connections: usize,
@@ -109,19 +116,10 @@ impl Server {
         let most_connections = allow_many_files();
         let (listener, address) = listen(config.listen).await?;
         let figures = figures(&config.metrics).await?;
+        let preview = PreviewHost::listen(&config, address).await?;
         let metrics = Arc::new(Metrics::new(config.clock.now()));
-        let store = Store::open(StoreConfig {
-            read_connections: READ_CONNECTIONS,
-            crash: config.crash.clone(),
-            fault: config.fault.clone(),
-            watch: Some(watch(&metrics)),
-            ..StoreConfig::in_folder(&folder)
-        })
-        .await?;
-        let master = match &config.secret_key {
-            Some(text) => MasterKey::from_text(text.expose()).map_err(StartError::Setting)?,
-            None => MasterKey::of_folder(&folder).map_err(StartError::MasterKey)?,
-        };
+        let store = Store::open(store_config(&config, &metrics)).await?;
+        let master = master_key(&config)?;
         let live = config.bootstrap_key.as_ref().map(|key| key.expose());
         let keys = keys::bootstrap(&store, &folder, live, config.clock.as_ref(), &config.ids).await?;
         let found = store.gauges(config.clock.now()).await?;
@@ -132,21 +130,11 @@ impl Server {
         let deps = deps(&config, &store, &sandbox, registry, metrics)?;
         let parts = deploy_parts(&config, &deps, &master);
         restored::settle(&folder, &deps.tasks, &parts).await?;
-        let webhooks = Webhooks::start(webhooks::Parts {
-            store: store.clone(),
-            feed: Arc::clone(&deps.tasks.feed),
-            clock: Arc::clone(&config.clock),
-            ids: Arc::clone(&config.ids),
-            http: deps.services.http.clone(),
-            master: master.clone(),
-            timeout: config.webhook_timeout,
-            metrics: Arc::clone(&deps.tasks.metrics),
-            traces: deps.traces.clone(),
-            last: Mutex::default(),
-        });
+        let webhooks = Webhooks::start(webhook_parts(&config, &deps, &master));
         let deployments = Deployments::start(parts);
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let previews = preview.previews(&config, &store, &master, address)?;
         let stop = CancellationToken::new();
         let limits = Arc::new(Limiter::load(&store, config.clock.now()).await?);
         let connections = Arc::new(Connections::new(stop.clone()));
@@ -155,6 +143,7 @@ impl Server {
             engine: engine.clone(),
             webhooks: webhooks.clone(),
             deployments,
+            previews,
             sandbox,
             master,
             public_url: public_url.trim_end_matches('/').to_owned(),
@@ -173,7 +162,19 @@ impl Server {
             sockets: TaskTracker::new(),
         });
         let connections = most_connections;
-        Ok(Self { app, engine, webhooks, store, listener, address, figures, keys, connections, stop })
+        Ok(Self {
+            app,
+            engine,
+            webhooks,
+            store,
+            listener,
+            address,
+            figures,
+            preview,
+            keys,
+            connections,
+            stop,
+        })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -183,6 +184,16 @@ impl Server {
     /// Where the figures are read, if they have an address of their own.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.figures.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Where the preview host listens.
+    pub fn preview_address(&self) -> SocketAddr {
+        self.preview.address
+    }
+
+    /// How the addresses of previews look, with `*` in the place of their labels.
+    pub fn previews_at(&self) -> String {
+        self.app.previews.pattern()
     }
 
     pub fn url(&self) -> String {
@@ -225,6 +236,10 @@ impl Server {
             let router = http::own_router(Arc::clone(&self.app));
             tokio::spawn(serve::serve(listener, router, MAX_SCRAPERS, times.head, stop.clone()));
         }
+        let router = preview::router(self.app.previews.clone());
+        let listener = Attentive { listener: self.preview.listener, unread: times.unread };
+        let most = (self.connections / PREVIEW_SHARE).clamp(1, MAX_PREVIEW_CONNECTIONS);
+        let previewed = tokio::spawn(serve::serve(listener, router, most, times.head, stop.clone()));
         let (limits, clock) = (Arc::clone(&self.app.limits), Arc::clone(&self.app.deps.clock));
         let housekeeping = Housekeeping { store: self.store.clone(), limits, clock };
         let kept = tokio::spawn(housekeeping.clone().run(stop.clone()));
@@ -238,21 +253,27 @@ impl Server {
         self.app.sockets.close();
         // Who does not answer the goodbye is left behind.
         let sockets = tokio::time::timeout(GOODBYE, self.app.sockets.wait());
-        let (_, served) = tokio::join!(sockets, tokio::time::timeout(GOODBYE, serve));
+        let (_, served, previewed) = tokio::join!(
+            sockets,
+            tokio::time::timeout(GOODBYE, serve),
+            tokio::time::timeout(GOODBYE, previewed)
+        );
         if kept.await.is_err() {
             tracing::error!("the housekeeping panicked");
         }
         housekeeping.finish().await;
         tokio::join!(self.store.close(), self.app.deps.traces.stop(FLUSH));
         // A client that holds its connection does not hold the server.
-        if let Ok(Err(error)) = served {
-            tracing::error!(%error, "the HTTP server panicked");
+        for ended in [served, previewed] {
+            if let Ok(Err(error)) = ended {
+                tracing::error!(%error, "the HTTP server panicked");
+            }
         }
         Ok(())
     }
 }
 
-async fn listen(asked: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+pub async fn listen(asked: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |source| StartError::Listen { address: asked, source };
     let listener = TcpListener::bind(asked).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -281,6 +302,39 @@ async fn figures(config: &MetricsConfig) -> Result<Option<TcpListener>, StartErr
 fn watch(metrics: &Arc<Metrics>) -> CommitHook {
     let metrics = Arc::clone(metrics);
     Arc::new(move |commit| metrics.committed(commit))
+}
+
+fn store_config(config: &Config, metrics: &Arc<Metrics>) -> StoreConfig {
+    StoreConfig {
+        read_connections: READ_CONNECTIONS,
+        crash: config.crash.clone(),
+        fault: config.fault.clone(),
+        watch: Some(watch(metrics)),
+        ..StoreConfig::in_folder(&config.data_dir)
+    }
+}
+
+fn master_key(config: &Config) -> Result<MasterKey, StartError> {
+    match &config.secret_key {
+        Some(text) => MasterKey::from_text(text.expose()).map_err(StartError::Setting),
+        None => MasterKey::of_folder(&config.data_dir).map_err(StartError::MasterKey),
+    }
+}
+
+/// What webhooks are sent with.
+fn webhook_parts(config: &Config, deps: &Deps, master: &MasterKey) -> webhooks::Parts {
+    webhooks::Parts {
+        store: deps.tasks.store.clone(),
+        feed: Arc::clone(&deps.tasks.feed),
+        clock: Arc::clone(&config.clock),
+        ids: Arc::clone(&config.ids),
+        http: deps.services.http.clone(),
+        master: master.clone(),
+        timeout: config.webhook_timeout,
+        metrics: Arc::clone(&deps.tasks.metrics),
+        traces: deps.traces.clone(),
+        last: Mutex::default(),
+    }
 }
 
 fn deps(

@@ -104,12 +104,7 @@ impl Blobs {
 
     /// Stores what a reader yields.
     pub async fn put_reader(&self, reader: impl AsyncRead + Unpin + Send) -> Result<BlobRef, StoreError> {
-        let chunks = stream::try_unfold(reader, |mut reader| async move {
-            let mut buffer = BytesMut::with_capacity(CHUNK_BYTES);
-            let read = reader.read_buf(&mut buffer).await?;
-            Ok::<_, std::io::Error>((read > 0).then(|| (buffer.freeze(), reader)))
-        });
-        self.put_stream(chunks).await
+        self.put_stream(chunks_of(reader)).await
     }
 
     /// Stores what a stream yields. If the stream fails, or the caller stops waiting, nothing is stored.
@@ -117,16 +112,46 @@ impl Blobs {
         &self,
         chunks: impl Stream<Item = std::io::Result<Bytes>> + Send,
     ) -> Result<BlobRef, StoreError> {
+        let taken = self.take_in(chunks).await?;
+        self.keep(taken).await
+    }
+
+    /// Stores what a reader yields if it is the blob that was named; false, and nothing is stored, if it is another.
+    pub async fn put_named(
+        &self,
+        named: &BlobRef,
+        reader: impl AsyncRead + Unpin + Send,
+    ) -> Result<bool, StoreError> {
+        // One more than named shows that there is more.
+        let reader = reader.take(named.bytes.saturating_add(1));
+        let taken = self.take_in(chunks_of(reader)).await?;
+        if taken.sha256 != named.sha256 || taken.bytes != named.bytes {
+            return Ok(false);
+        }
+        self.keep(taken).await?;
+        Ok(true)
+    }
+
+    /// Whether the blob is here to stay, so that it need not be put again.
+    pub async fn holds(&self, named: &BlobRef) -> Result<bool, StoreError> {
+        self.is_durable(&named.sha256, named.bytes).await
+    }
+
+    /// Reads and hashes; what does not fit into one part is staged meanwhile.
+    async fn take_in(
+        &self,
+        chunks: impl Stream<Item = std::io::Result<Bytes>> + Send,
+    ) -> Result<TakenIn, StoreError> {
         let mut chunks = std::pin::pin!(chunks);
         let mut buffer = BytesMut::new();
         let mut hasher = sha2::Sha256::new();
-        let mut total = 0_u64;
+        let mut bytes = 0_u64;
         let mut staged: Option<Staged> = None;
         while let Some(chunk) = chunks.next().await {
             let mut chunk = chunk.map_err(|source| StoreError::io("read", "the bytes of a blob", source))?;
-            total = total.saturating_add(chunk.len() as u64);
-            if total > MAX_BLOB_BYTES {
-                return Err(StoreError::TooLarge { what: "the blob", actual: total, limit: MAX_BLOB_BYTES });
+            bytes = bytes.saturating_add(chunk.len() as u64);
+            if bytes > MAX_BLOB_BYTES {
+                return Err(StoreError::TooLarge { what: "the blob", actual: bytes, limit: MAX_BLOB_BYTES });
             }
             while !chunk.is_empty() {
                 let taken = chunk.split_to(chunk.len().min(CHUNK_BYTES).min(PART_BYTES - buffer.len()));
@@ -142,13 +167,19 @@ impl Blobs {
             }
         }
         let sha256 = Sha256::from_digest(&hasher.finalize());
+        Ok(TakenIn { sha256, bytes, staged, rest: buffer.freeze() })
+    }
+
+    /// Gives what was read its name.
+    async fn keep(&self, taken: TakenIn) -> Result<BlobRef, StoreError> {
+        let TakenIn { sha256, bytes, staged, rest } = taken;
         match staged {
-            None => self.put_whole(sha256, buffer.freeze()).await,
+            None => self.put_whole(sha256, rest).await,
             Some(mut upload) => {
-                if !buffer.is_empty() {
-                    upload.write(buffer.freeze()).await?;
+                if !rest.is_empty() {
+                    upload.write(rest).await?;
                 }
-                self.publish(upload, sha256, total).await
+                self.publish(upload, sha256, bytes).await
             }
         }
     }
@@ -306,6 +337,24 @@ impl Staged {
         let written = self.upload.put_part(part.into()).await;
         written.map_err(|source| StoreError::io("write", self.name.to_string(), source))
     }
+}
+
+/// A blob that was read and has no name yet.
+struct TakenIn {
+    sha256: Sha256,
+    bytes: u64,
+    /// All but the rest, if it is more than one part.
+    staged: Option<Staged>,
+    rest: Bytes,
+}
+
+/// What a reader yields, a piece at a time.
+fn chunks_of(reader: impl AsyncRead + Unpin + Send) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+    stream::try_unfold(reader, |mut reader| async move {
+        let mut buffer = BytesMut::with_capacity(CHUNK_BYTES);
+        let read = reader.read_buf(&mut buffer).await?;
+        Ok((read > 0).then(|| (buffer.freeze(), reader)))
+    })
 }
 
 /// Finishes a put in a task of its own, so that a caller who stops waiting does not end the flight before the

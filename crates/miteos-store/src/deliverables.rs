@@ -58,11 +58,7 @@ impl Store {
         task: TaskId,
         deliverable: DeliverableId,
     ) -> Result<Option<DeliverableRow>, StoreError> {
-        self.read("read a deliverable", move |db| {
-            let asked = params![deliverable.to_string(), task.to_string()];
-            Ok(db.prepare_cached(GET)?.query_row(asked, from_row).optional()?)
-        })
-        .await
+        self.read("read a deliverable", move |db| get(db, task, deliverable)).await
     }
 
     /// Oldest first. They outlive their workspace.
@@ -75,6 +71,15 @@ impl Store {
         })
         .await
     }
+}
+
+pub(crate) fn get(
+    db: &Connection,
+    task: TaskId,
+    deliverable: DeliverableId,
+) -> Result<Option<DeliverableRow>, StoreError> {
+    let asked = params![deliverable.to_string(), task.to_string()];
+    Ok(db.prepare_cached(GET)?.query_row(asked, from_row).optional()?)
 }
 
 pub(crate) fn insert(db: &Connection, row: &DeliverableRow) -> Result<(), StoreError> {

@@ -24,7 +24,9 @@ mod keys;
 mod lock;
 mod memory;
 mod migrations;
+mod previews;
 mod readers;
+mod shares;
 mod sqlite;
 mod store;
 mod tasks;
@@ -55,6 +57,8 @@ pub use journal::{
 };
 pub use keys::{KeyMark, KeyRow, RevokedKey};
 pub use memory::{MAX_NOTE_BYTES, MAX_NOTE_KEY_BYTES, MAX_NOTES_PER_WORKSPACE, NoteRow};
+pub use previews::{PreviewChange, PreviewRow, PreviewSite, Visibility};
+pub use shares::{MAX_SHARES, ShareRow};
 pub use store::{CommitHook, CommitSeen, CrashHook, Fault, FaultHook, Store, StoreConfig};
 pub use tasks::{Scope, TaskHead, TaskRow};
 pub use usage::{Kept, UsageRange, UsageRow, UsageSum};

@@ -19,6 +19,8 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0003_keys_and_usage.sql"),
     include_str!("migrations/0004_approval_policies.sql"),
     include_str!("migrations/0005_deployments.sql"),
+    include_str!("migrations/0006_previews.sql"),
+    include_str!("migrations/0007_shares.sql"),
 ];
 
 /// Brings the schema up to date; refuses one that is newer than this program.

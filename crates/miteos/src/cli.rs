@@ -167,6 +167,12 @@ pub struct Serve {
     /// The address that is put into links
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// Where previews are served [default: 127.0.0.1 and the next port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub preview_listen: Option<String>,
+    /// The host names of previews, such as https://*.preview.example
+    #[arg(long, value_name = "URL")]
+    pub preview_url: Option<String>,
     /// An address for the server's own figures
     #[arg(long, value_name = "ADDRESS")]
     pub metrics_listen: Option<String>,

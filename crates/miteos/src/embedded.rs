@@ -10,8 +10,8 @@ use miteos_server::models::local::{self, InstalledModel};
 use miteos_server::models::{self, ModelName, Models, ModelsConfig, Provider, Secret};
 use miteos_server::sandbox::{self, BackendChoice, Sandbox, State};
 use miteos_server::{
-    BootstrapKeys, Config, EgressPolicy, Followers, MetricsConfig, Registries, SearchConfig, Server,
-    StartError, TraceConfig,
+    BootstrapKeys, Config, EgressPolicy, Followers, MetricsConfig, PreviewConfig, PreviewHosts, Registries,
+    SearchConfig, Server, StartError, TraceConfig,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -38,12 +38,15 @@ pub struct Flags {
     pub listen: Option<String>,
     pub database_url: Option<String>,
     pub public_url: Option<String>,
+    pub preview_listen: Option<String>,
+    pub preview_url: Option<String>,
     pub metrics_listen: Option<String>,
 }
 
 /// A server that answers.
 pub struct Embedded {
     url: String,
+    previews: String,
     keys: Option<BootstrapKeys>,
     model: (Tone, String),
     sandbox: (Tone, String),
@@ -72,7 +75,7 @@ impl Embedded {
         let data_dir = config.data_dir.clone();
         let server = Box::pin(Server::start(config)).await.map_err(not_started)?;
         let announcement = Announcement::write(&data_dir, &server.url())?;
-        let url = server.url();
+        let (url, previews) = (server.url(), server.previews_at());
         let keys = server.keys().cloned();
         let followers = server.followers();
         let model = model_status(&server.models());
@@ -82,11 +85,26 @@ impl Embedded {
             // Asked to, or whoever could ask is gone: the end either way.
             let _asked = stopped.await;
         }));
-        Ok(Self { url, keys, model, sandbox, stop, running, followers, _announcement: announcement })
+        Ok(Self {
+            url,
+            previews,
+            keys,
+            model,
+            sandbox,
+            stop,
+            running,
+            followers,
+            _announcement: announcement,
+        })
     }
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How the addresses of previews look.
+    pub fn previews(&self) -> &str {
+        &self.previews
     }
 
     /// Only after the first start.
@@ -163,6 +181,7 @@ async fn resolve(settings: &Settings, flags: &Flags) -> Result<Config, Failure> 
     let mut config = Config::new(settings.data_dir().to_owned(), listen, helper);
     let public_url = settings.url(config::PUBLIC_URL, flags.public_url.as_deref());
     config.public_url = public_url.map_err(|wrong| Failure::usage(wrong.what).hint(wrong.mend))?;
+    config.preview = previews(settings, flags)?;
     config.bootstrap_key = settings.get(config::BOOTSTRAP_KEY).map(Secret::new);
     config.secret_key = settings.get(config::SECRET_KEY).map(Secret::new);
     config.models = models_config(settings).await;
@@ -191,6 +210,17 @@ async fn resolve(settings: &Settings, flags: &Flags) -> Result<Config, Failure> 
         Err(why) => tracing::warn!(why, "no spans are sent"),
     }
     Ok(config)
+}
+
+fn previews(settings: &Settings, flags: &Flags) -> Result<PreviewConfig, Failure> {
+    let listen = flags.preview_listen.clone().or_else(|| settings.get(config::PREVIEW_LISTEN));
+    let listen = listen.as_deref().map(address).transpose()?;
+    let url = flags.preview_url.clone().or_else(|| settings.get(config::PREVIEW_URL));
+    let hosts = url.as_deref().map(PreviewHosts::parse).transpose();
+    let hosts = hosts.map_err(|wrong| {
+        Failure::usage(format!("{}: {wrong}", config::PREVIEW_URL)).hint("https://*.preview.example is one")
+    })?;
+    Ok(PreviewConfig { listen, hosts })
 }
 
 fn address(text: &str) -> Result<SocketAddr, Failure> {

@@ -32,7 +32,7 @@ export type { components, operations, paths } from "./generated/openapi.js";
 export { Paged } from "./paged.js";
 export type { Agents, ListAgents } from "./resources/agents.js";
 export type { ApprovalRef, Approvals, Approve, ListApprovals } from "./resources/approvals.js";
-export type { Deliverables } from "./resources/deliverables.js";
+export type { Deliverables, ShareOptions } from "./resources/deliverables.js";
 export type { AccountStreamOptions, Events } from "./resources/events.js";
 export type { Keys } from "./resources/keys.js";
 export type { Server } from "./resources/server.js";

@@ -40,6 +40,7 @@ export type Risk = Schemas["Risk"];
 export type RotatedSecret = Schemas["RotatedSecret"];
 export type Scope = CreateApiKey["scopes"][number];
 export type SetApprovalPolicy = Schemas["SetApprovalPolicy"];
+export type Share = Schemas["Share"];
 export type Subtask = Schemas["Subtask"];
 export type SubtaskStatus = Schemas["SubtaskStatus"];
 export type TaskConfig = Schemas["TaskConfig"];

@@ -109,7 +109,8 @@ fn signed(
     Ok((task, file))
 }
 
-async fn answer(app: &App, row: &DeliverableRow, headers: &HeaderMap) -> Result<Response, ApiError> {
+/// The bytes of a deliverable, for whoever may have them. A browser saves them and shows nothing of them.
+pub async fn answer(app: &App, row: &DeliverableRow, headers: &HeaderMap) -> Result<Response, ApiError> {
     let tag = format!("\"{}\"", row.sha256);
     let header = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     if is_known(headers, &tag) {

@@ -4,14 +4,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::HOST;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tracing::Instrument;
 
-use super::App;
 use super::error::ApiError;
+use super::{App, shares};
 
 /// Longest id of a client's own that is noted (bytes).
 const MAX_CLIENT_ID_BYTES: usize = 128;
@@ -21,8 +22,9 @@ const MAX_CLIENT_ID_BYTES: usize = 128;
 pub async fn identify(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = app.deps.clock.now();
     let id = format!("req_{}", app.ids.ulid(begun).to_string().to_ascii_lowercase());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let path = loggable(route.as_ref().map(MatchedPath::as_str), request.uri().path());
     let route = route.as_ref().map(MatchedPath::as_str);
     let counted = app.deps.tasks.metrics.http.begin(&method, route);
     let open = app.deps.traces.request(request.headers(), &method, route, &id);
@@ -42,6 +44,21 @@ pub async fn identify(State(app): State<Arc<App>>, request: Request, next: Next)
         response.headers_mut().insert("request-id", value);
     }
     response
+}
+
+/// The path as the log may have it: what stands in a public link opens it.
+fn loggable(route: Option<&str>, path: &str) -> String {
+    if route == Some(shares::PATH) { shares::PATH } else { path }.to_owned()
+}
+
+/// The API is not seen under the host name of a preview, whose pages would be of its origin.
+pub async fn keep_apart(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    if host.is_some_and(|host| app.previews.is_preview_host(host)) {
+        let detail = "this host name is that of a preview, and the API is not there";
+        return ApiError::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response();
+    }
+    next.run(request).await
 }
 
 /// What the client or a proxy calls the request: noted beside the server's own id, if it is a plain short word.

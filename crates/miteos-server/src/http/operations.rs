@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use super::guard;
 use super::{
     App, agents, api_keys, approvals, deliverables, deploy_configs, deployments, events, health, metrics,
-    openapi, tasks, uploads, usage, webhooks, workspaces, ws,
+    openapi, shares, tasks, uploads, usage, webhooks, workspaces, ws,
 };
 
 /// Who may call an operation. It is checked before the operation sees the request.
@@ -95,6 +95,8 @@ pub fn table() -> Vec<Row> {
         on_get("/tasks/{id}/events", AGENTS_READ, QUERY, events::of_task),
         on_get("/tasks/{id}/deliverables", TASKS_READ, NOTHING, deliverables::list),
         on_get("/tasks/{id}/deliverables/{file}/download", Access::Proof("tasks.read"), NOTHING, deliverables::download),
+        on_post("/tasks/{id}/deliverables/{file}/share", TASKS_WRITE, NOTHING, shares::create),
+        on_delete("/shares/{id}", TASKS_WRITE, NOTHING, shares::revoke),
         on_get("/events", AGENTS_READ, QUERY, events::of_account),
         on_get("/ws", Access::Proof("agents.read"), NOTHING, ws::open),
         on_get("/agents", AGENTS_READ, QUERY, agents::list),

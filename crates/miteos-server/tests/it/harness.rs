@@ -46,6 +46,8 @@ pub struct TestServer {
     pub http: reqwest::Client,
     /// Where the figures are read, if they have an address of their own.
     pub metrics: Option<std::net::SocketAddr>,
+    /// Where previews are.
+    pub preview: std::net::SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
     _temp: Option<tempfile::TempDir>,
@@ -128,7 +130,7 @@ impl TestServer {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        let (url, metrics) = (server.url(), server.metrics_address());
+        let (url, metrics, preview) = (server.url(), server.metrics_address(), server.preview_address());
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
             let shutdown = async {
@@ -145,6 +147,7 @@ impl TestServer {
             standin,
             http: client(),
             metrics,
+            preview,
             stop: Some(stop),
             running: Some(running),
             _temp: None,

@@ -46,6 +46,7 @@ impl Objects {
             ("approve/{approval}", text(&shown["approvals"][0]["id"])),
             ("workspaces/{id}", text(&shown["workspace_id"])),
             ("deliverables/{file}", format!("dlvr_{missing}")),
+            ("shares/{id}", format!("shr_{missing}")),
             ("files/{*path}", "a.txt/download".into()),
             ("api-keys/{id}", key),
             ("webhooks/{id}", webhook),

@@ -128,6 +128,8 @@ async fn every_post_gives_its_first_answer_again() {
         "/deployments/{id}/cancel",
         "/deployments/{id}/rollback",
         "/deploy-configs",
+        // In shares.rs, with a file to share.
+        "/tasks/{id}/deliverables/{file}/share",
         // In uploads.rs, with bodies that are read as they come.
         "/workspaces/{id}/files",
     ];

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use miteos_core::content::Sha256;
-use miteos_store::StoreError;
+use miteos_store::{BlobRef, StoreError};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::harness::*;
@@ -119,6 +119,29 @@ pub async fn a_failing_stream_stores_nothing(backend: &impl Backend) {
     let chunks = (0..5).map(|_| Ok(piece.clone()));
     let put = store.blobs().put_stream(futures::stream::iter(chunks)).await.unwrap();
     assert_eq!((put.sha256, put.bytes), (whole, 20 * 1024 * 1024));
+}
+
+pub async fn what_is_not_what_was_named_is_not_stored(backend: &impl Backend) {
+    const BIG: usize = 20 * 1024 * 1024;
+    let store = backend.open().await;
+    let blobs = store.blobs();
+    for size in [0, 5, BIG] {
+        let bytes = vec![7; size];
+        let named = BlobRef { sha256: Sha256::of(&bytes), bytes: size as u64 };
+        let (mut shorter, mut longer, mut other) = (bytes.clone(), bytes.clone(), bytes.clone());
+        shorter.pop();
+        longer.push(7);
+        other.iter_mut().take(1).for_each(|byte| *byte = 8);
+        for wrong in [shorter, longer, other] {
+            if wrong != bytes {
+                assert!(!blobs.put_named(&named, &wrong[..]).await.unwrap());
+                assert_eq!(blobs.size(&Sha256::of(&wrong)).await.unwrap(), None, "{size}");
+            }
+        }
+        assert!(!blobs.holds(&named).await.unwrap());
+        assert!(blobs.put_named(&named, &bytes[..]).await.unwrap() && blobs.holds(&named).await.unwrap());
+        assert!(!blobs.holds(&BlobRef { bytes: named.bytes + 1, ..named }).await.unwrap());
+    }
 }
 
 pub async fn names_cannot_leave_the_folder(backend: &impl Backend) {

@@ -1,7 +1,8 @@
 //! A store to test, and short ways to write rows.
 
 use miteos_core::ids::{
-    AccountId, AgentId, ApprovalId, DeliverableId, DeliveryId, EventId, KeyId, TaskId, WebhookId, WorkspaceId,
+    AccountId, AgentId, ApprovalId, DeliverableId, DeliveryId, DeploymentId, EventId, KeyId, ShareId, TaskId,
+    WebhookId, WorkspaceId,
 };
 use miteos_core::money::MicroUsd;
 use miteos_core::time::Timestamp;
@@ -66,6 +67,12 @@ pub fn webhook_id(n: u64) -> WebhookId {
 }
 pub fn delivery_id(n: u64) -> DeliveryId {
     DeliveryId(ulid(n))
+}
+pub fn deployment_id(n: u64) -> DeploymentId {
+    DeploymentId(ulid(n))
+}
+pub fn share_id(n: u64) -> ShareId {
+    ShareId(ulid(n))
 }
 pub fn event_id(n: u64) -> EventId {
     EventId(ulid(n))

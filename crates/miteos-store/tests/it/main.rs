@@ -11,6 +11,7 @@ mod faults;
 mod harness;
 mod journal;
 mod nouns;
+mod previews;
 mod tasks;
 mod webhooks;
 
@@ -90,11 +91,18 @@ mod sqlite {
         what_was_passed_over_with_another_list_is_not_skipped,
         what_was_not_sent_says_nothing_of_the_receiver,
     );
+    conformance!(crate::harness::Sqlite, previews:
+        a_preview_keeps_its_label_and_what_was_decided,
+        a_deleted_preview_stays_deleted,
+        shares_are_found_by_hash_until_they_end,
+        shares_have_a_limit_and_an_answer,
+    );
     conformance!(crate::harness::Sqlite, blobs:
         small_values_come_back_and_are_stored_once,
         a_big_value_streams_in_and_out,
         parts_can_be_read,
         a_failing_stream_stores_nothing,
+        what_is_not_what_was_named_is_not_stored,
         names_cannot_leave_the_folder,
         the_same_value_put_by_many_at_once,
     );

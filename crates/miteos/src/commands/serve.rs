@@ -22,6 +22,8 @@ pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Fai
         listen: serve.listen,
         database_url: serve.database_url,
         public_url: serve.public_url,
+        preview_listen: serve.preview_listen,
+        preview_url: serve.preview_url,
         metrics_listen: serve.metrics_listen,
     };
     let mut signals = Signals::new(Which::Stop)?;
@@ -35,7 +37,7 @@ pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Fai
     if context.global.json {
         let keys = server.keys().map(|keys| serde_json::json!({"live": keys.live, "test": keys.test}));
         context.terminal.json(&serde_json::json!({
-            "url": server.url(), "data_dir": data_dir, "keys": keys, "model": server.model().1,
+            "url": server.url(), "previews": server.previews(), "data_dir": data_dir, "keys": keys, "model": server.model().1,
             "sandbox": server.sandbox().1
         }))?;
     } else {
@@ -43,6 +45,7 @@ pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Fai
         let banner = Started {
             version: env!("CARGO_PKG_VERSION"),
             url: server.url().to_owned(),
+            previews: server.previews().to_owned(),
             data_dir: text::line(&data_dir.display().to_string()),
             keys: server.keys().map(|keys| Keys {
                 live: keys.live.clone(),

@@ -89,6 +89,8 @@ mod rows {
         DATA_DIR = "MITEOS_DATA_DIR", Path, Some("--data-dir"), "the platform's place for data, such as ~/.local/share/miteos": "The data folder.";
         LISTEN = "MITEOS_LISTEN", Address, Some("serve --listen"), "127.0.0.1:7700": "Where the server listens.";
         PUBLIC_URL = "MITEOS_PUBLIC_URL", Url, Some("serve --public-url"), "where it listens": "The address that the server puts into links.";
+        PREVIEW_LISTEN = "MITEOS_PREVIEW_LISTEN", Address, Some("serve --preview-listen"), "127.0.0.1, the port behind the server's; another one if that is taken": "Where the preview host listens.";
+        PREVIEW_URL = "MITEOS_PREVIEW_URL", Url, Some("serve --preview-url"), "http://*.localhost and its port": "The host names of previews, such as https://*.preview.example, on a domain of their own.";
         DATABASE_URL = "MITEOS_DATABASE_URL", Reserved, Some("serve --database-url"), "SQLite in the data folder": "The database; this version refuses to start when it is set.";
         BOOTSTRAP_KEY = "MITEOS_BOOTSTRAP_KEY", Secret, None, "one is made": "The live key of a new server: mt_live_ and more, 20 to 200 characters.";
         SECRET_KEY = "MITEOS_SECRET_KEY", Secret, None, "made at the first start and kept in secret.key": "Master key for signatures and stored secrets, at least 16 bytes.";

@@ -8,7 +8,7 @@ use crate::config::{Env, FILE_NAME, Purpose};
 /// A setting, a value, and whether a configuration has it.
 type Case = (&'static str, &'static str, fn(&Config) -> bool);
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 19] = [
     (config::LISTEN, "127.0.0.1:7123", |c| c.listen.port() == 7123),
     (config::PUBLIC_URL, "https://m.example", |c| c.public_url.as_deref() == Some("https://m.example")),
     (config::BOOTSTRAP_KEY, "mt_live_0123456789012345", |c| {
@@ -32,6 +32,10 @@ const CASES: [Case; 17] = [
     (config::EGRESS_ALLOW, "10.1.0.0/16", |c| c.egress.refusal([10, 1, 2, 3].into()).is_none()),
     (config::BUILD_REGISTRIES, "npm=https://npm.example/", |c| {
         c.build_registries.as_ref().is_some_and(|all| all.allowed().to_string() == "npm.example:443")
+    }),
+    (config::PREVIEW_LISTEN, "127.0.0.1:7125", |c| c.preview.listen.is_some_and(|at| at.port() == 7125)),
+    (config::PREVIEW_URL, "https://*.preview.example", |c| {
+        c.preview.hosts == PreviewHosts::parse("https://*.preview.example").ok()
     }),
     (config::METRICS_LISTEN, "127.0.0.1:7124", |c| c.metrics.listen.is_some_and(|at| at.port() == 7124)),
     (config::METRICS_TOKEN, "0123456789abcdef", |c| {
@@ -75,8 +79,7 @@ async fn flags_beat_the_environment_which_beats_the_file() {
     let flags = Flags {
         listen: Some("127.0.0.1:3".to_owned()),
         public_url: Some("http://flag".to_owned()),
-        database_url: None,
-        metrics_listen: None,
+        ..Flags::default()
     };
     for (env, flags, port, url) in [
         (&[][..], &Flags::default(), 1, "http://file"),
@@ -93,6 +96,8 @@ async fn what_cannot_be_is_refused_with_what_is_right() {
     for (name, value, hint) in [
         (config::LISTEN, "here", "127.0.0.1:7700"),
         (config::PUBLIC_URL, "miteos.example.org", "https://"),
+        (config::PREVIEW_LISTEN, "7701", "127.0.0.1:"),
+        (config::PREVIEW_URL, "https://preview.example", "https://*."),
         (config::DATABASE_URL, "postgres://u:hush@h/d", "--data-dir"),
         (config::SANDBOX, "docker", "namespaces"),
     ] {

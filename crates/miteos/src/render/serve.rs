@@ -8,6 +8,8 @@ use super::table;
 pub struct Started {
     pub version: &'static str,
     pub url: String,
+    /// How the addresses of previews look.
+    pub previews: String,
     pub data_dir: String,
     /// Only at the first start: shown once and never again.
     pub keys: Option<Keys>,
@@ -39,6 +41,7 @@ pub fn started(started: &Started, theme: Theme) -> Vec<String> {
     ];
     let facts = [
         ("address", theme.bold(&started.url)),
+        ("previews", started.previews.clone()),
         ("data", started.data_dir.clone()),
         ("model", theme.tone(started.model.0, &started.model.1)),
         ("sandbox", theme.tone(started.sandbox.0, &started.sandbox.1)),

@@ -432,6 +432,7 @@ fn the_banner_and_the_doctor() {
     let first = Started {
         version: "0.1.0",
         url: "http://127.0.0.1:7700".into(),
+        previews: "http://*.localhost:7701/".into(),
         data_dir: "/home/ada/.local/share/miteos".into(),
         keys: Some(Keys {
             live: "mt_live_0123456789abcdefghijklmnopqrstuv".into(),

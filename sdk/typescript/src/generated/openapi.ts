@@ -965,6 +965,29 @@ export interface components {
                 [key: string]: components["schemas"]["ToolRule"];
             };
         };
+        /** @description A public link. `DELETE /shares/{id}` revokes it. */
+        Share: {
+            /**
+             * @description `shr_…`
+             * @example shr_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            id: string;
+            /** Format: uri */
+            url: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            expires_at: string | null;
+        };
+        /** @description `POST /tasks/{id}/deliverables/{file_id}/share`. */
+        ShareDeliverable: {
+            /**
+             * Format: int64
+             * @description Seconds from now. Absent or null: until it is revoked.
+             */
+            expires_in?: number | null;
+        };
         /** @description What the account keeps on the server's disk now. */
         Storage: {
             /** Format: uint64 */

@@ -3,8 +3,13 @@
  */
 
 import { type Download, type DownloadOptions, download } from "../download.js";
-import type { RequestOptions, Transport } from "../transport.js";
-import type { Deliverable } from "../types.js";
+import type { RequestOptions, Transport, WriteOptions } from "../transport.js";
+import type { Deliverable, Share } from "../types.js";
+
+export interface ShareOptions extends WriteOptions {
+  /** Seconds from now. Without it the link works until it is revoked. */
+  expiresIn?: number | undefined;
+}
 
 export class Deliverables {
   readonly #transport: Transport;
@@ -22,5 +27,18 @@ export class Deliverables {
   download(taskId: string, file: string | Pick<Deliverable, "id">, options?: DownloadOptions): Promise<Download> {
     const id = typeof file === "string" ? file : file.id;
     return download(this.#transport, ["tasks", taskId, "deliverables", id, "download"], options);
+  }
+
+  /** `POST /tasks/{id}/deliverables/{file_id}/share`: a link that anybody can download the file with. */
+  share(taskId: string, file: string | Pick<Deliverable, "id">, options: ShareOptions = {}): Promise<Share> {
+    const id = typeof file === "string" ? file : file.id;
+    const { expiresIn, ...rest } = options;
+    const path = ["tasks", taskId, "deliverables", id, "share"];
+    return this.#transport.json({ method: "POST", path, json: { expires_in: expiresIn } }, rest);
+  }
+
+  /** `DELETE /shares/{id}`: the link leads nowhere from then on. */
+  revokeShare(id: string, options?: RequestOptions): Promise<void> {
+    return this.#transport.delete(["shares", id], options);
   }
 }

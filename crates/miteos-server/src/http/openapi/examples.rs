@@ -12,6 +12,7 @@ pub const DELIVERY: &str = "whd_01jd3k9z8y7x6w5v4t3s2r1q0p";
 pub const DEPLOYMENT: &str = "dep_01jd3kb2c3d4e5f6g7h8j9k0m1";
 pub const DEPLOY_CONFIG: &str = "cfg_01jd3kaz1y2x3w4v5t6s7r8q9p";
 pub const KEY: &str = "key_01jd3k4g5h6j7k8m9n0p1q2r3s";
+pub const SHARE: &str = "shr_01jd3kb1c2d3e4f5g6h7j8k9m0";
 const SUBTASK: &str = "st_01jd3k80v1t3s5r7q9p1n3m5k7";
 const CALL: &str = "call_01jd3k8a0z9y8x7w6v5t4s3r2q";
 const EVENT: &str = "evt_01jd3k7x8m0a1b2c3d4e5f6g7h";
@@ -160,6 +161,13 @@ pub fn deploy_config() -> Value {
         "settings": {"site": "pricing.netlify.app", "output": "dist"}, "provider_account": "Ada Lovelace",
         "provider_project": "pricing", "verified_at": "2026-11-22T09:59:00.000Z",
         "created_at": "2026-11-22T09:59:00.000Z", "updated_at": "2026-11-22T09:59:00.000Z",
+    })
+}
+
+pub fn share() -> Value {
+    json!({
+        "id": SHARE, "url": "https://miteos.example.com/s/mzxw6ytbmzxw6ytbmzxw6ytbmzxw6ytb",
+        "expires_at": "2026-11-29T10:05:00.000Z",
     })
 }
 

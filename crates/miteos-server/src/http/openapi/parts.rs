@@ -1,8 +1,8 @@
 //! What many operations share: parameters, headers, answers and how a caller proves itself.
 
 use miteos_api::text::{
-    AgentId, ApprovalId, DeliverableId, DeliveryId, DeployConfigId, DeploymentId, KeyId, TaskId, WebhookId,
-    WorkspaceId,
+    AgentId, ApprovalId, DeliverableId, DeliveryId, DeployConfigId, DeploymentId, KeyId, ShareId, TaskId,
+    WebhookId, WorkspaceId,
 };
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,7 @@ pub const IN_PATHS: &[(&str, &str, &str)] = &[
     ("agents", "id", "The agent."),
     ("approve", "approval", "The approval."),
     ("deliverables", "file", "The deliverable."),
+    ("shares", "id", "The public link."),
     ("workspaces", "id", "The workspace."),
     ("files", "*path", "The file or folder inside the workspace, `/` between its parts."),
     ("webhooks", "id", "The webhook."),
@@ -37,6 +38,7 @@ pub fn in_path(schemas: &mut Schemas, path: &str) -> Vec<Value> {
                 ("agents", "id") => schemas.asked::<AgentId>(),
                 ("approve", "approval") => schemas.asked::<ApprovalId>(),
                 ("deliverables", "file") => schemas.asked::<DeliverableId>(),
+                ("shares", "id") => schemas.asked::<ShareId>(),
                 ("workspaces", "id") => schemas.asked::<WorkspaceId>(),
                 ("webhooks", "id") => schemas.asked::<WebhookId>(),
                 ("deliveries", "delivery") => schemas.asked::<DeliveryId>(),

@@ -1,6 +1,6 @@
-//! Deliverables: listed with signed links, downloaded.
+//! Deliverables: listed with signed links, downloaded, shared.
 
-use miteos_api::Deliverable;
+use miteos_api::{Deliverable, Share, ShareDeliverable, Success};
 use serde_json::{Value, json};
 
 use super::super::doc::{Doc, Proof, Tag, doc};
@@ -20,7 +20,32 @@ pub fn docs(s: &mut Schemas) -> Vec<Doc> {
             .answer(200, "The task's deliverables.", list, json!([examples::deliverable()]))
             .missing("task", "there is no such task"),
         download(),
+        share(s),
+        doc("DELETE", "/shares/{id}", "revokeShare", Tag::Deliverables, "Revoke a public link")
+            .text("From the next request on it leads nowhere.")
+            .answer(200, "It is gone.", s.told::<Success>(), examples::success())
+            .missing("public link", "there is no such share"),
     ]
+}
+
+fn share(s: &mut Schemas) -> Doc {
+    let example = json!({"expires_in": 604_800});
+    let mut body = json!({"content": {"application/json": {"schema": s.asked::<ShareDeliverable>(), "example": example}}});
+    body["description"] = "Nothing has to be said, so it may be missing.".into();
+    let path = "/tasks/{id}/deliverables/{file}/share";
+    doc("POST", path, "shareDeliverable", Tag::Deliverables, "Make a public link")
+        .text(
+            "Whoever has the link can download the file, without a key, until it expires or is revoked. It is shown here and \
+             never again. `Range` works. A browser saves the file and does not show it.",
+        )
+        .raw_body(body)
+        .answer(201, "The link.", s.told::<Share>(), examples::share())
+        .missing("task or deliverable", "there is no such deliverable")
+        .refused(
+            "The time is out of range, or the account has too many links that work.",
+            "expires_in is 0; it must be 1 to 316224000",
+        )
+        .link("revokeShare", "id", "/id")
 }
 
 fn download() -> Doc {

@@ -1,0 +1,145 @@
+//! Publishing: a site's files become blobs, its paths a manifest, and that is what the preview shows from then on. A
+//! file whose content is there already is not read again.
+//!
+//! It can be done again with the same site at any time: after a crash in the middle nothing is shown yet, and what was
+//! stored is found.
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use miteos_core::content::Sha256;
+use miteos_deploy::Site;
+use miteos_deploy::site::{SiteFile, SiteLimits, Source};
+use miteos_store::{BlobRef, PreviewRow, PreviewSite, StoreError};
+use miteos_tools::WorkspaceError;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::manifest::{MAX_BYTES as MAX_MANIFEST_BYTES, Manifest};
+use super::{Owner, Previews, route};
+
+const MIB: u64 = 1024 * 1024;
+const GIB: u64 = 1024 * MIB;
+
+/// What a site may hold to be previewed.
+pub const LIMITS: SiteLimits =
+    SiteLimits { max_files: 20_000, max_file_bytes: GIB, max_total_bytes: 10 * GIB };
+
+/// Files that are stored side by side: most of the time of a small one is the disk's.
+const PARALLEL: usize = 16;
+/// What all of them together may hold in memory (KiB).
+const BUFFERS_KIB: u32 = 16 * 1024;
+/// What the biggest of them holds at most, because then it streams (KiB).
+const MAX_BUFFER_KIB: u64 = 8 * 1024;
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    pub row: PreviewRow,
+    pub url: String,
+    pub manifest_sha256: Sha256,
+    pub files: u64,
+    pub bytes: u64,
+    /// Of what was not there before.
+    pub new_bytes: u64,
+}
+
+/// Why a site was not published. Nothing is shown that was not shown before.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error("{path} changed after it had been checked; publish when nothing writes to the folder")]
+    Changed { path: String },
+    #[error("{path} cannot be published: {why}")]
+    BadPath { path: String, why: route::BadPath },
+    #[error("{path} cannot be published: its name begins with a dot, or a folder's that it lies in")]
+    Hidden { path: String },
+    #[error(
+        "the names of the files take {bytes} bytes, at most {MAX_MANIFEST_BYTES} are taken; publish fewer files"
+    )]
+    TooManyNames { bytes: usize },
+    #[error("{path} cannot be read")]
+    Unreadable {
+        path: String,
+        #[source]
+        source: WorkspaceError,
+    },
+    #[error("the preview was deleted, so nothing can be published to it")]
+    Deleted,
+    #[error("publishing was cancelled")]
+    Canceled,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Previews {
+    /// Publishes a site. The same deployment keeps its address however often it is published.
+    pub async fn publish(
+        &self,
+        owner: Owner,
+        site: &Site,
+        cancel: &CancellationToken,
+    ) -> Result<Published, PublishError> {
+        for file in &site.files {
+            let path = || file.path.clone();
+            route::check(&file.path).map_err(|why| PublishError::BadPath { path: path(), why })?;
+            if route::is_hidden(&file.path) {
+                return Err(PublishError::Hidden { path: path() });
+            }
+        }
+        let manifest = Manifest::of(site);
+        let json = manifest.to_json();
+        if json.len() > MAX_MANIFEST_BYTES {
+            return Err(PublishError::TooManyNames { bytes: json.len() });
+        }
+        let new_bytes = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(PublishError::Canceled),
+            stored = self.store_files(site) => stored?,
+        };
+        let kept = self.inner.store.blobs().put_bytes(&json).await?;
+        let (files, bytes) = (manifest.files.len() as u64, manifest.bytes());
+        let shown = PreviewSite { manifest: kept.sha256.clone(), files, bytes };
+        let single_page = manifest.is_single_page();
+        let row = PreviewRow { site: Some(shown), single_page, ..self.new_row(owner) };
+        let row = self.inner.store.publish_preview(row).await?;
+        if row.deleted_at.is_some() {
+            return Err(PublishError::Deleted);
+        }
+        let url = self.url(&row);
+        Ok(Published { row, url, manifest_sha256: kept.sha256, files, bytes, new_bytes })
+    }
+
+    /// Stores what is not there yet, each content once; says how many bytes that were.
+    async fn store_files(&self, site: &Site) -> Result<u64, PublishError> {
+        let contents = site.by_content(|digests| digests.sha256_hex());
+        let room = Arc::new(Semaphore::new(BUFFERS_KIB as usize));
+        stream::iter(contents.into_values())
+            .map(|file| self.store_file(site, file, &room))
+            .buffer_unordered(PARALLEL)
+            .try_fold(0, |sum, new| async move { Ok(sum + new) })
+            .await
+    }
+
+    async fn store_file(&self, site: &Site, file: &SiteFile, room: &Semaphore) -> Result<u64, PublishError> {
+        let blobs = self.inner.store.blobs();
+        let named = BlobRef { sha256: Sha256::from_digest(&file.digests.sha256), bytes: file.bytes };
+        if blobs.holds(&named).await? {
+            return Ok(0);
+        }
+        let kib = u32::try_from((file.bytes / 1024 + 1).min(MAX_BUFFER_KIB)).unwrap_or(1);
+        // The semaphore is never closed, so there always is room in the end.
+        let _room = room.acquire_many(kib).await.ok();
+        let is_it = match &file.source {
+            Source::Made(bytes) => blobs.put_named(&named, &bytes[..]).await?,
+            Source::Disk(name) => {
+                let (workspace, name) = (site.workspace().clone(), name.clone());
+                let opened = tokio::task::spawn_blocking(move || workspace.open_file(&name)).await;
+                let opened = opened.map_err(|_| StoreError::Panicked { doing: "open a file" })?;
+                let unreadable = |source| PublishError::Unreadable { path: file.path.clone(), source };
+                let (opened, _) = opened.map_err(unreadable)?;
+                blobs.put_named(&named, tokio::fs::File::from_std(opened)).await?
+            }
+        };
+        if is_it { Ok(file.bytes) } else { Err(PublishError::Changed { path: file.path.clone() }) }
+    }
+}

@@ -1,0 +1,206 @@
+//! Previews: which site the preview host shows under which label, to whom and until when. The files are blobs, and a
+//! manifest, a blob too, says which; this module does not read it.
+
+use miteos_core::content::Sha256;
+use miteos_core::ids::{AccountId, DeploymentId};
+use miteos_core::time::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::columns::{count, damaged, id, int, opt_time, sha256, time, time_or_null};
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// Who may look at a preview.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// Whoever knows its address, which nobody can guess.
+    Public,
+    /// Who was given a link that was signed for it.
+    Link,
+}
+
+impl Visibility {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Link => "link",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Public, Self::Link].into_iter().find(|known| known.word() == word)
+    }
+}
+
+/// What is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewSite {
+    pub manifest: Sha256,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewRow {
+    pub deployment: DeploymentId,
+    /// The first part of its host name, unique for ever.
+    pub label: String,
+    pub account: AccountId,
+    pub live: bool,
+    /// `None`: nothing was published, because it belongs to a test.
+    pub site: Option<PreviewSite>,
+    pub visibility: Visibility,
+    /// Whether an address that names no file shows the first page.
+    pub single_page: bool,
+    /// Links that were signed for an earlier one open nothing.
+    pub link_version: u64,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub deleted_at: Option<Timestamp>,
+}
+
+impl PreviewRow {
+    /// Whether it is shown at all.
+    pub fn is_there(&self, now: Timestamp) -> bool {
+        self.deleted_at.is_none() && self.expires_at.is_none_or(|at| now < at)
+    }
+}
+
+/// What shall be different; `None` leaves it alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PreviewChange {
+    pub visibility: Option<Visibility>,
+    pub single_page: Option<bool>,
+    /// `Some(None)`: it does not end by itself.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// No link that was signed before opens anything any more.
+    pub revoke_links: bool,
+}
+
+macro_rules! preview_rows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT deployment, label, account, live, manifest, files, bytes, visibility, single_page, ",
+            "link_version, created_at, expires_at, deleted_at FROM previews ",
+            $rest
+        )
+    };
+}
+
+const GET: &str = preview_rows!("WHERE deployment = $1");
+const OF_LABEL: &str = preview_rows!("WHERE label = $1");
+// Published again, a preview keeps its label and whatever was decided about it.
+const PUBLISH: &str = "INSERT INTO previews (deployment, label, account, live, manifest, files, bytes, visibility,
+    single_page, link_version, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    ON CONFLICT (deployment) DO UPDATE SET manifest = excluded.manifest, files = excluded.files,
+    bytes = excluded.bytes WHERE previews.deleted_at IS NULL";
+const CHANGE: &str =
+    "UPDATE previews SET visibility = $1, single_page = $2, link_version = $3, expires_at = $4
+    WHERE deployment = $5 AND deleted_at IS NULL";
+const DELETE: &str = "UPDATE previews SET deleted_at = $1 WHERE deployment = $2 AND deleted_at IS NULL";
+
+impl Store {
+    /// Makes a preview, or gives one that is there another site. Returns it as it is now: one that was deleted stays
+    /// deleted.
+    pub async fn publish_preview(&self, row: PreviewRow) -> Result<PreviewRow, StoreError> {
+        self.write("publish a preview", move |db| {
+            let site = row.site.as_ref();
+            db.prepare_cached(PUBLISH)?.execute(params![
+                row.deployment.to_string(),
+                row.label,
+                row.account.to_string(),
+                row.live,
+                site.map(|site| site.manifest.as_str()),
+                site.map_or(0, |site| int(site.files)),
+                site.map_or(0, |site| int(site.bytes)),
+                row.visibility.word(),
+                row.single_page,
+                int(row.link_version),
+                int(row.created_at.millis()),
+                opt_time(row.expires_at),
+            ])?;
+            let missing = || StoreError::Missing { what: "the preview of", name: row.deployment.to_string() };
+            get(db, row.deployment)?.ok_or_else(missing)
+        })
+        .await
+    }
+
+    /// Also one that has expired or was deleted; see [`PreviewRow::is_there`].
+    pub async fn preview(&self, deployment: DeploymentId) -> Result<Option<PreviewRow>, StoreError> {
+        self.read("read a preview", move |db| get(db, deployment)).await
+    }
+
+    /// As [`Self::preview`], by the label of its host name.
+    pub async fn preview_of_label(&self, label: String) -> Result<Option<PreviewRow>, StoreError> {
+        self.read("find a preview", move |db| {
+            Ok(db.prepare_cached(OF_LABEL)?.query_row([label], from_row).optional()?)
+        })
+        .await
+    }
+
+    /// Changes a preview; `None` if there is no such, or none any more.
+    pub async fn change_preview(
+        &self,
+        deployment: DeploymentId,
+        change: PreviewChange,
+    ) -> Result<Option<PreviewRow>, StoreError> {
+        self.write("change a preview", move |db| {
+            let Some(mut row) = get(db, deployment)?.filter(|row| row.deleted_at.is_none()) else {
+                return Ok(None);
+            };
+            row.visibility = change.visibility.unwrap_or(row.visibility);
+            row.single_page = change.single_page.unwrap_or(row.single_page);
+            row.expires_at = change.expires_at.unwrap_or(row.expires_at);
+            row.link_version += u64::from(change.revoke_links);
+            db.prepare_cached(CHANGE)?.execute(params![
+                row.visibility.word(),
+                row.single_page,
+                int(row.link_version),
+                opt_time(row.expires_at),
+                deployment.to_string(),
+            ])?;
+            Ok(Some(row))
+        })
+        .await
+    }
+
+    /// Takes a preview away for good. False if there was none any more. The blobs stay: others may show them.
+    pub async fn delete_preview(&self, deployment: DeploymentId, at: Timestamp) -> Result<bool, StoreError> {
+        self.write("delete a preview", move |db| {
+            let asked = params![int(at.millis()), deployment.to_string()];
+            Ok(db.prepare_cached(DELETE)?.execute(asked)? == 1)
+        })
+        .await
+    }
+}
+
+fn get(db: &Connection, deployment: DeploymentId) -> Result<Option<PreviewRow>, StoreError> {
+    Ok(db.prepare_cached(GET)?.query_row([deployment.to_string()], from_row).optional()?)
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<PreviewRow> {
+    let site = match row.get_ref(4)?.as_str_or_null()? {
+        Some(_) => {
+            Some(PreviewSite { manifest: sha256(row, 4)?, files: count(row, 5)?, bytes: count(row, 6)? })
+        }
+        None => None,
+    };
+    let visibility = Visibility::parse(row.get_ref(7)?.as_str()?).ok_or_else(|| {
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, "this is no visibility");
+        damaged(7, Type::Text, source)
+    })?;
+    Ok(PreviewRow {
+        deployment: id(row, 0)?,
+        label: row.get(1)?,
+        account: id(row, 2)?,
+        live: row.get(3)?,
+        site,
+        visibility,
+        single_page: row.get(8)?,
+        link_version: count(row, 9)?,
+        created_at: time(row, 10)?,
+        expires_at: time_or_null(row, 11)?,
+        deleted_at: time_or_null(row, 12)?,
+    })
+}
