@@ -7,6 +7,8 @@
 
 mod ipa;
 mod jwt;
+mod operations;
+mod owner;
 
 use std::sync::Arc;
 
@@ -21,16 +23,17 @@ use crate::config::AppstoreConfig;
 use crate::error::{DeployError, ErrorKind};
 use crate::site::Artifact;
 use crate::state::{Release, State, Step, Visibility};
-use crate::target::{Advance, Job, Next, Order, Target, TargetKind, Tools, Verified};
+use crate::target::{Advance, Job, Next, Target, TargetKind, Tools, Verified};
 use crate::upload::{self, Load};
+
+use operations::{Operation, read_operations};
+use owner::{Owner, file_name, foreign, owner};
 
 pub use ipa::{Ipa, IpaError, Platform, read_ipa};
 pub use jwt::{KeyError, read_key};
 
 /// How long Apple may take to process a build; its own tools wait half an hour.
 const MAX_WAIT_MS: u64 = 60 * 60 * 1000;
-/// More pieces of one file are not believed.
-const MAX_OPERATIONS: usize = 10_000;
 const KIND: TargetKind = TargetKind::Appstore;
 
 pub(crate) struct Appstore {
@@ -411,94 +414,6 @@ impl Target for Appstore {
             "a build in TestFlight cannot be taken back; upload an older one with a higher build number";
         Err(DeployError::new(ErrorKind::Config, message))
     }
-}
-
-/// Whose a build upload is.
-enum Owner {
-    /// It has no file yet, or this order's.
-    ThisOrder,
-    /// Another order of this server or another one, or an earlier build of this order's.
-    AnotherOrder,
-    SomebodyElse,
-}
-
-/// Before the mark in the name of a file.
-const NAME_START: &str = "miteos-";
-
-/// The name of this order's file.
-fn file_name(order: &Order) -> String {
-    format!("{NAME_START}{}.ipa", order.key)
-}
-
-fn owner(files: &[Value], ipa: &Ipa, order: &Order) -> Owner {
-    let own = file_name(order);
-    let name = |file: &Value| {
-        file.pointer("/attributes/fileName").and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    let size = |file: &Value| file.pointer("/attributes/fileSize").and_then(Value::as_u64);
-    match files {
-        [] => Owner::ThisOrder,
-        [file] if name(file) == own && size(file) == Some(ipa.bytes) => Owner::ThisOrder,
-        files if files.iter().all(|file| name(file).starts_with(NAME_START)) => Owner::AnotherOrder,
-        _ => Owner::SomebodyElse,
-    }
-}
-
-fn foreign(ipa: &Ipa) -> DeployError {
-    let message = format!(
-        "somebody else uploads build {} of version {} to App Store Connect; raise the build number (CFBundleVersion), \
-         or end that upload there",
-        ipa.build, ipa.version
-    );
-    DeployError::new(ErrorKind::NameTaken, message)
-}
-
-/// One piece of the file, as Apple wants it.
-struct Operation {
-    method: Method,
-    url: Url,
-    offset: u64,
-    bytes: u64,
-    headers: Vec<(String, String)>,
-}
-
-/// Reads what is to be sent where, and that together it is the file.
-fn read_operations(file: &Value, file_bytes: u64) -> Result<Vec<Operation>, DeployError> {
-    let odd = |what: &str| {
-        DeployError::new(
-            ErrorKind::Rejected,
-            format!("App Store Connect's orders for the upload {what}; try again later"),
-        )
-    };
-    let list = file.get("uploadOperations").and_then(Value::as_array);
-    let list =
-        list.filter(|list| list.len() <= MAX_OPERATIONS).ok_or_else(|| odd("are missing or too many"))?;
-    let mut operations = Vec::with_capacity(list.len());
-    for one in list {
-        let number = |key: &str| one.get(key).and_then(Value::as_u64);
-        let (Some(offset), Some(bytes)) = (number("offset"), number("length")) else {
-            return Err(odd("have a part without a place"));
-        };
-        let url = text(one, "url")
-            .and_then(|url| Url::parse(url).ok())
-            .ok_or_else(|| odd("have a part without an address"))?;
-        let method =
-            text(one, "method").unwrap_or("PUT").parse().map_err(|_| odd("have a part without a method"))?;
-        let headers = one.get("requestHeaders").and_then(Value::as_array).into_iter().flatten();
-        let headers = headers
-            .filter_map(|header| Some((text(header, "name")?.to_owned(), text(header, "value")?.to_owned())))
-            .collect();
-        operations.push(Operation { method, url, offset, bytes, headers });
-    }
-    operations.sort_by_key(|one| one.offset);
-    let mut end = 0;
-    for one in &operations {
-        if one.offset != end {
-            return Err(odd("do not add up to the file"));
-        }
-        end = one.offset.saturating_add(one.bytes);
-    }
-    if end == file_bytes { Ok(operations) } else { Err(odd("do not add up to the file")) }
 }
 
 fn upload_state(upload: &Value) -> Option<&str> {

@@ -1,0 +1,50 @@
+//! Whose a build upload is that waits for its file: told by the names of the files that were announced for it. Makes no
+//! call.
+
+use serde_json::Value;
+
+use super::ipa::Ipa;
+use crate::error::{DeployError, ErrorKind};
+use crate::target::Order;
+
+/// Before the mark in the name of a file.
+const NAME_START: &str = "miteos-";
+
+/// Whose a build upload is.
+pub(super) enum Owner {
+    /// It has no file yet, or this order's.
+    ThisOrder,
+    /// Another order of this server or another one, or an earlier build of this order's.
+    AnotherOrder,
+    SomebodyElse,
+}
+
+/// The name of this order's file.
+pub(super) fn file_name(order: &Order) -> String {
+    format!("{NAME_START}{}.ipa", order.key)
+}
+
+/// Judged by what was announced for the upload.
+pub(super) fn owner(files: &[Value], ipa: &Ipa, order: &Order) -> Owner {
+    let own = file_name(order);
+    let name = |file: &Value| {
+        file.pointer("/attributes/fileName").and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let size = |file: &Value| file.pointer("/attributes/fileSize").and_then(Value::as_u64);
+    match files {
+        [] => Owner::ThisOrder,
+        [file] if name(file) == own && size(file) == Some(ipa.bytes) => Owner::ThisOrder,
+        files if files.iter().all(|file| name(file).starts_with(NAME_START)) => Owner::AnotherOrder,
+        _ => Owner::SomebodyElse,
+    }
+}
+
+/// Why an upload of somebody else is not touched.
+pub(super) fn foreign(ipa: &Ipa) -> DeployError {
+    let message = format!(
+        "somebody else uploads build {} of version {} to App Store Connect; raise the build number (CFBundleVersion), \
+         or end that upload there",
+        ipa.build, ipa.version
+    );
+    DeployError::new(ErrorKind::NameTaken, message)
+}
