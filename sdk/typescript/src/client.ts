@@ -6,6 +6,8 @@ import { UsageError } from "./errors.js";
 import { Agents } from "./resources/agents.js";
 import { Approvals } from "./resources/approvals.js";
 import { Deliverables } from "./resources/deliverables.js";
+import { DeployConfigs } from "./resources/deploy-configs.js";
+import { Deployments } from "./resources/deployments.js";
 import { Events } from "./resources/events.js";
 import { Keys } from "./resources/keys.js";
 import { Server } from "./resources/server.js";
@@ -49,6 +51,8 @@ export class Miteos {
   readonly deliverables: Deliverables;
   readonly workspaces: Workspaces;
   readonly events: Events;
+  readonly deployments: Deployments;
+  readonly deployConfigs: DeployConfigs;
   readonly webhooks: Webhooks;
   readonly keys: Keys;
   readonly usage: UsageReports;
@@ -72,6 +76,8 @@ export class Miteos {
     this.deliverables = new Deliverables(transport);
     this.workspaces = new Workspaces(transport);
     this.events = new Events(transport);
+    this.deployments = new Deployments(transport);
+    this.deployConfigs = new DeployConfigs(transport);
     this.webhooks = new Webhooks(transport);
     this.keys = new Keys(transport);
     this.usage = new UsageReports(transport);

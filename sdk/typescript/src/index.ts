@@ -33,6 +33,8 @@ export { Paged } from "./paged.js";
 export type { Agents, ListAgents } from "./resources/agents.js";
 export type { ApprovalRef, Approvals, Approve, ListApprovals } from "./resources/approvals.js";
 export type { Deliverables, ShareOptions } from "./resources/deliverables.js";
+export type { DeployConfigs } from "./resources/deploy-configs.js";
+export type { DeploymentNews, Deployments, ListDeployments } from "./resources/deployments.js";
 export type { AccountStreamOptions, Events } from "./resources/events.js";
 export type { Keys } from "./resources/keys.js";
 export type { Server } from "./resources/server.js";

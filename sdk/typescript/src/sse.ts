@@ -16,6 +16,11 @@ export interface Frame {
   data: string | undefined;
 }
 
+/** The frame's place in its log, if its id is one. */
+export function placeOf({ id }: Frame): number | undefined {
+  return id !== undefined && /^\d{1,15}$/.test(id) ? Number(id) : undefined;
+}
+
 /**
  * An incremental parser. It holds the last chunk and the beginning of one frame, and cuts a frame out only when it is
  * asked for one. A frame without its empty line is never handed out: the connection broke inside it.

@@ -5,7 +5,7 @@
 
 import { ApiError, ConnectionError, isTransient, type MiteosError, ProtocolError } from "./errors.js";
 import { DEFAULT_MAX_RECONNECTS, pauseMs, sleep } from "./retry.js";
-import { type Frame, FrameParser } from "./sse.js";
+import { type Frame, FrameParser, placeOf } from "./sse.js";
 import type { Call, Opened, Transport } from "./transport.js";
 
 /** The server says something every 15 s; a connection that is silent for three times as long is dead. */
@@ -182,7 +182,7 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
   #accept(frame: Frame): Entry<T> | "moved" | "nothing" {
     const entry = frame.data === undefined ? undefined : this.#log.read(frame);
     // Without a choice of types every entry is sent, and only entries move the cursor.
-    const cursor = entry === undefined && !this.#log.gapless ? positionOf(frame) : entry?.cursor;
+    const cursor = entry === undefined && !this.#log.gapless ? placeOf(frame) : entry?.cursor;
     if (cursor === undefined) return entry ?? "nothing";
     if (cursor <= (this.#cursor ?? -1)) return "nothing";
     if (entry !== undefined && this.#log.gapless && cursor !== (this.#cursor ?? 0) + 1) {
@@ -209,10 +209,6 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
   #tell(state: ConnectionState): void {
     this.#options.onConnection?.(state);
   }
-}
-
-function positionOf(frame: Frame): number | undefined {
-  return frame.id !== undefined && /^\d{1,15}$/.test(frame.id) ? Number(frame.id) : undefined;
 }
 
 /** An open connection, read a frame at a time. */

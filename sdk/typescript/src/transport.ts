@@ -203,6 +203,9 @@ export class Transport {
     if (body !== undefined) {
       headers.set("content-type", body.type);
       init.body = body.content as BodyInit;
+      // With these two Node sends the body as it comes. Otherwise it keeps all of it, in case it is asked for it again.
+      init.redirect = "error";
+      init.window = null;
       if (!(body.content instanceof Blob)) init.duplex = "half";
     }
     let response: Response;

@@ -19,6 +19,8 @@ export type ApprovalStatus = Schemas["ApprovalStatus"];
 export type CallName = Schemas["CallName"];
 export type CompletedTask = Omit<Schemas["CompletedTask"], TaskParts>;
 export type CreateApiKey = Schemas["CreateApiKey"];
+export type CreateDeployConfig = Schemas["CreateDeployConfig"];
+export type CreateDeployment = Schemas["CreateDeployment"];
 export type CreateTask = Schemas["CreateTask"];
 export type CreateTaskConfig = Schemas["CreateTaskConfig"];
 export type CreateWebhook = Schemas["CreateWebhook"];
@@ -30,7 +32,15 @@ export type Deliverable = Schemas["Deliverable"];
 export type Delivery = Schemas["Delivery"];
 export type DeliveryList = Schemas["DeliveryList"];
 export type DeliveryStatus = Schemas["DeliveryStatus"];
+export type DeployConfig = Schemas["DeployConfig"];
+export type DeployEnvironment = Schemas["DeployEnvironment"];
 export type DeployTarget = Schemas["DeployTarget"];
+export type DeployVisibility = Schemas["DeployVisibility"];
+export type Deployment = Schemas["Deployment"];
+export type DeploymentError = Schemas["DeploymentError"];
+export type DeploymentList = Schemas["DeploymentList"];
+export type DeploymentLogLine = Schemas["DeploymentLogLine"];
+export type DeploymentStatus = Schemas["DeploymentStatus"];
 export type Environment = Schemas["Environment"];
 export type FileKind = Schemas["FileKind"];
 export type GroupBy = Schemas["GroupBy"];
@@ -47,6 +57,7 @@ export type TaskConfig = Schemas["TaskConfig"];
 export type TaskStatus = Schemas["TaskStatus"];
 export type Tier = Schemas["Tier"];
 export type TokenUsage = Schemas["TokenUsage"];
+export type UpdateDeployConfig = Schemas["UpdateDeployConfig"];
 export type UpdateTaskConfig = Schemas["UpdateTaskConfig"];
 export type UpdateWebhook = Schemas["UpdateWebhook"];
 export type Usage = Schemas["Usage"];
@@ -82,15 +93,21 @@ export interface CompletedTaskList extends Omit<Schemas["CompletedTaskList"], "t
 /** The types of events that this version of the package knows. */
 export type EventType = keyof EventData;
 
+/** Those that stand in the account's log alone. */
+export type DeploymentEventType = Extract<EventType, `deployment.${string}`>;
+
 /** An event of one type, or of one of several. */
 export type EventOf<T extends EventType> = {
   [Type in T]: {
     /** The same on every transport, and as `webhook-id`. */
     id: string;
-    /** Counts from 1 within the task, without a gap. */
+    /** Counts from 1 within the task, or the deployment, without a gap. */
     seq: number;
     type: Type;
-    task_id: string;
+    /** The task whose log it stands in; an event of a deployment stands in none. */
+    task_id: Type extends DeploymentEventType ? null : string;
+    /** Of an event of a deployment: which one. */
+    deployment_id?: Type extends DeploymentEventType ? string : null;
     /** The agent it is about, if any. */
     agent_id: string | null;
     created_at: string;

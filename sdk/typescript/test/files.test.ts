@@ -3,8 +3,12 @@
  */
 
 import assert from "node:assert/strict";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { ConnectionError, ProtocolError, UsageError } from "@miteos/sdk";
 import { Fake, json, refusal, type Seen } from "./support/fake.js";
 
@@ -168,4 +172,73 @@ test("a stream is sent once, one that can be made anew is sent again", async () 
   ]);
   assert.match(web.seen[0]?.body ?? "", /one\r\n--.*two\r\n--/s);
   await assert.rejects(async () => web.client().workspaces.upload("ws_1", []), UsageError);
+});
+
+const CHUNK = 1024 * 1024;
+const CHUNKS = 96;
+/** What a file of 96 MiB may keep in memory on its way (bytes). */
+const MAX_HELD = 40 * CHUNK;
+
+/** Bytes of buffers that are still used. */
+function held(): number {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  return process.memoryUsage().arrayBuffers;
+}
+
+async function listening(listener: RequestListener, work: (baseUrl: string) => Promise<void>): Promise<void> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+test("a large file goes up as it comes and is not kept", async () => {
+  let received = 0;
+  const take: RequestListener = (request, response) => {
+    request.on("data", (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    request.on("end", () => response.writeHead(201, { "content-type": "application/json" }).end("[]"));
+  };
+  await listening(take, async (baseUrl) => {
+    const before = held();
+    let most = 0;
+    async function* data() {
+      for (let chunk = 0; chunk < CHUNKS; chunk += 1) {
+        yield Buffer.alloc(CHUNK, chunk);
+        if (chunk % 16 === 15) most = Math.max(most, held() - before);
+      }
+    }
+    await new Fake().client({ baseUrl, fetch }).workspaces.upload("ws_1", { path: "big", data });
+    assert(received > CHUNKS * CHUNK);
+    assert(most < MAX_HELD, `${most} bytes were held`);
+  });
+});
+
+test("a large file comes down as it is read and is not kept", async () => {
+  const give: RequestListener = (_, response) => {
+    response.writeHead(200, { "content-length": CHUNKS * CHUNK });
+    Readable.from(
+      (function* () {
+        for (let chunk = 0; chunk < CHUNKS; chunk += 1) yield Buffer.alloc(CHUNK, chunk);
+      })(),
+    ).pipe(response);
+  };
+  await listening(give, async (baseUrl) => {
+    const before = held();
+    let [most, read, next] = [0, 0, 0];
+    for await (const chunk of await new Fake().client({ baseUrl, fetch }).workspaces.download("ws_1", "big")) {
+      read += chunk.length;
+      if (read < next) continue;
+      next = read + 16 * CHUNK;
+      most = Math.max(most, held() - before);
+    }
+    assert.equal(read, CHUNKS * CHUNK);
+    assert(most < MAX_HELD, `${most} bytes were held`);
+  });
 });

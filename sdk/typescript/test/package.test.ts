@@ -88,6 +88,8 @@ async function callEverything(): Promise<{ method: string; path: string }[]> {
     "approvals.policy": [],
     "workspaces.upload": ["x", { path: "x", data: "x" }],
     "events.stream": [],
+    "deployments.list": [],
+    "deployConfigs.list": [],
     "tasks.list": [],
     "tasks.listCompleted": [],
   };

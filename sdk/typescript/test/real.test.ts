@@ -241,3 +241,38 @@ test("a POST that is repeated with its key does nothing twice", async () => {
   assert.equal(second.id, first.id);
   await assert.rejects(client.tasks.create({ prompt: "Another" }, { idempotencyKey: "only-one" }), { status: 409 });
 });
+
+test("a deployment is followed through its states and its log", async () => {
+  const workspace = await client.workspaces.create({ name: "site" });
+  await client.workspaces.upload(workspace.id, { path: "index.html", data: "<h1>hello</h1>" });
+  const config = await client.deployConfigs.create({
+    name: "our site",
+    target: "netlify",
+    credentials: { token: "nfp_test" },
+    settings: { site: "our-site" },
+  });
+  const account = client.events.stream({ after: 0, types: ["deployment.live"] });
+  const made = await client.deployments.create({ workspace_id: workspace.id, target: "netlify", config_id: config.id });
+  const states: string[] = [];
+  const lines: string[] = [];
+  for await (const news of client.deployments.stream(made.id)) {
+    if (news.type === "log") lines.push(news.text);
+    else states.push(news.deployment.status);
+  }
+  assert.equal(states.at(-1), "live");
+  const log = await client.deployments.log(made.id);
+  assert(lines.every((line) => log.includes(line)));
+  const { value: live } = await account.next();
+  assert(live?.type === "deployment.live" && live.task_id === null && live.deployment_id === made.id);
+  account.close();
+  assert.deepEqual(live.data, await client.deployments.get(made.id));
+  assert.deepEqual(
+    (await all(client.deployments.list({ limit: 1 }))).map(({ id }) => id),
+    [made.id],
+  );
+  await assert.rejects(client.deployments.cancel(made.id), RefusedError);
+  assert.equal((await client.deployConfigs.update(config.id, { name: "another" })).name, "another");
+  assert.equal((await client.deployConfigs.get(config.id)).name, "another");
+  await client.deployConfigs.delete(config.id);
+  assert.deepEqual(await client.deployConfigs.list(), []);
+});

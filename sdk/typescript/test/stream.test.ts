@@ -235,3 +235,23 @@ test("createAndWait hands over each event and gives the task as it is in the end
   await fake.client().tasks.wait("task_1");
   assert.equal(fake.seen.at(-2)?.query.get("types"), "task.complete,task.failed,task.cancelled");
 });
+
+test("a deployment's log brings each line once, and every change of its state, through cuts", async () => {
+  const line = (no: number) => `id: ${no}\nevent: log\ndata: {"at":"x","text":"line ${no}"}\n\n`;
+  const state = (status: string, no?: number) =>
+    `${no === undefined ? "" : `id: ${no}\n`}event: status\ndata: {"status":"${status}"}\n\n`;
+  const fake = new Fake(
+    sse([line(1), state("building"), "event: later\ndata: {}\n\n"], "break"),
+    sse([state("building")], "break"),
+    sse([line(2), state("deploying"), line(3), state("live", 4)]),
+  );
+  const news: string[] = [];
+  for await (const each of fake.client().deployments.stream("dep_1")) {
+    news.push(each.type === "log" ? `${each.no} ${each.text}` : each.deployment.status);
+  }
+  assert.deepEqual(news, ["1 line 1", "building", "building", "2 line 2", "deploying", "3 line 3", "live"]);
+  assert.deepEqual(
+    fake.seen.map(({ query }) => query.get("after")),
+    [null, "1", "1"],
+  );
+});

@@ -12,6 +12,7 @@ import type {
   ListAgents,
   ListApprovals,
   ListDeliveries,
+  ListDeployments,
   ListEvents,
   ListFiles,
   ListTasks,
@@ -33,6 +34,7 @@ export function queriesHaveTheNamesOfTheContract(): void {
   same<Same<keyof ListAgents, Queries["listAgents"]>>();
   same<Same<keyof ListApprovals, Queries["listApprovals"]>>();
   same<Same<keyof ListDeliveries, Queries["listDeliveries"]>>();
+  same<Same<keyof ListDeployments, Queries["listDeployments"]>>();
   same<Same<keyof ListFiles, Queries["listFiles"]>>();
   same<Same<keyof GetUsage, Queries["getUsage"]>>();
 }
@@ -49,6 +51,8 @@ export function eventsAreToldApartByTheirType(event: Event): string | null | und
       return event.data.summary;
     case "deliverable.created":
       return event.data.name;
+    case "deployment.live":
+      return event.data.url ?? event.deployment_id;
     case "task.failed":
       // @ts-expect-error: a task's event has no tool.
       return event.data.tool;

@@ -29,11 +29,11 @@ export interface EventData {
   "approval.required": Schemas["Approval"];
   "approval.resolved": Schemas["Approval"];
   "deliverable.created": Schemas["Deliverable"];
-  "deployment.started": Record<string, unknown>;
-  "deployment.building": Record<string, unknown>;
-  "deployment.deploying": Record<string, unknown>;
-  "deployment.live": Record<string, unknown>;
-  "deployment.failed": Record<string, unknown>;
+  "deployment.started": Schemas["Deployment"];
+  "deployment.building": Schemas["Deployment"];
+  "deployment.deploying": Schemas["Deployment"];
+  "deployment.live": Schemas["Deployment"];
+  "deployment.failed": Schemas["Deployment"];
   "trading.order_placed": Record<string, unknown>;
   "trading.kill_triggered": Record<string, unknown>;
   "billing.credit_low": Schemas["CreditLow"];

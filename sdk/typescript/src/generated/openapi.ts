@@ -302,6 +302,15 @@ export interface components {
         ApprovalStatus: ("pending" | "approved" | "rejected") | "expired" | "cancelled";
         /** @description Why a person is asked. */
         Asked: "policy" | "may_have_happened";
+        /** @description How the workspace becomes a folder of files. What is absent is found out. */
+        BuildSettings: {
+            /** @description A line for a shell. Empty: nothing is installed. */
+            install?: string | null;
+            /** @description A line for a shell. Empty: nothing is built. */
+            build?: string | null;
+            /** @description The folder that is published, below the workspace. */
+            output?: string | null;
+        };
         /** @description A tool call, by name. */
         CallName: {
             /** @example call_01jd3k7x8m9p2q4r6s8t0v2w4y */
@@ -453,6 +462,37 @@ export interface components {
              * @description With the tier `enterprise` alone: 1 to 1,000,000. Absent or null: without limit.
              */
             requests_per_minute?: number | null;
+        };
+        /** @description `POST /deploy-configs`. */
+        CreateDeployConfig: {
+            /** @description 1 to 200 characters, and no other configuration has it. */
+            name: string;
+            /** @enum {string} */
+            target: "vercel" | "netlify" | "cloudflare" | "expo" | "appstore";
+            /** @description `{"token": "…"}`; for `appstore` `issuer_id`, `key_id` and `private_key`. Encrypted, and never shown again. */
+            credentials: {
+                [key: string]: unknown;
+            };
+            /** @description Depends on the target: the project or site, `environment`, and how to build (`install`, `build`, `output`). */
+            settings?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description `POST /deployments`. */
+        CreateDeployment: {
+            /**
+             * @description Whose output is published.
+             * @example ws_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            workspace_id: string;
+            target: components["schemas"]["DeployTarget"];
+            /**
+             * @description Absent: the only one for the target. `preview` needs none.
+             * @example cfg_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            config_id?: string | null;
+            /** @description For this deployment in place of the configuration's. */
+            settings?: components["schemas"]["BuildSettings"] | null;
         };
         /** @description `POST /tasks`. */
         CreateTask: {
@@ -679,14 +719,20 @@ export interface components {
             /** @enum {string} */
             type: "task.created" | "task.planning" | "task.planned" | "task.running" | "task.paused" | "task.resumed" | "task.complete" | "task.failed" | "task.cancelled" | "agent.started" | "agent.thinking" | "agent.action" | "agent.result" | "agent.message" | "agent.paused" | "agent.resumed" | "agent.guided" | "agent.complete" | "agent.error" | "agent.cancelled" | "approval.required" | "approval.resolved" | "deliverable.created" | "deployment.started" | "deployment.building" | "deployment.deploying" | "deployment.live" | "deployment.failed" | "trading.order_placed" | "trading.kill_triggered" | "billing.credit_low" | "webhook.ping";
             /**
-             * @description The event's task; a test has none.
+             * @description The event's task; a test has none, nor has an event of a deployment.
              * @default null
              * @example task_01jd3k7x8m9p2q4r6s8t0v2w4y
              */
             task_id: string | null;
             /**
+             * @description The event's deployment.
+             * @default null
+             * @example dep_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            deployment_id: string | null;
+            /**
              * Format: uint64
-             * @description The event's place in its task.
+             * @description The event's place in the log of its task or deployment.
              * @default null
              */
             seq: number | null;
@@ -740,8 +786,142 @@ export interface components {
         };
         /** @description Where the delivery of an event is. `delivered` and `failed` are final. */
         DeliveryStatus: "pending" | "delivered" | "failed";
+        /** @description A deploy configuration without its credentials. `GET /deploy-configs` is a bare array of these, newest first. */
+        DeployConfig: {
+            /**
+             * @description `cfg_…`
+             * @example cfg_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            id: string;
+            name: string;
+            /** @enum {string} */
+            target: "vercel" | "netlify" | "cloudflare" | "expo" | "appstore";
+            settings: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Whose account it is, as the provider said.
+             * @default null
+             */
+            provider_account: string | null;
+            /**
+             * @description The project that the settings name, as the provider said.
+             * @default null
+             */
+            provider_project: string | null;
+            /**
+             * Format: date-time
+             * @description When the provider took the credentials. In the test world nobody is asked.
+             * @default null
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            verified_at: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            updated_at: string;
+        };
+        /** @description Whether a deployment takes the place of what is live. */
+        DeployEnvironment: "production" | "preview";
         /** @description Where finished work can be deployed to. */
         DeployTarget: ("vercel" | "netlify" | "cloudflare" | "expo" | "appstore") | "preview";
+        /** @description Who can open the address of a deployment. */
+        DeployVisibility: "public" | "perhaps" | "account" | "link";
+        /** @description A deployment. Also the `data` of `deployment.*` events, as it was then. */
+        Deployment: {
+            /**
+             * @description `dep_…`
+             * @example dep_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            id: string;
+            /** @example ws_01jd3k7x8m9p2q4r6s8t0v2w4y */
+            workspace_id: string;
+            target: components["schemas"]["DeployTarget"];
+            status: components["schemas"]["DeploymentStatus"];
+            /**
+             * @description Once it is live.
+             * @default null
+             */
+            url: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it went live or failed.
+             * @default null
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            completed_at: string | null;
+            /**
+             * @default null
+             * @example cfg_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            config_id: string | null;
+            environment: components["schemas"]["DeployEnvironment"];
+            /**
+             * @description The task that made it, if one did.
+             * @default null
+             * @example task_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            task_id: string | null;
+            /**
+             * @description What is published in place of the workspace.
+             * @default null
+             * @example dlvr_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            deliverable_id: string | null;
+            /**
+             * @description Who can open `url`.
+             * @default null
+             */
+            visibility: components["schemas"]["DeployVisibility"] | null;
+            /**
+             * @description The provider's own page about it, for the owner of the account there.
+             * @default null
+             */
+            inspect_url: string | null;
+            /**
+             * @description Why it failed.
+             * @default null
+             */
+            error: components["schemas"]["DeploymentError"] | null;
+            /** @description Where its log is read, on this server. */
+            log_url: string;
+        };
+        /** @description Why a deployment failed. */
+        DeploymentError: {
+            /** @enum {string} */
+            code: "config_invalid" | "auth" | "permission" | "quota" | "name_taken" | "no_output" | "output_refused" | "output_too_large" | "file_too_large" | "install_failed" | "build_failed" | "upload_failed" | "provider_rejected" | "provider_error" | "timeout" | "canceled" | "interrupted";
+            /** @description What failed and what would be right. */
+            message: string;
+            /** @description `prepare`, `install`, `build`, `upload` or `publish`. */
+            step: string;
+        };
+        /** @description `GET /deployments`, newest first. */
+        DeploymentList: {
+            data: components["schemas"]["Deployment"][];
+            has_more: boolean;
+        };
+        /** @description One line of a deployment's log, as a stream carries it. */
+        DeploymentLogLine: {
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            at: string;
+            text: string;
+        };
+        /** @description Where a deployment is in its life. `live` and `failed` are final. */
+        DeploymentStatus: "failed" | "pending" | "building" | "deploying" | "live";
         /**
          * @description The world a key opens. Live and test objects never see each other.
          * @enum {string}
@@ -752,7 +932,7 @@ export interface components {
             /** @description What is wrong, where, and what would be right, for a person to read. */
             detail: string;
         };
-        /** @description One event of a task's log. What `data` holds depends on `type`. */
+        /** @description One event of the log of a task or a deployment. What `data` holds depends on `type`. */
         Event: {
             /**
              * @description The same on every transport.
@@ -761,12 +941,20 @@ export interface components {
             id: string;
             /**
              * Format: uint64
-             * @description Counts from 1 within the task, without a gap.
+             * @description Counts from 1 within the task or the deployment, without a gap.
              */
             seq: number;
             type: components["schemas"]["EventType"];
-            /** @example task_01jd3k7x8m9p2q4r6s8t0v2w4y */
-            task_id: string;
+            /**
+             * @description The task whose log it stands in; null for an event of a deployment.
+             * @example task_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            task_id: string | null;
+            /**
+             * @description The deployment whose log it stands in. Only there.
+             * @example dep_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            deployment_id?: string;
             /**
              * @description The agent it is about, if any.
              * @example agnt_01jd3k7x8m9p2q4r6s8t0v2w4y
@@ -809,7 +997,7 @@ export interface components {
             data?: components["schemas"]["AgentMessage"];
         } | {
             /** @enum {unknown} */
-            type?: "agent.paused" | "agent.resumed" | "deployment.started" | "deployment.building" | "deployment.deploying" | "deployment.live" | "deployment.failed" | "trading.order_placed" | "trading.kill_triggered";
+            type?: "agent.paused" | "agent.resumed" | "trading.order_placed" | "trading.kill_triggered";
             data?: Record<string, never>;
         } | {
             /** @enum {unknown} */
@@ -827,6 +1015,10 @@ export interface components {
             /** @enum {unknown} */
             type?: "deliverable.created";
             data?: components["schemas"]["Deliverable"];
+        } | {
+            /** @enum {unknown} */
+            type?: "deployment.started" | "deployment.building" | "deployment.deploying" | "deployment.live" | "deployment.failed";
+            data?: components["schemas"]["Deployment"];
         } | {
             /** @enum {unknown} */
             type?: "billing.credit_low";
@@ -1259,6 +1451,18 @@ export interface components {
          * @enum {string}
          */
         ToolRule: "always" | "never";
+        /** @description `PATCH /deploy-configs/{id}`: what is absent stays as it is. */
+        UpdateDeployConfig: {
+            name?: string | null;
+            /** @description All of them, in place of those before. */
+            credentials?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description All of them, in place of those before. */
+            settings?: {
+                [key: string]: unknown;
+            } | null;
+        };
         /** @description `PATCH /tasks/{id}`: takes effect at the task's next decision. */
         UpdateTask: {
             /** @default {} */
