@@ -41,7 +41,7 @@ pub mod sandbox;
 pub use clock::{Clock, Ids, SystemClock};
 pub use config::{Config, DeploySettings, MetricsConfig, StreamTimes, TraceConfig};
 pub use deployments::{
-    AsItIs, BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
+    BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
 };
 pub use http::openapi::text as openapi;
 pub use http::operations::{Access, Operation, Takes, operations};
