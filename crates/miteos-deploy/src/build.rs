@@ -81,6 +81,18 @@ pub struct Built {
     pub was_built: bool,
 }
 
+impl Built {
+    /// The output below the build's folder; nothing where it is in the workspace itself.
+    pub fn below_folder(&self) -> Option<Name> {
+        let below = match self.output.as_str() {
+            "" => SOURCE.to_owned(),
+            output => format!("{SOURCE}/{output}"),
+        };
+        // A name that was parsed stays one behind another.
+        Name::parse(&below).ok().filter(|_| self.was_built)
+    }
+}
+
 impl Build<'_> {
     /// Runs the build to its end. When it returns, every process of it is dead.
     ///
@@ -99,7 +111,12 @@ impl Build<'_> {
             log.say(note);
         }
         if plan.commands.is_empty() {
-            return self.output(self.workspace.clone(), plan, false).await;
+            let built = self.output(self.workspace.clone(), plan, false).await?;
+            match built.output.as_str() {
+                "" => log.say("the workspace is published as it is"),
+                folder => log.say(&format!("the folder {folder} is published as it is")),
+            }
+            return Ok(built);
         }
         if self.cancel.is_cancelled() {
             return Err(BuildFailure::cancelled());

@@ -15,7 +15,7 @@ use miteos_tools::http::{EgressPolicy, Names, SystemNames};
 use miteos_tools::search::SearchConfig;
 
 use crate::clock::{Clock, Ids, SystemClock};
-use crate::deployments::{AsItIs, Builder, Publisher};
+use crate::deployments::{Builder, Publisher};
 use crate::serve::HEAD_PATIENCE;
 use crate::webhooks;
 
@@ -120,8 +120,8 @@ pub struct Config {
     pub approval_expires_ms: u64,
     pub streams: StreamTimes,
     pub deploy: DeploySettings,
-    /// What makes files of a workspace that is deployed.
-    pub builder: Arc<dyn Builder>,
+    /// What makes files of a workspace that is deployed; without it, builds run in the sandbox.
+    pub builder: Option<Arc<dyn Builder>>,
     /// What serves sites on this server itself, if anything does.
     pub publisher: Option<Arc<dyn Publisher>>,
     pub metrics: MetricsConfig,
@@ -163,7 +163,7 @@ impl Config {
             approval_expires_ms: DEFAULT_APPROVAL_EXPIRES_MS,
             streams: StreamTimes::default(),
             deploy: DeploySettings::default(),
-            builder: Arc::new(AsItIs),
+            builder: None,
             publisher: None,
             metrics: MetricsConfig::default(),
             preview: PreviewConfig::default(),

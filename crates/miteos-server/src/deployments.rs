@@ -11,7 +11,9 @@ mod provider;
 mod publisher;
 mod rollback;
 mod run;
+mod sandboxed;
 mod shown;
+mod tool;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -27,13 +29,15 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use builder::{AsItIs, BuildError, BuildJob, Builder, BuiltFolder, Place};
+pub use builder::{BuildError, BuildJob, Builder, BuiltFolder, Place};
 pub use configs::{Parsed, environment, kind, parse, wishes};
 pub use keep::{CommandError, DeploymentError, Made, read};
 pub use moves::Moves;
 pub use publisher::{PublishError, PublishJob, Published, Publisher};
 pub use rollback::RolledBack;
+pub use sandboxed::Sandboxed;
 pub use shown::{core_target, public, shown};
+pub use tool::Deploy;
 
 use crate::clock::Clock;
 use crate::errors::chain;

@@ -45,7 +45,7 @@ pub use config::{
     Config, DeploySettings, MetricsConfig, PreviewConfig, PreviewHosts, StreamTimes, TraceConfig,
 };
 pub use deployments::{
-    AsItIs, BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
+    BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
 };
 pub use http::openapi::text as openapi;
 pub use http::operations::{Access, Operation, Takes, operations};

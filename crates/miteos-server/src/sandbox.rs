@@ -39,7 +39,8 @@ impl LateSandbox {
         sandbox
     }
 
-    async fn get(&self) -> &Sandbox {
+    /// The sandbox, once it is probed.
+    pub async fn get(&self) -> &Sandbox {
         self.cell.get_or_init(|| Sandbox::probe(self.config.clone())).await
     }
 

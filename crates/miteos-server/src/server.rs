@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use miteos_deploy::build::{Machine, RegistrySource};
 use miteos_models::Models;
 use miteos_store::{CommitHook, Store, StoreConfig, StoreError};
 use miteos_tools::http::Guarded;
-use miteos_tools::{Registry, Services};
+use miteos_tools::{Registry, Services, Tool};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -125,13 +126,13 @@ impl Server {
         let found = store.gauges(config.clock.now()).await?;
         metrics.recovered(found.tasks.iter().map(|(_, count)| *count).sum());
         let sandbox = LateSandbox::probe(&config.sandbox, &folder, Arc::clone(&metrics));
-        let registry =
-            Registry::with(config.tools.clone()).map_err(|error| StartError::Setting(error.to_string()))?;
+        let (registry, deploy) = tools(&config)?;
         let deps = deps(&config, &store, &sandbox, registry, metrics)?;
-        let parts = deploy_parts(&config, &deps, &master);
+        let parts = deploy_parts(&config, &deps, &master, &sandbox);
         restored::settle(&folder, &deps.tasks, &parts).await?;
         let webhooks = Webhooks::start(webhook_parts(&config, &deps, &master));
         let deployments = Deployments::start(parts);
+        deploy.connect(deployments.clone(), deps.tasks.clone());
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let previews = preview.previews(&config, &store, &master, address)?;
@@ -298,6 +299,14 @@ async fn figures(config: &MetricsConfig) -> Result<Option<TcpListener>, StartErr
     Ok(Some(listener))
 }
 
+/// All tools, and among them the one that needs the deployments once they run.
+fn tools(config: &Config) -> Result<(Registry, Arc<deployments::Deploy>), StartError> {
+    let deploy = deployments::Deploy::new();
+    let all = [Arc::clone(&deploy) as Arc<dyn Tool>].into_iter().chain(config.tools.clone());
+    let registry = Registry::with(all.collect()).map_err(|error| StartError::Setting(error.to_string()))?;
+    Ok((registry, deploy))
+}
+
 /// Counts what the store's writer does.
 fn watch(metrics: &Arc<Metrics>) -> CommitHook {
     let metrics = Arc::clone(metrics);
@@ -383,8 +392,33 @@ fn deps(
     }))
 }
 
+/// What webhooks are delivered with.
+fn webhook_parts(config: &Config, deps: &Deps, master: &MasterKey) -> webhooks::Parts {
+    webhooks::Parts {
+        store: deps.tasks.store.clone(),
+        feed: Arc::clone(&deps.tasks.feed),
+        clock: Arc::clone(&config.clock),
+        ids: Arc::clone(&config.ids),
+        http: deps.services.http.clone(),
+        master: master.clone(),
+        timeout: config.webhook_timeout,
+        metrics: Arc::clone(&deps.tasks.metrics),
+        traces: deps.traces.clone(),
+        last: Mutex::default(),
+    }
+}
+
 /// What deployments are driven with.
-fn deploy_parts(config: &Config, deps: &Deps, master: &MasterKey) -> deployments::Parts {
+fn deploy_parts(
+    config: &Config,
+    deps: &Deps,
+    master: &MasterKey,
+    sandbox: &Arc<LateSandbox>,
+) -> deployments::Parts {
+    let http = deps.services.http.clone();
+    let machine = Machine::new(config.data_dir.join("asked"), http.clone());
+    let registries = RegistrySource::new(config.build_registries.clone(), Arc::new(machine));
+    let builder = || Arc::new(deployments::Sandboxed::new(Arc::clone(sandbox), http, registries));
     deployments::Parts {
         store: deps.tasks.store.clone(),
         feed: Arc::clone(&deps.tasks.feed),
@@ -400,7 +434,7 @@ fn deploy_parts(config: &Config, deps: &Deps, master: &MasterKey) -> deployments
             pace: config.deploy.pace.clone(),
             runner: Arc::new(miteos_deploy::expo::NoRunner),
         },
-        builder: Arc::clone(&config.builder),
+        builder: config.builder.clone().unwrap_or_else(|| builder()),
         publisher: config.publisher.clone(),
         moves: deployments::Moves::default(),
         places: Arc::new(tokio::sync::Semaphore::new(deployments::MAX_AT_ONCE)),

@@ -92,7 +92,7 @@ pub async fn create(
 
 /// The configuration to deploy with: the one that is named, or the only one for the target. This server itself needs
 /// none.
-async fn config(
+pub(super) async fn config(
     app: &App,
     caller: &Caller,
     target: Target,

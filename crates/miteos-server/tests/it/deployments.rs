@@ -5,6 +5,7 @@ mod crash;
 mod faults;
 mod logs;
 mod parts;
+mod tool;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -20,6 +20,7 @@ use super::super::error::ApiError;
 use super::super::extract::in_range;
 use super::super::repeat::{Once, json_answer, to_json};
 use super::super::steer::whole;
+use crate::deployments::core_target;
 use crate::{tier, views};
 
 /// Longest prompt (characters).
@@ -36,6 +37,7 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     check_prompt(&asked.prompt)?;
     let config = config(asked.config.unwrap_or_default())?;
+    check_deployment(&app, &caller, &config).await?;
     let settings = settings(&app, &caller, &asked.prompt, &config).await?;
     let now = app.deps.clock.now();
     let id = TaskId(app.ids.ulid(now));
@@ -110,15 +112,8 @@ fn config(asked: CreateTaskConfig) -> Result<TaskConfig, ApiError> {
     if auto_deploy && target.is_none() {
         return Err(ApiError::refused("config.auto_deploy needs config.deploy_target"));
     }
-    if auto_deploy {
-        return Err(ApiError::refused(
-            "config.auto_deploy: this version of the server cannot deploy yet; set it to false",
-        ));
-    }
-    if let Some(id) = asked.deploy_config_id {
-        return Err(ApiError::refused(format!(
-            "config.deploy_config_id: there is no deploy configuration {id}"
-        )));
+    if asked.deploy_config_id.is_some() && target.is_none() {
+        return Err(ApiError::refused("config.deploy_config_id needs config.deploy_target"));
     }
     if let Some(id) = asked.skill_id {
         return Err(ApiError::refused(format!("config.skill_id: there is no skill {id}")));
@@ -128,11 +123,24 @@ fn config(asked: CreateTaskConfig) -> Result<TaskConfig, ApiError> {
         autonomy_level: u8::try_from(dial).unwrap_or(0),
         auto_deploy,
         deploy_target: target.map(|target| target.as_str().to_owned()),
-        deploy_config_id: None,
+        deploy_config_id: asked.deploy_config_id,
         model: asked.model,
         budget_cents: budget.and_then(|cents| u64::try_from(cents).ok()),
         skill_id: None,
     })
+}
+
+/// What is deployed at the end must be possible now: a person does not want to hear of it when the work is done.
+async fn check_deployment(app: &App, caller: &Caller, config: &TaskConfig) -> Result<(), ApiError> {
+    let Some(target) = config.deploy_target.as_deref().and_then(|word| word.parse::<DeployTarget>().ok())
+    else {
+        return Ok(());
+    };
+    if config.auto_deploy || config.deploy_config_id.is_some() {
+        let named = config.deploy_config_id.as_deref();
+        super::super::deployments::config(app, caller, core_target(target), named).await?;
+    }
+    Ok(())
 }
 
 /// The models the task will use, checked now: a task that could never run is not made.

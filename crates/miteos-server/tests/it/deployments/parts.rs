@@ -95,7 +95,7 @@ impl Publisher for Shelf {
 
 async fn server(builder: Arc<Held>, shelf: Arc<Shelf>) -> TestServer {
     TestServer::start_with(Script::default(), move |config| {
-        config.builder = builder.clone();
+        config.builder = Some(builder.clone());
         config.publisher = Some(shelf.clone());
     })
     .await
@@ -128,7 +128,7 @@ async fn a_build_cut_off_by_a_stop_is_built_again() {
     let standin = StandIn::start(Script::default()).await;
     let (builder, shelf) = (Held::new(), Shelf::new(false));
     let change = |config: &mut miteos_server::Config| {
-        config.builder = builder.clone();
+        config.builder = Some(builder.clone());
         config.publisher = Some(shelf.clone());
     };
     let mut server = TestServer::over(temp.path(), standin.clone(), change).await;

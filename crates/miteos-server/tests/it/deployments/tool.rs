@@ -1,0 +1,110 @@
+//! Deployments that agents make, and those that a task makes at its end.
+
+use miteos_deploy::TargetKind;
+use serde_json::{Value, json};
+
+use super::{config, netlify, to};
+use crate::harness::TestServer;
+use crate::standin::{Reply, Script, call, text};
+
+fn page() -> Reply {
+    call("write_file", json!({"path": "index.html", "content": "<h1>made by an agent</h1>"}))
+}
+
+fn one(replies: Vec<Reply>) -> Script {
+    Script::default().plan(&[("1", "do alpha", &[])]).agent("alpha", replies)
+}
+
+async fn deployments(server: &TestServer) -> Vec<Value> {
+    server.get("/deployments").await["data"].as_array().unwrap().clone()
+}
+
+async fn decide(server: &TestServer, task: &str, answer: Value) -> Value {
+    let asked = server.asked(task).await;
+    assert_eq!((&asked["tool"], &asked["risk"]), (&json!("deploy"), &json!("critical")));
+    let (agent, id) = (asked["agent_id"].as_str().unwrap(), asked["id"].as_str().unwrap());
+    server.expect(200, "POST", &format!("/agents/{agent}/approve/{id}"), Some(answer)).await;
+    asked
+}
+
+#[tokio::test]
+async fn an_agent_deploys_what_it_made_once_a_person_agrees() {
+    let netlify = netlify().await;
+    let script = one(vec![page(), call("deploy", json!({"target": "netlify"})), text("it is there")]);
+    let server = TestServer::start_with(script, to(TargetKind::Netlify, &netlify.url)).await;
+    let config = config(&server, json!({})).await;
+    let task = server.create("make a page", json!({"autonomy_level": 99})).await;
+    let asked = decide(&server, &task, json!({"approved": true})).await;
+    assert_eq!(asked["input"], json!({"target": "netlify"}));
+    let ended = server.ended(&task).await;
+    assert_eq!(
+        (&ended["status"], &ended["result"]),
+        (&json!("complete"), &json!("it is there")),
+        "{ended:#}"
+    );
+    let made = deployments(&server).await;
+    assert_eq!(made.len(), 1);
+    let made = &made[0];
+    assert_eq!((&made["status"], &made["task_id"]), (&json!("live"), &json!(task)));
+    assert_eq!(made["config_id"], json!(config));
+    let results = server.events(&task).await;
+    let told = results.iter().filter(|event| event["type"] == "agent.result").map(|event| &event["data"]);
+    let told: Vec<&Value> = told.filter(|data| data["tool"] == "deploy").collect();
+    assert_eq!((told.len(), &told[0]["ok"]), (1, &json!(true)));
+    let output = told[0]["output"].as_str().unwrap();
+    assert!(output.contains(made["url"].as_str().unwrap()), "{output}");
+    assert_eq!(netlify.look(|netlify| netlify.deploys.len()), 1);
+    server.check_conversations();
+}
+
+#[tokio::test]
+async fn a_task_deploys_at_its_end_and_tells_where() {
+    let netlify = netlify().await;
+    let script = one(vec![page(), text("the page is made")]);
+    let server = TestServer::start_with(script, to(TargetKind::Netlify, &netlify.url)).await;
+    let wanted = json!({"prompt": "x", "config": {"auto_deploy": true, "deploy_target": "netlify"}});
+    let refused = server.expect(422, "POST", "/tasks", Some(wanted)).await;
+    assert!(refused["detail"].as_str().unwrap().contains("no deploy configuration"), "{refused}");
+    config(&server, json!({})).await;
+    let wanted = |dial: u8| json!({"autonomy_level": dial, "auto_deploy": true, "deploy_target": "netlify"});
+    let task = server.create("make a page", wanted(100)).await;
+    let ended = server.ended(&task).await;
+    assert_eq!(ended["status"], "complete", "{ended:#}");
+    let made = deployments(&server).await;
+    assert_eq!((made.len(), &made[0]["task_id"], &made[0]["status"]), (1, &json!(task), &json!("live")));
+    let result = ended["result"].as_str().unwrap();
+    assert!(
+        result.starts_with("the page is made\n\nlive at ")
+            && result.contains(made[0]["url"].as_str().unwrap())
+    );
+
+    // Below the full dial a person is asked, and may say no.
+    let task = server.create("make a page", wanted(99)).await;
+    decide(&server, &task, json!({"approved": false, "reason": "not on a Friday"})).await;
+    let ended = server.ended(&task).await;
+    let expected = "the page is made\n\nNot deployed: a person rejected it (not on a Friday)";
+    assert_eq!((&ended["status"], &ended["result"]), (&json!("complete"), &json!(expected)));
+    assert_eq!(deployments(&server).await.len(), 1);
+    server.check_conversations();
+}
+
+/// The test world does all of it without pushing anything.
+#[tokio::test]
+async fn the_test_world_passes_the_same_states() {
+    let server = TestServer::start(Script::default()).await;
+    let wanted = json!({"prompt": "make a page", "config": {"autonomy_level": 100, "auto_deploy": true, "deploy_target": "preview"}});
+    let (status, made) = server.call_as(&server.test_key, "POST", "/tasks", Some(wanted)).await;
+    assert_eq!(status, 201, "{made}");
+    let path = format!("/tasks/{}", made["id"].as_str().unwrap());
+    let ended = loop {
+        let (_, task) = server.call_as(&server.test_key, "GET", &path, None).await;
+        if task["completed_at"] != Value::Null {
+            break task;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    assert_eq!(ended["status"], "complete", "{ended:#}");
+    let (_, listed) = server.call_as(&server.test_key, "GET", "/deployments", None).await;
+    assert_eq!((&listed["data"][0]["status"], &listed["data"][0]["task_id"]), (&json!("live"), &made["id"]));
+    assert_eq!(deployments(&server).await, Vec::<Value>::new(), "the live world sees none of it");
+}
