@@ -330,22 +330,6 @@ fn master_key(config: &Config) -> Result<MasterKey, StartError> {
     }
 }
 
-/// What webhooks are sent with.
-fn webhook_parts(config: &Config, deps: &Deps, master: &MasterKey) -> webhooks::Parts {
-    webhooks::Parts {
-        store: deps.tasks.store.clone(),
-        feed: Arc::clone(&deps.tasks.feed),
-        clock: Arc::clone(&config.clock),
-        ids: Arc::clone(&config.ids),
-        http: deps.services.http.clone(),
-        master: master.clone(),
-        timeout: config.webhook_timeout,
-        metrics: Arc::clone(&deps.tasks.metrics),
-        traces: deps.traces.clone(),
-        last: Mutex::default(),
-    }
-}
-
 fn deps(
     config: &Config,
     store: &Store,

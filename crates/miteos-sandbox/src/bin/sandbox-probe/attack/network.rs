@@ -30,6 +30,7 @@ pub fn udp(port: u16) -> Outcome {
 }
 
 /// A request to the proxy that the environment names. It works when there is a tunnel and something answers in it.
+#[expect(clippy::disallowed_methods, reason = "the environment that the run was given is looked at")]
 pub fn through_proxy(method: &str, target: &str) -> Outcome {
     let named = std::env::var_os("HTTPS_PROXY").ok_or("no proxy is named")?.into_string();
     let named = named.map_err(|_| "the proxy's name is not UTF-8")?;
