@@ -26,12 +26,15 @@ fn main() -> io::Result<()> {
     let mut list = String::from("[\n");
     for (name, file) in &files {
         let packed = PathBuf::from(format!("{}{PACKED}", file.display()));
-        let packed = if packed.is_file() { format!("Some(include_bytes!({packed:?}))") } else { "None".to_owned() };
-        let _ = writeln!(list, "    File {{ path: {name:?}, bytes: include_bytes!({file:?}), gzip: {packed} }},");
+        let packed =
+            if packed.is_file() { format!("Some(include_bytes!({packed:?}))") } else { "None".to_owned() };
+        let _ =
+            writeln!(list, "    File {{ path: {name:?}, bytes: include_bytes!({file:?}), gzip: {packed} }},");
     }
     list.push(']');
     #[expect(clippy::disallowed_methods, reason = "cargo tells a build script here where to write")]
-    let out = std::env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo did not say where to write"))?;
+    let out =
+        std::env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo did not say where to write"))?;
     fs::write(Path::new(&out).join("files.rs"), list)
 }
 

@@ -1,7 +1,7 @@
 // The page's frame: who may enter, where things are, and how the connection is.
 
 import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
-import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Gate, useSession } from "./session";
 import { Following, useConnection } from "./live/hooks";
 import { usePending } from "./live/queries";
@@ -23,15 +23,15 @@ const Settings = lazy(() => import("./pages/settings"));
 
 /** The SDK repeats by itself what may be repeated. */
 const queries = new QueryClient({
-  queryCache: new QueryCache(),
-  mutationCache: new MutationCache(),
   defaultOptions: { queries: { retry: false, staleTime: 5_000, refetchOnWindowFocus: true, networkMode: "always" }, mutations: { networkMode: "always" } },
 });
+
+const forget = () => queries.clear();
 
 export function App() {
   return (
     <QueryClientProvider client={queries}>
-      <Gate door={(door) => <SignIn door={door} />}>
+      <Gate door={(door) => <SignIn door={door} />} left={forget}>
         <Following>
           <Voice><Frame /></Voice>
         </Following>

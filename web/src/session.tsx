@@ -91,7 +91,7 @@ async function exchange(code: string): Promise<Kept> {
   return kept;
 }
 
-export function Gate(props: { children: ReactNode; door: (door: Door) => ReactNode }) {
+export function Gate(props: { children: ReactNode; door: (door: Door) => ReactNode; left: () => void }) {
   const [known, setKnown] = useState(read);
   const [code, setCode] = useState(takeCode);
   const [why, setWhy] = useState<string | null>(null);
@@ -112,6 +112,12 @@ export function Gate(props: { children: ReactNode; door: (door: Door) => ReactNo
       (error: unknown) => setWhy(error instanceof Error ? error.message : String(error)),
     ).finally(() => setCode(null));
   }, [code]);
+
+  // Whoever signs in next is shown nothing of what the one before was.
+  const { left } = props;
+  useEffect(() => {
+    if (!known) left();
+  }, [known, left]);
 
   const keep = useCallback((kept: Kept | null, remembered: boolean) => {
     write(kept, remembered);

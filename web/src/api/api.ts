@@ -68,7 +68,7 @@ export class Api {
 
   followAccount(
     after: number | undefined, types: readonly string[], signal: AbortSignal, onConnection: (state: ConnectionState) => void,
-  ): AsyncIterable<Event> {
+  ) {
     return this.client.events.stream({ after, types: types as EventType[], signal, onConnection, maxReconnects: NEVER_GIVE_UP });
   }
 

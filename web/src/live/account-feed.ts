@@ -13,29 +13,48 @@ export const ACCOUNT_TYPES = [
 ];
 /** A refused stream is asked for again after so long (ms). */
 const REFUSED_PAUSE_MS = 15_000;
+/** A hidden page lets go of its stream after so long (ms): browsers open six connections to a server, for all tabs together. */
+const HIDDEN_PATIENCE_MS = 30_000;
 
 export class AccountFeed {
   readonly light = new ConnectionLight();
   private stop = new AbortController();
+  private hiding: ReturnType<typeof setTimeout> | null = null;
+  private after: number | undefined;
 
   constructor(private readonly api: Api, private readonly heard: (event: Event) => void, private readonly opened: () => void) {}
 
   start(): void {
-    void this.run();
+    document.addEventListener("visibilitychange", this.visibility);
+    void this.run(this.stop.signal);
   }
 
   end(): void {
+    document.removeEventListener("visibilitychange", this.visibility);
+    if (this.hiding !== null) clearTimeout(this.hiding);
     this.stop.abort();
   }
 
-  private async run(): Promise<void> {
-    const { signal } = this.stop;
-    let after: number | undefined;
+  private visibility = (): void => {
+    if (document.visibilityState === "hidden") {
+      this.hiding ??= setTimeout(() => this.stop.abort(), HIDDEN_PATIENCE_MS);
+      return;
+    }
+    if (this.hiding !== null) clearTimeout(this.hiding);
+    this.hiding = null;
+    if (!this.stop.signal.aborted) return;
+    this.stop = new AbortController();
+    void this.run(this.stop.signal);
+  };
+
+  private async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        const stream = this.api.followAccount(after, ACCOUNT_TYPES, signal, (state) => this.told(state));
+        const stream = this.api.followAccount(this.after, ACCOUNT_TYPES, signal, (state) => {
+          if (!signal.aborted) this.told(state);
+        });
         for await (const event of stream) {
-          if (event.cursor !== undefined) after = event.cursor;
+          this.after = stream.cursor;
           this.heard(event);
         }
       } catch (error) {

@@ -6,7 +6,11 @@ import { useSession } from "../session";
 
 export function usePending() {
   const { api, world } = useSession();
-  return useQuery({ queryKey: [world, "approvals", "pending"], queryFn: () => api.pendingApprovals() });
+  return useQuery({
+    queryKey: [world, "approvals", "pending"], queryFn: () => api.pendingApprovals(),
+    // A hidden tab follows no stream, and its title tells all the same.
+    refetchInterval: 60_000, refetchIntervalInBackground: true,
+  });
 }
 
 export function useTask(id: string) {

@@ -1,12 +1,18 @@
-// Pictures of the page for docs/, from a real run in test mode: MITEOS_PROGRAM=… node tests/page/screenshots.mjs [folder]
+// Pictures of the page from a real run in test mode. Into docs/images those that the documentation shows:
+//   MITEOS_PROGRAM=… node tests/page/screenshots.mjs
+// or all of them into a folder:
+//   MITEOS_PROGRAM=… node tests/page/screenshots.mjs FOLDER
 
 import { mkdir } from "node:fs/promises";
 import { DESKTOP, PHONE, launch, open, Server, signIn, until } from "./harness.mjs";
 
 const folder = process.argv[2] ?? new URL("../../../docs/images", import.meta.url).pathname;
 await mkdir(folder, { recursive: true });
+/** What docs/ shows. */
+const SHOWN = new Set(["page-empty", "page-now", "page-task", "page-task-dark", "page-inbox", "page-phone-now", "page-phone-task", "page-phone-decision"]);
 const [server, browser] = await Promise.all([Server.start(), launch()]);
 const shoot = async (page, name) => {
+  if (process.argv[2] === undefined && !SHOWN.has(name)) return;
   await page.mouse.move(0, 0);
   await page.evaluate(() => document.fonts.ready);
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));

@@ -64,8 +64,8 @@ impl Served {
         let kind = mime_guess::from_path(file.path).first_or_octet_stream();
         let text = kind.type_() == "text" || kind.subtype() == "javascript";
         let kind = if text { format!("{kind}; charset=utf-8") } else { kind.to_string() };
-        let media_type = HeaderValue::try_from(kind)
-            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        let media_type =
+            HeaderValue::try_from(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
         Self { file, tag, media_type }
     }
 

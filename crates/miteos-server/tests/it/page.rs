@@ -28,10 +28,21 @@ async fn the_page_is_served_under_a_policy_that_lets_nothing_else_in() {
     for (path, media_type, kept, bytes) in [
         ("/", "text/html; charset=utf-8", "no-cache", INDEX),
         ("/mark.svg", "image/svg+xml", "no-cache", b"<svg/>".as_slice()),
-        ("/assets/main-0a1b.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable", b"let all = 1;"),
+        (
+            "/assets/main-0a1b.js",
+            "text/javascript; charset=utf-8",
+            "public, max-age=31536000, immutable",
+            b"let all = 1;",
+        ),
         ("/assets/main-0a1b.css", "text/css; charset=utf-8", "public, max-age=31536000, immutable", b"a{}"),
     ] {
-        let response = server.http.get(format!("{}{path}", server.url)).header("accept-encoding", "identity").send().await.unwrap();
+        let response = server
+            .http
+            .get(format!("{}{path}", server.url))
+            .header("accept-encoding", "identity")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 200, "{path}");
         let head = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(head("content-type"), media_type, "{path}");
@@ -41,13 +52,28 @@ async fn the_page_is_served_under_a_policy_that_lets_nothing_else_in() {
         assert_eq!(head("referrer-policy"), "no-referrer");
         assert_eq!(head("cross-origin-opener-policy"), "same-origin");
         let policy = head("content-security-policy");
-        for part in ["default-src 'none'", "script-src 'self';", "style-src 'self';", "connect-src 'self';", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"] {
+        for part in [
+            "default-src 'none'",
+            "script-src 'self';",
+            "style-src 'self';",
+            "connect-src 'self';",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ] {
             assert!(policy.contains(part), "{part} in {policy}");
         }
         assert!(!policy.contains("unsafe") && !policy.contains("data:") && !policy.contains('*'), "{policy}");
         assert_eq!(response.bytes().await.unwrap(), bytes);
     }
-    for path in ["/index.html", "/assets/main-0a1b.ts", "/assets/../mark.svg2", "/assets/%2e%2e/index.html", "/favicon.ico", "/tasks"] {
+    for path in [
+        "/index.html",
+        "/assets/main-0a1b.ts",
+        "/assets/../mark.svg2",
+        "/assets/%2e%2e/index.html",
+        "/favicon.ico",
+        "/tasks",
+    ] {
         let response = server.http.get(format!("{}{path}", server.url)).send().await.unwrap();
         assert_eq!(response.status(), 404, "{path}");
         assert!(response.json::<Value>().await.unwrap()["detail"].is_string(), "{path}");
@@ -58,7 +84,10 @@ async fn the_page_is_served_under_a_policy_that_lets_nothing_else_in() {
 async fn a_file_is_sent_packed_to_whoever_takes_it_and_once() {
     let server = with_page().await;
     let get = |encoding: &'static str, tag: Option<String>| {
-        let request = server.http.get(format!("{}/assets/main-0a1b.js", server.url)).header("accept-encoding", encoding);
+        let request = server
+            .http
+            .get(format!("{}/assets/main-0a1b.js", server.url))
+            .header("accept-encoding", encoding);
         match tag {
             Some(tag) => request.header("if-none-match", tag),
             None => request,
@@ -70,7 +99,10 @@ async fn a_file_is_sent_packed_to_whoever_takes_it_and_once() {
     let tag = plain.headers()["etag"].to_str().unwrap().to_owned();
     assert_eq!(get("identity", Some(tag.clone())).send().await.unwrap().status(), 304);
     for refused in ["br", "gzip;q=0, br", "deflate"] {
-        assert!(!get(refused, None).send().await.unwrap().headers().contains_key("content-encoding"), "{refused}");
+        assert!(
+            !get(refused, None).send().await.unwrap().headers().contains_key("content-encoding"),
+            "{refused}"
+        );
     }
     // What the client is told is packed it would unpack, and this is not; so only the heads are looked at.
     for taken in ["gzip", "deflate, GZIP;q=0.5", "br, gzip"] {
@@ -154,7 +186,10 @@ async fn a_link_signs_one_browser_in_once() {
         assert_eq!(get("/tasks").send().await.unwrap().status(), 200);
         let keys: Value = get("/api-keys").send().await.unwrap().json().await.unwrap();
         let own = keys.as_array().unwrap().iter().find(|each| each["id"] == made[world]["id"]).unwrap();
-        assert_eq!((own["name"].as_str().unwrap(), own["environment"].as_str().unwrap()), ("signed-in browser", world));
+        assert_eq!(
+            (own["name"].as_str().unwrap(), own["environment"].as_str().unwrap()),
+            ("signed-in browser", world)
+        );
         assert!(own["expires_at"].is_string());
     }
     server.refused(server.asked(&server.code), "used already").await;
@@ -166,7 +201,9 @@ async fn nobody_else_is_signed_in() {
     let server = Linked::start(|_| {}).await;
     let port = server.url.rsplit(':').next().unwrap().to_owned();
     let code = server.code.clone();
-    let json = |request: reqwest::RequestBuilder| request.header("content-type", "application/json").body(json!({"code": code}).to_string());
+    let json = |request: reqwest::RequestBuilder| {
+        request.header("content-type", "application/json").body(json!({"code": code}).to_string())
+    };
     let post = || json(server.http.post(format!("{}/sign-in", server.url)));
     server.refused(post(), "own page").await;
     server.refused(post().header("origin", "http://evil.example"), "own page").await;
@@ -176,8 +213,18 @@ async fn nobody_else_is_signed_in() {
     server.refused(server.asked(&code).header("x-forwarded-for", "127.0.0.1"), "proxy").await;
     server.refused(server.asked(&code).header("forwarded", "for=127.0.0.1"), "proxy").await;
     let foreign = format!("evil.example:{port}");
-    server.refused(post().header("host", &foreign).header("origin", format!("http://{foreign}")), "address that the server printed").await;
-    let form = server.http.post(format!("{}/sign-in", server.url)).header("origin", &server.url).header("content-type", "text/plain").body(json!({"code": code}).to_string());
+    server
+        .refused(
+            post().header("host", &foreign).header("origin", format!("http://{foreign}")),
+            "address that the server printed",
+        )
+        .await;
+    let form = server
+        .http
+        .post(format!("{}/sign-in", server.url))
+        .header("origin", &server.url)
+        .header("content-type", "text/plain")
+        .body(json!({"code": code}).to_string());
     server.refused(form, "JSON").await;
     // None of it has used the code up.
     assert_eq!(server.asked(&code).send().await.unwrap().status(), 200);

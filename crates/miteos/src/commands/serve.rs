@@ -53,7 +53,10 @@ pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Fai
                 file: text::line(&data_dir.join(KEYS_FILE).display().to_string()),
             }),
             // Not into a log: whoever reads it within ten minutes could sign in.
-            sign_in: server.sign_in().filter(|_| context.terminal.is_shown()).map(|link| SignInLink(link.to_owned())),
+            sign_in: server
+                .sign_in()
+                .filter(|_| context.terminal.is_shown())
+                .map(|link| SignInLink(link.to_owned())),
             model: harmless(server.model()),
             sandbox: harmless(server.sandbox()),
         };

@@ -69,7 +69,10 @@ pub fn started(started: &Started, theme: Theme) -> Vec<String> {
     }
     if let Some(link) = &started.sign_in {
         lines.push(String::new());
-        lines.push(format!("  {}", theme.yellow("open it in your browser; this link signs in once, for ten minutes")));
+        lines.push(format!(
+            "  {}",
+            theme.yellow("open it in your browser; this link signs in once, for ten minutes")
+        ));
         lines.push(format!("  {}", theme.green(&link.0)));
     }
     lines.push(String::new());

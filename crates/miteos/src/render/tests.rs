@@ -446,7 +446,8 @@ fn the_banner_and_the_doctor() {
     assert_snapshot!("banner_first", lines(&started(&first, WIDE)));
     let debug = format!("{first:?}");
     assert!(!debug.contains("mt_live_0") && !debug.contains("#code="));
-    let again = Started { keys: None, sign_in: None, model: (Tone::Good, "anthropic/claude".into()), ..first };
+    let again =
+        Started { keys: None, sign_in: None, model: (Tone::Good, "anthropic/claude".into()), ..first };
     assert_snapshot!("banner_again", lines(&started(&again, NARROW)));
     let findings = [
         Finding { name: "data folder", verdict: Verdict::Ok, detail: "/data".into(), mend: None },

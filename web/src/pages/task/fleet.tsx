@@ -22,7 +22,9 @@ interface FleetProps {
 }
 
 export function Fleet({ view, chosen, choose, decide }: FleetProps) {
-  const agents = view.agentOrder.map((id) => view.agents[id]!);
+  const all = view.agentOrder.map((id) => view.agents[id]!);
+  // Who waits for a decision stands first; otherwise nobody changes places.
+  const agents = [...all.filter((agent) => agent.state === "waiting"), ...all.filter((agent) => agent.state !== "waiting")];
   const active = agents.filter((agent) => !isAgentOver(agent.state)).length;
   return (
     <Panel title="Fleet" flush tools={agents.length > 0 && <span className="small faint number">{active > 0 ? `${active} at work` : `${agents.length} done`}</span>}>

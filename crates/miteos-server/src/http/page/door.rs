@@ -132,7 +132,9 @@ mod tests {
         for name in ["localhost", "LOCALHOST:7700", "127.0.0.1:7700", "127.8.8.8", "[::1]:7700", "[::1]"] {
             assert!(is_loopback_name(name), "{name}");
         }
-        for name in ["", "example.com", "localhost.example.com:7700", "127.0.0.1.example.com", "10.0.0.1", "[::2]:1"] {
+        for name in
+            ["", "example.com", "localhost.example.com:7700", "127.0.0.1.example.com", "10.0.0.1", "[::2]:1"]
+        {
             assert!(!is_loopback_name(name), "{name}");
         }
     }
