@@ -20,6 +20,12 @@ step 1 'looking for what the build needs'
 ./scripts/setup.sh
 
 step 2 'building (the first time this takes several minutes)'
+# The page that `miteos serve` shows; the rest works without.
+if command -v npm >/dev/null 2>&1; then
+  ./scripts/web.sh || echo 'the page could not be built; going on without'
+else
+  echo 'without npm there is no page in the browser; going on without'
+fi
 cargo build --release --locked -p miteos --features embedded-llm
 target=${CARGO_TARGET_DIR:-target}
 miteos=$(cd "$target/release" && pwd)/miteos

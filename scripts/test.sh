@@ -62,6 +62,9 @@ if command -v python3 >/dev/null 2>&1; then
   done
 fi
 
+step 'page: types, unit tests, build'
+./scripts/web.sh --check
+
 step 'form: cargo fmt'
 cargo fmt --all --check
 
@@ -90,6 +93,11 @@ fi
 if [ "$status" -eq 0 ]; then
   step 'TypeScript SDK'
   ./scripts/sdk.sh 2>&1 | tee -a "$log" || status=$?
+fi
+
+if [ "$status" -eq 0 ]; then
+  step 'page: in a browser'
+  ./scripts/test-page.sh "$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd)/miteos" 2>&1 | tee -a "$log" || status=$?
 fi
 
 count() {

@@ -89,6 +89,16 @@ pub struct PreviewConfig {
     pub hosts: Option<PreviewHosts>,
 }
 
+/// A file of the page for people.
+#[derive(Debug, Clone, Copy)]
+pub struct PageFile {
+    /// Where it is served; the page itself is `/index.html`.
+    pub path: &'static str,
+    pub bytes: &'static [u8],
+    /// The same, packed.
+    pub gzip: Option<&'static [u8]>,
+}
+
 pub struct Config {
     /// Port 0 takes any free one.
     pub listen: SocketAddr,
@@ -126,6 +136,8 @@ pub struct Config {
     pub publisher: Option<Arc<dyn Publisher>>,
     pub metrics: MetricsConfig,
     pub preview: PreviewConfig,
+    /// The page for people at `/`; empty: there is none.
+    pub page: Vec<PageFile>,
     /// Where spans are sent, if anywhere.
     pub traces: Option<TraceConfig>,
     pub clock: Arc<dyn Clock>,
@@ -167,6 +179,7 @@ impl Config {
             publisher: None,
             metrics: MetricsConfig::default(),
             preview: PreviewConfig::default(),
+            page: Vec::new(),
             traces: None,
             clock: Arc::new(SystemClock),
             ids: Arc::new(Ids::Random),

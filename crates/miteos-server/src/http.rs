@@ -17,6 +17,7 @@ mod layers;
 mod metrics;
 pub mod openapi;
 pub mod operations;
+mod page;
 pub mod ranges;
 mod repeat;
 mod router;
@@ -46,12 +47,14 @@ use crate::preview::Previews;
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
+use crate::sign_in::SignIn;
 use crate::tasks::Live;
 use crate::webhooks::Webhooks;
 
 pub use counts::FileCounts;
 pub use health::Readiness;
 pub use metrics::{Reading, own_router};
+pub use page::Page;
 pub use router::router;
 pub use usage::Measured;
 
@@ -81,6 +84,9 @@ pub struct App {
     pub file_counts: FileCounts,
     pub streams: StreamTimes,
     pub reading: Reading,
+    /// What people see at `/`.
+    pub page: Page,
+    pub sign_in: SignIn,
     pub connections: Arc<Connections>,
     /// Open WebSockets, which the HTTP server does not know of any more.
     pub sockets: TaskTracker,

@@ -31,6 +31,7 @@ mod runner;
 mod secrets;
 mod serve;
 mod services;
+mod sign_in;
 mod tasks;
 mod tier;
 mod traces;
@@ -42,7 +43,7 @@ pub mod sandbox;
 
 pub use clock::{Clock, Ids, SystemClock};
 pub use config::{
-    Config, DeploySettings, MetricsConfig, PreviewConfig, PreviewHosts, StreamTimes, TraceConfig,
+    Config, DeploySettings, MetricsConfig, PageFile, PreviewConfig, PreviewHosts, StreamTimes, TraceConfig,
 };
 pub use deployments::{
     BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,

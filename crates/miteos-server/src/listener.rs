@@ -2,6 +2,7 @@
 //! off after a while. So no slow or vanished reader holds memory or a place for ever; it resumes by its cursor.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -96,6 +97,11 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// The address at the other end, as long as there is one.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
+    }
+
     fn in_time<T>(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if wrote.is_ready() {
             self.waiting = None;

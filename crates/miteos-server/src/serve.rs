@@ -1,6 +1,7 @@
 //! Answers HTTP on every connection that comes in: a bounded number of them at once, each with a time for its requests'
 //! heads. It does not know what is answered.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::Semaphore;
@@ -23,6 +25,29 @@ use crate::listener::Attentive;
 /// than the minute after which proxies usually close a connection that they keep, so that it is not this end which
 /// closes one under a request.
 pub const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+
+/// Who stands at the other end of a request's connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// A connection's own service: the shared one, told who asks.
+struct OfPeer<S> {
+    inner: S,
+    peer: Option<Peer>,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for OfPeer<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
+        self.inner.call(request)
+    }
+}
 
 /// Answers until `stop`; then lets the requests under way end, and returns when the last connection is closed.
 ///
@@ -48,7 +73,8 @@ pub async fn serve(
             () = stop.cancelled() => break,
             io = listener.accept(&places) => io,
         };
-        let connection = http.serve_connection(TokioIo::new(io), service.clone()).with_upgrades();
+        let service = OfPeer { peer: io.peer().map(Peer), inner: service.clone() };
+        let connection = http.serve_connection(TokioIo::new(io), service).with_upgrades();
         let stop = stop.clone();
         open.spawn(async move {
             let mut connection = pin!(connection);

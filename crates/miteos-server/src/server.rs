@@ -34,6 +34,7 @@ use crate::sandbox::LateSandbox;
 use crate::secrets::MasterKey;
 use crate::serve;
 use crate::services::{StoreBlobs, StoreMemory};
+use crate::sign_in::SignIn;
 use crate::tasks::Tasks;
 use crate::traces::Traces;
 use crate::webhooks::{self, Webhooks};
@@ -159,6 +160,8 @@ impl Server {
             file_counts: http::FileCounts::default(),
             streams: config.streams,
             reading: http::Reading::new(config.metrics.token.as_ref(), figures.is_some()),
+            page: http::Page::new(&config.page),
+            sign_in: SignIn::default(),
             connections,
             sockets: TaskTracker::new(),
         });
@@ -199,6 +202,14 @@ impl Server {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// A link that signs one browser of this machine in, once and soon. None where other machines reach the server: then
+    /// the address that is listened on is no browser's. It replaces a link that was made before.
+    pub fn sign_in_link(&self) -> Option<String> {
+        let code = || self.app.sign_in.open(self.app.deps.clock.now());
+        // Behind the #, a browser sends it nowhere by itself.
+        self.address.ip().is_loopback().then(|| format!("{}/#code={}", self.url(), code()))
     }
 
     /// The keys of a first start, to be shown once.

@@ -10,8 +10,8 @@ use miteos_server::models::local::{self, InstalledModel};
 use miteos_server::models::{self, ModelName, Models, ModelsConfig, Provider, Secret};
 use miteos_server::sandbox::{self, BackendChoice, Sandbox, State};
 use miteos_server::{
-    BootstrapKeys, Config, EgressPolicy, Followers, MetricsConfig, PreviewConfig, PreviewHosts, Registries,
-    SearchConfig, Server, StartError, TraceConfig,
+    BootstrapKeys, Config, EgressPolicy, Followers, MetricsConfig, PageFile, PreviewConfig, PreviewHosts,
+    Registries, SearchConfig, Server, StartError, TraceConfig,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -48,6 +48,7 @@ pub struct Embedded {
     url: String,
     previews: String,
     keys: Option<BootstrapKeys>,
+    sign_in: Option<String>,
     model: (Tone, String),
     sandbox: (Tone, String),
     stop: oneshot::Sender<()>,
@@ -77,6 +78,8 @@ impl Embedded {
         let announcement = Announcement::write(&data_dir, &server.url())?;
         let (url, previews) = (server.url(), server.previews_at());
         let keys = server.keys().cloned();
+        // A link to a page that is not there would lead nowhere.
+        let sign_in = if miteos_web::is_built() { server.sign_in_link() } else { None };
         let followers = server.followers();
         let model = model_status(&server.models());
         let sandbox = sandbox_status(&server.sandbox_status().await.state);
@@ -89,6 +92,7 @@ impl Embedded {
             url,
             previews,
             keys,
+            sign_in,
             model,
             sandbox,
             stop,
@@ -110,6 +114,11 @@ impl Embedded {
     /// Only after the first start.
     pub fn keys(&self) -> Option<&BootstrapKeys> {
         self.keys.as_ref()
+    }
+
+    /// Signs one browser of this machine in, for ten minutes.
+    pub fn sign_in(&self) -> Option<&str> {
+        self.sign_in.as_deref()
     }
 
     pub fn model(&self) -> &(Tone, String) {
@@ -184,6 +193,7 @@ async fn resolve(settings: &Settings, flags: &Flags) -> Result<Config, Failure> 
     config.preview = previews(settings, flags)?;
     config.bootstrap_key = settings.get(config::BOOTSTRAP_KEY).map(Secret::new);
     config.secret_key = settings.get(config::SECRET_KEY).map(Secret::new);
+    config.page = page();
     config.models = models_config(settings).await;
     config.providers = local_provider(settings, &config.models);
     config.sandbox.backend = backend(settings)?;
@@ -221,6 +231,12 @@ fn previews(settings: &Settings, flags: &Flags) -> Result<PreviewConfig, Failure
         Failure::usage(format!("{}: {wrong}", config::PREVIEW_URL)).hint("https://*.preview.example is one")
     })?;
     Ok(PreviewConfig { listen, hosts })
+}
+
+/// The page for people, as it was built into this program.
+fn page() -> Vec<PageFile> {
+    let files = miteos_web::files().iter();
+    files.map(|file| PageFile { path: file.path, bytes: file.bytes, gzip: file.gzip }).collect()
 }
 
 fn address(text: &str) -> Result<SocketAddr, Failure> {

@@ -67,6 +67,11 @@ impl Terminal {
         self.stdout_is_terminal && !self.plain
     }
 
+    /// Whether what is printed goes to a screen, and not into a file or a log.
+    pub fn is_shown(&self) -> bool {
+        self.stdout_is_terminal
+    }
+
     /// Whether there is someone to ask.
     pub fn can_ask(&self) -> bool {
         self.stdin_is_terminal && (self.asks_on_stdout() || self.stderr_is_terminal)

@@ -24,7 +24,7 @@ use crate::{keys, tier};
 /// Longest name (characters).
 const MAX_NAME_CHARS: usize = 100;
 /// Keys of one account in one world that open something.
-const MAX_KEYS: u64 = 100;
+pub const MAX_KEYS: u64 = 100;
 /// The largest limit of requests a minute that a key can be given.
 const MAX_REQUESTS_PER_MINUTE: i64 = 1_000_000;
 /// Random bytes that a key is derived from where its answer may be asked for again.

@@ -8,7 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 
 use super::extract::MAX_BODY_BYTES;
-use super::{App, guard, layers, openapi, operations, shares};
+use super::{App, guard, layers, openapi, operations, page, shares};
 
 /// What a request passes, from the outside: it gets an id, its key is counted, a panic becomes an answer; then its
 /// operation's scope is checked.
@@ -20,6 +20,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/v1", v1)
         .route("/docs", get(openapi::page))
         .route(shares::PATH, get(shares::follow))
+        .merge(page::routes())
         .fallback(layers::no_such_path)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

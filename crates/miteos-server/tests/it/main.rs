@@ -33,6 +33,7 @@ mod lost;
 mod metrics;
 mod openapi;
 mod operations;
+mod page;
 mod plans;
 mod previews;
 mod provider;

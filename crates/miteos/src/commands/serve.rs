@@ -6,7 +6,7 @@ use crate::embedded::{Embedded, Flags};
 use crate::failure::{Exit, Failure};
 use crate::locate::KEYS_FILE;
 use crate::logs::{self, Format};
-use crate::render::serve::{Keys, Started, started};
+use crate::render::serve::{Keys, SignInLink, Started, started};
 use crate::render::text;
 use crate::signals::{Signals, Which};
 
@@ -52,6 +52,11 @@ pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Fai
                 test: keys.test.clone(),
                 file: text::line(&data_dir.join(KEYS_FILE).display().to_string()),
             }),
+            // Not into a log: whoever reads it within ten minutes could sign in.
+            sign_in: server
+                .sign_in()
+                .filter(|_| context.terminal.is_shown())
+                .map(|link| SignInLink(link.to_owned())),
             model: harmless(server.model()),
             sandbox: harmless(server.sandbox()),
         };

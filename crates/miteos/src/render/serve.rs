@@ -13,9 +13,21 @@ pub struct Started {
     pub data_dir: String,
     /// Only at the first start: shown once and never again.
     pub keys: Option<Keys>,
+    /// Signs a browser in, once; for a screen alone.
+    pub sign_in: Option<SignInLink>,
     /// State in a few words, and whether all is well.
     pub model: (Tone, String),
     pub sandbox: (Tone, String),
+}
+
+/// Opens the server to whoever has it, so it is shown to people and to nothing else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignInLink(pub String);
+
+impl std::fmt::Debug for SignInLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// The two keys of a new server.
@@ -54,6 +66,14 @@ pub fn started(started: &Started, theme: Theme) -> Vec<String> {
         lines.push(format!("  {}     {}", theme.dim("live"), theme.green(&keys.live)));
         lines.push(format!("  {}     {}", theme.dim("test"), theme.green(&keys.test)));
         lines.push(format!("  {}  {}", theme.dim("kept in"), keys.file));
+    }
+    if let Some(link) = &started.sign_in {
+        lines.push(String::new());
+        lines.push(format!(
+            "  {}",
+            theme.yellow("open it in your browser; this link signs in once, for ten minutes")
+        ));
+        lines.push(format!("  {}", theme.green(&link.0)));
     }
     lines.push(String::new());
     let next = if started.keys.is_some() {

@@ -11,7 +11,7 @@ use super::approval::{Extent, card};
 use super::bar::{Progress, bar};
 use super::checks::{Finding, Verdict, report};
 use super::paint::{Theme, Tone, painted_width, strip};
-use super::serve::{Keys, Started, started};
+use super::serve::{Keys, SignInLink, Started, started};
 use super::summary::{self, Written};
 use super::{log, show, tree};
 use crate::view::RunView;
@@ -439,12 +439,15 @@ fn the_banner_and_the_doctor() {
             test: "mt_test_0123456789abcdefghijklmnopqrstuv".into(),
             file: "/home/ada/.local/share/miteos/keys.json".into(),
         }),
+        sign_in: Some(SignInLink("http://127.0.0.1:7700/#code=0123456789abcdef0123456789abcdef".into())),
         model: (Tone::Attention, "none yet: set ANTHROPIC_API_KEY, or run `miteos model pull`".into()),
         sandbox: (Tone::Good, "namespaces".into()),
     };
     assert_snapshot!("banner_first", lines(&started(&first, WIDE)));
-    assert!(!format!("{first:?}").contains("mt_live_0"));
-    let again = Started { keys: None, model: (Tone::Good, "anthropic/claude".into()), ..first };
+    let debug = format!("{first:?}");
+    assert!(!debug.contains("mt_live_0") && !debug.contains("#code="));
+    let again =
+        Started { keys: None, sign_in: None, model: (Tone::Good, "anthropic/claude".into()), ..first };
     assert_snapshot!("banner_again", lines(&started(&again, NARROW)));
     let findings = [
         Finding { name: "data folder", verdict: Verdict::Ok, detail: "/data".into(), mend: None },

@@ -1,0 +1,196 @@
+// The page's frame: who may enter, where things are, and how the connection is.
+
+import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { Gate, useSession } from "./session";
+import { Following, useConnection } from "./live/hooks";
+import { usePending } from "./live/queries";
+import { useRoute, to, go } from "./route";
+import { Dialog, Voice } from "./ui/dialog";
+import { Bones, Button, Empty, Segments, useNow } from "./ui/parts";
+import { Icon, type IconName } from "./ui/icons";
+import { duration } from "./ui/format";
+import { SignIn } from "./pages/signin";
+import { Now } from "./pages/now";
+import { Tasks } from "./pages/tasks";
+import { useShortcuts } from "./ui/shortcuts";
+
+const TaskPage = lazy(() => import("./pages/task"));
+const Inbox = lazy(() => import("./pages/inbox"));
+const Workspaces = lazy(() => import("./pages/workspaces"));
+const Usage = lazy(() => import("./pages/usage"));
+const Settings = lazy(() => import("./pages/settings"));
+
+/** The SDK repeats by itself what may be repeated. */
+const queries = new QueryClient({
+  defaultOptions: { queries: { retry: false, staleTime: 5_000, refetchOnWindowFocus: true, networkMode: "always" }, mutations: { networkMode: "always" } },
+});
+
+const forget = () => queries.clear();
+
+export function App() {
+  return (
+    <QueryClientProvider client={queries}>
+      <Gate door={(door) => <SignIn door={door} />} left={forget}>
+        <Following>
+          <Voice><Frame /></Voice>
+        </Following>
+      </Gate>
+    </QueryClientProvider>
+  );
+}
+
+interface Place { page: string; name: string; icon: IconName }
+
+const PLACES: Place[] = [
+  { page: "", name: "Now", icon: "now" },
+  { page: "inbox", name: "Inbox", icon: "inbox" },
+  { page: "tasks", name: "Tasks", icon: "tasks" },
+  { page: "workspaces", name: "Workspaces", icon: "folder" },
+  { page: "usage", name: "Usage", icon: "usage" },
+  { page: "settings", name: "Settings", icon: "settings" },
+];
+
+function Frame() {
+  const route = useRoute();
+  const pending = usePending();
+  const waits = pending.data?.total ?? 0;
+  const [help, setHelp] = useState(false);
+
+  useEffect(() => {
+    const name = PLACES.find((place) => place.page === route.page)?.name ?? "Miteos";
+    if (route.page !== "task") document.title = `${waits > 0 ? `(${waits}) ` : ""}${name} · Miteos`;
+  }, [route, waits]);
+
+  useShortcuts({
+    "g n": () => go(to("")), "g i": () => go(to("inbox")), "g t": () => go(to("tasks")), "g w": () => go(to("workspaces")),
+    "g u": () => go(to("usage")), "g s": () => go(to("settings")), "?": () => setHelp(true),
+  });
+
+  return (
+    <div className="frame">
+      <a className="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to the content</a>
+      <Side page={route.page} waits={waits} help={() => setHelp(true)} />
+      <main id="main" tabIndex={-1}>
+        <ConnectionLine />
+        <Suspense fallback={<div className="page"><Bones lines={4} /></div>}>
+          <Page page={route.page} id={route.id} />
+        </Suspense>
+      </main>
+      <Bottom page={route.page} waits={waits} />
+      {help && <Shortcuts close={() => setHelp(false)} />}
+    </div>
+  );
+}
+
+function Page({ page, id }: { page: string; id: string | null }): ReactNode {
+  switch (page) {
+    case "": return <Now />;
+    case "inbox": return <Inbox />;
+    case "tasks": return <Tasks />;
+    case "task": return id ? <TaskPage key={id} id={id} /> : <Tasks />;
+    case "workspaces": return <Workspaces id={id} />;
+    case "usage": return <Usage />;
+    case "settings": return <Settings part={id} />;
+    default: return (
+      <div className="page">
+        <Empty title="There is nothing here" tools={<Button onClick={() => go(to(""))}>Go to Now</Button>}>The address may have been cut short.</Empty>
+      </div>
+    );
+  }
+}
+
+function PlaceLink({ place, at, waits }: { place: Place; at: string; waits: number }) {
+  const here = place.page === at || (place.page === "tasks" && at === "task");
+  return (
+    <a href={to(place.page)} aria-current={here ? "page" : undefined}>
+      <Icon name={place.icon} />
+      <span className="name">{place.name}</span>
+      {place.page === "inbox" && waits > 0 && <span className="count" aria-label={`${waits} waiting`}>{waits}</span>}
+    </a>
+  );
+}
+
+function Side({ page, waits, help }: { page: string; waits: number; help: () => void }) {
+  return (
+    <div className="side">
+      <a className="brand" href={to("")}><img src="/mark.svg" alt="" width="22" height="22" /><span>Miteos</span></a>
+      <nav aria-label="Main">
+        {PLACES.map((place) => <PlaceLink key={place.page} place={place} at={page} waits={waits} />)}
+      </nav>
+      <div className="grow" />
+      <div className="stack">
+        <Light />
+        <WorldChoice />
+        <Button tone="plain" small onClick={help} className="left"><kbd>?</kbd> Keyboard</Button>
+      </div>
+    </div>
+  );
+}
+
+function WorldChoice() {
+  const { world, worlds, setWorld } = useSession();
+  if (worlds.length < 2) {
+    return <div className="world small quiet">{world === "test" ? "Test world: scripted model, no cost" : "Live"}</div>;
+  }
+  return (
+    <div className="world">
+      <Segments
+        name="World" value={world} choose={(chosen) => { setWorld(chosen); go(to("")); }}
+        choices={[{ id: "live", name: "Live" }, { id: "test", name: "Test" }]}
+      />
+      {world === "test" && <p className="small faint">A scripted model: no cost, nothing leaves the server.</p>}
+    </div>
+  );
+}
+
+function Light() {
+  const connection = useConnection();
+  const [tone, text] = {
+    open: ["good", "Connected"], connecting: ["off", "Connecting…"], waiting: ["bad", "Connection lost"], refused: ["bad", "No live updates"],
+  }[connection.state] as [string, string];
+  return <div className="light small quiet" data-state={connection.state}><span className={`lamp ${tone}`} />{text}</div>;
+}
+
+function ConnectionLine() {
+  const connection = useConnection();
+  const now = useNow(1000);
+  if (connection.state === "waiting" && now - connection.since > 1500) {
+    return (
+      <div className="connection-line" role="status">
+        <Icon name="alert" />
+        <span>The server has been out of reach for {duration(now - connection.since)}. Trying again; nothing will be missed.</span>
+      </div>
+    );
+  }
+  if (connection.state === "refused") {
+    return <div className="connection-line" role="status"><Icon name="alert" /><span>No live updates: {connection.why}</span></div>;
+  }
+  return null;
+}
+
+function Bottom({ page, waits }: { page: string; waits: number }) {
+  return (
+    <nav className="bottom" aria-label="Main, below">
+      {PLACES.filter((place) => place.page !== "usage").map((place) => <PlaceLink key={place.page} place={place} at={page} waits={waits} />)}
+    </nav>
+  );
+}
+
+const KEYS: [string, string][] = [
+  ["/", "Write a new task"], ["g n", "Now"], ["g i", "Inbox"], ["g t", "Tasks"], ["g w", "Workspaces"], ["g u", "Usage"], ["g s", "Settings"],
+  ["j  k", "In the inbox: next, previous"], ["a", "In the inbox: approve"], ["r", "In the inbox: reject"], ["e", "In the inbox: edit, then approve"],
+  ["p", "On a task: pause or resume"], ["m", "On a task: guide all agents"], ["?", "This list"],
+];
+
+function Shortcuts({ close }: { close: () => void }) {
+  return (
+    <Dialog title="Keyboard" close={close}>
+      <dl className="facts keys">
+        {KEYS.map(([keys, does]) => (
+          <div key={keys} className="pair"><dt>{keys.split(/ +/).map((key) => <kbd key={key}>{key}</kbd>)}</dt><dd>{does}</dd></div>
+        ))}
+      </dl>
+    </Dialog>
+  );
+}

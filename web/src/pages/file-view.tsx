@@ -1,0 +1,116 @@
+// A file, shown: text with colours, Markdown as a page, tables as tables, pictures as pictures. HTML is shown as text: it
+// runs on the preview's own address and nowhere else.
+
+import { useEffect, useMemo, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useSession } from "../session";
+import { MAX_SHOWN_BYTES } from "../api/api";
+import { Bones, Button, Empty, Segments, Trouble } from "../ui/parts";
+import { Dialog } from "../ui/dialog";
+import { Code, Markdown, languageOf } from "../ui/text";
+import { bytes } from "../ui/format";
+import { readTable } from "../ui/csv";
+
+export interface Source {
+  name: string;
+  size: number;
+  /** Names its content: another one is read anew. */
+  key: readonly unknown[];
+  read: () => Promise<Blob>;
+  /** An address that downloads it without a header, where there is one. */
+  url?: string | null;
+}
+
+const PICTURES: Record<string, string> = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp", svg: "image/svg+xml", avif: "image/avif" };
+const ending = (name: string): string => name.slice(name.lastIndexOf(".") + 1).toLowerCase();
+
+export const isPicture = (name: string): boolean => ending(name) in PICTURES;
+
+/** Gives the bytes to the browser as a download. Their type is none, so that no browser opens them on this page's address. */
+export async function saveAs(source: Source): Promise<void> {
+  const link = document.createElement("a");
+  link.download = source.name.split("/").pop() ?? "file";
+  if (source.url) {
+    link.href = source.url;
+    link.click();
+    return;
+  }
+  const blob = await source.read();
+  const address = URL.createObjectURL(new Blob([blob], { type: "application/octet-stream" }));
+  link.href = address;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+export function FileDialog({ source, tools, close }: { source: Source; tools?: React.ReactNode; close: () => void }) {
+  return (
+    <Dialog
+      wide close={close} title={<span className="clip block">{source.name}</span>}
+      foot={<><span className="grow small faint">{bytes(source.size)}</span>{tools}<Button icon="download" onClick={() => void saveAs(source)}>Download</Button></>}
+    >
+      <FileView source={source} />
+    </Dialog>
+  );
+}
+
+export function FileView({ source }: { source: Source }) {
+  const { world } = useSession();
+  const tooLarge = source.size > MAX_SHOWN_BYTES && !isPicture(source.name);
+  const file = useQuery({ queryKey: [world, "file", ...source.key], queryFn: source.read, enabled: !tooLarge, gcTime: 30_000, staleTime: 30_000 });
+  if (tooLarge) return <Empty icon="file" title="Too large to show here">{bytes(source.size)}. Download it to look inside.</Empty>;
+  if (file.isPending) return <Bones lines={4} />;
+  if (file.isError) return <Trouble error={file.error} again={() => void file.refetch()} />;
+  return isPicture(source.name) ? <Picture blob={file.data} name={source.name} /> : <TextFile blob={file.data} name={source.name} />;
+}
+
+function Picture({ blob, name }: { blob: Blob; name: string }) {
+  const [address, setAddress] = useState<string | null>(null);
+  const [broken, setBroken] = useState(false);
+  useEffect(() => {
+    // As a picture a vector file runs no script; its type is said by its name and not by its sender.
+    const made = URL.createObjectURL(new Blob([blob], { type: PICTURES[ending(name)] ?? "application/octet-stream" }));
+    setAddress(made);
+    return () => URL.revokeObjectURL(made);
+  }, [blob, name]);
+  if (broken) return <Empty icon="file" title="This is no picture that can be shown" />;
+  return address && <div className="picture"><img src={address} alt={name} onError={() => setBroken(true)} /></div>;
+}
+
+function TextFile({ blob, name }: { blob: Blob; name: string }) {
+  const [text, setText] = useState<string | null | "binary">(null);
+  useEffect(() => {
+    let current = true;
+    void blob.text().then((read) => { if (current) setText(read.slice(0, 4096).includes("\u0000") ? "binary" : read); });
+    return () => { current = false; };
+  }, [blob]);
+  if (text === null) return <Bones />;
+  if (text === "binary") return <Empty icon="file" title="Not a text">Download it to open it with its own program.</Empty>;
+  const end = ending(name);
+  if (end === "md" || end === "markdown") return <Both first="Page" text={text} language="markdown"><Markdown text={text} /></Both>;
+  if (end === "csv" || end === "tsv") return <Both first="Table" text={text} language={undefined}><Table text={text} tabs={end === "tsv"} /></Both>;
+  return <div className="framed"><Code text={text} language={languageOf(name)} folded={languageOf(name) === undefined} /></div>;
+}
+
+function Both({ first, text, language, children }: { first: string; text: string; language: string | undefined; children: React.ReactNode }) {
+  const [as, setAs] = useState<"shown" | "text">("shown");
+  return (
+    <div className="stack">
+      <div><Segments name="Shown as" value={as} choose={setAs} choices={[{ id: "shown", name: first }, { id: "text", name: "Text" }]} /></div>
+      {as === "shown" ? children : <div className="framed"><Code text={text} language={language} folded /></div>}
+    </div>
+  );
+}
+
+function Table({ text, tabs }: { text: string; tabs: boolean }) {
+  const { rows, more } = useMemo(() => readTable(text, tabs ? "\t" : ","), [text, tabs]);
+  const [head = [], ...body] = rows;
+  return (
+    <div className="framed table-frame">
+      <table className="data tight grid">
+        <thead><tr>{head.map((cell, index) => <th key={index} scope="col">{cell}</th>)}</tr></thead>
+        <tbody>{body.map((row, index) => <tr key={index}>{row.map((cell, at) => <td key={at} className={/^-?[\d.,]+%?$/.test(cell) ? "end number" : ""}>{cell}</td>)}</tr>)}</tbody>
+      </table>
+      {more > 0 && <p className="small faint" style={{ padding: "8px 14px" }}>{more} more rows are in the file.</p>}
+    </div>
+  );
+}

@@ -1,0 +1,162 @@
+// The first page. It answers, in this order: what needs me, what is happening, what came out, what did it cost.
+
+import { useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import type { Approval, TaskSummary } from "../api/types";
+import { usePending, useTasks } from "../live/queries";
+import { asksTo } from "../live/describe";
+import { isOver } from "../live/fold";
+import { useSession, type World } from "../session";
+import { to } from "../route";
+import { Ago, Bones, Trouble, useNow } from "../ui/parts";
+import { Icon } from "../ui/icons";
+import { RiskChip, TaskStatusChip } from "../ui/status";
+import { count, duration, money, plural, title } from "../ui/format";
+import { PromptBar } from "./prompt-bar";
+
+/** Tasks that are looked at for this page: those that run are among the newest in all but odd cases. */
+const LOOKED_AT = 60;
+const SHOWN_DONE = 6;
+const SHOWN_ASKED = 4;
+
+export function Now() {
+  const { world } = useSession();
+  const [example, setExample] = useState<{ prompt: string } | null>(null);
+  const pending = usePending();
+  const tasks = useTasks({ limit: LOOKED_AT });
+  const all = tasks.data?.tasks ?? [];
+  const running = all.filter((task) => !isOver(task.status));
+  const done = all.filter((task) => isOver(task.status)).slice(0, SHOWN_DONE);
+  const asked = pending.data?.approvals ?? [];
+  const waits = new Map<string, number>();
+  for (const approval of asked) waits.set(approval.task_id, (waits.get(approval.task_id) ?? 0) + 1);
+  return (
+    <div className="page now">
+      <h1 className="only-read">Now</h1>
+      <PromptBar given={example} />
+      {asked.length > 0 && <Asked approvals={asked} total={pending.data?.total ?? asked.length} />}
+      {tasks.isError && <Trouble error={tasks.error} again={() => void tasks.refetch()} />}
+      {tasks.isPending ? <Bones /> : all.length === 0 ? <First world={world} choose={(prompt) => setExample({ prompt })} /> : (
+        <div className="columns">
+          <section aria-labelledby="running" className="stack">
+            <h2 id="running">Running {running.length > 0 && <span className="faint number">{running.length}</span>}</h2>
+            {running.length === 0
+              ? <p className="quiet empty-line">Nothing runs. What should be done?</p>
+              : running.map((task) => <RunningCard key={task.id} task={task} waits={waits.get(task.id) ?? 0} />)}
+          </section>
+          <section aria-labelledby="done" className="stack">
+            <div className="row between">
+              <h2 id="done">Finished</h2>
+              <a href={to("tasks")} className="small">All {count(tasks.data?.total ?? 0)} tasks</a>
+            </div>
+            {done.length === 0 ? <p className="quiet empty-line">Nothing has finished yet.</p> : (
+              <div className="panel lines">{done.map((task) => <DoneRow key={task.id} task={task} />)}</div>
+            )}
+            <Spent />
+          </section>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Asked({ approvals, total }: { approvals: Approval[]; total: number }) {
+  return (
+    <section className="attention" aria-labelledby="asked">
+      <div className="row between">
+        <h2 id="asked"><Icon name="hand" /> {total === 1 ? "One decision waits for you" : `${total} decisions wait for you`}</h2>
+        <a href={to("inbox")}>Open the inbox</a>
+      </div>
+      <ul className="lines">
+        {approvals.slice(0, SHOWN_ASKED).map((approval) => (
+          <li key={approval.id}>
+            <a className="line-row" href={`${to("inbox")}?approval=${approval.id}`}>
+              <RiskChip risk={approval.risk} />
+              <span className="clip grow">{asksTo(approval)}</span>
+              <span className="faint small"><Ago at={approval.created_at} /></span>
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function RunningCard({ task, waits }: { task: TaskSummary; waits: number }) {
+  const now = useNow(1000);
+  const began = Date.parse(task.started_at ?? task.created_at);
+  const budget = task.config.budget_cents;
+  return (
+    <a className="card task-card" href={to("task", task.id)}>
+      <div className="row between"><TaskStatusChip status={task.status} waits={waits} /><span className="faint small number">{duration(Math.max(0, now - began))}</span></div>
+      <h3 className="clamp">{title(task.prompt)}</h3>
+      <div className="row small quiet number">
+        <span>{money(task.cost)}{budget !== null && ` of ${money(budget / 100)}`}</span>
+        <span className="faint">·</span>
+        <span>{plural(task.total_tokens_used, "token")}</span>
+        {task.deliverables_count > 0 && <><span className="faint">·</span><span>{plural(task.deliverables_count, "file")}</span></>}
+      </div>
+    </a>
+  );
+}
+
+function DoneRow({ task }: { task: TaskSummary }) {
+  return (
+    <a className="line-row done-row" href={to("task", task.id)}>
+      <TaskStatusChip status={task.status} />
+      <span className="clip grow">{title(task.prompt)}</span>
+      <span className="small quiet number nowrap files" title={plural(task.deliverables_count, "deliverable")}>{task.deliverables_count > 0 && <><Icon name="file" tiny />{task.deliverables_count}</>}</span>
+      <span className="small faint number nowrap cost">{money(task.cost)}</span>
+      <span className="small faint when"><Ago at={task.completed_at ?? task.created_at} /></span>
+    </a>
+  );
+}
+
+function Spent() {
+  const { api, world } = useSession();
+  const from = new Date(Date.now() - 6 * 86_400_000).toISOString().slice(0, 10);
+  const usage = useQuery({ queryKey: [world, "usage", "week", from], queryFn: () => api.usage({ group_by: "day", from }), retry: false });
+  if (!usage.data) return null;
+  const today = new Date().toISOString().slice(0, 10);
+  const spent = usage.data.rows.find((row) => row.day === today);
+  return (
+    <a className="card spent" href={to("usage")}>
+      <div><span className="faint small">Today</span><strong className="number">{money(spent?.cost ?? 0)}</strong></div>
+      <div><span className="faint small">Seven days</span><strong className="number">{money(usage.data.cost)}</strong></div>
+      <div><span className="faint small">Tokens, seven days</span><strong className="number">{count(usage.data.tokens)}</strong></div>
+    </a>
+  );
+}
+
+/** What a first task may be; those of the test world steer its scripted model. */
+const EXAMPLES: Record<World, string[]> = {
+  live: [
+    "Compare three note-taking apps for a small team: price, export, privacy. Write a table and a recommendation.",
+    "Write a Python program that adds up the amounts in sales.csv for each region, run it, and hand over totals.csv.",
+    "Read the home page of our project and list what a newcomer would not understand.",
+  ],
+  test: [
+    "Compare three note-taking apps\n[test:agents=3] [test:slow=2s]",
+    "Send the weekly report to the team\n[test:approval]",
+    "Plan the move of our blog\n[test:agents=5] [test:approval]",
+  ],
+};
+
+function First({ world, choose }: { world: World; choose: (prompt: string) => void }) {
+  return (
+    <section className="panel" aria-label="How it works">
+      <div className="first">
+        <h2>Your first task</h2>
+        <ol>
+          <li><span className="badge work"><Icon name="edit" /></span><strong>You say what you want</strong>In plain words, with files if there are any. The dial says how much is decided without you.</li>
+          <li><span className="badge good"><Icon name="plan" /></span><strong>Agents carry it out</strong>There is a plan, and agents work on it side by side. You see every step, and what it costs, as it happens.</li>
+          <li><span className="badge wait"><Icon name="hand" /></span><strong>You decide and you keep</strong>Before anything leaves the workspace they ask you. What they make is yours to open and to download.</li>
+        </ol>
+        <div className="examples">
+          <span className="small faint">{world === "test" ? "Try one. This is the test world: a scripted model answers, at no cost." : "Try one of these"}</span>
+          {EXAMPLES[world].map((example) => <button type="button" key={example} onClick={() => choose(example)}><Icon name="right" /><span className="clip">{title(example)}</span></button>)}
+        </div>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,213 @@
+// Where a task begins: the prompt, files, and how it is to be done. What is written outlives a reload.
+
+import { useEffect, useRef, useState, type DragEvent } from "react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useSession } from "../session";
+import type { CreateTask } from "../api/types";
+import { told } from "../api/api";
+import { go, to } from "../route";
+import { Button, Field } from "../ui/parts";
+import { Icon } from "../ui/icons";
+import { bytes, dialMeaning, plural, title } from "../ui/format";
+import { useShortcuts } from "../ui/shortcuts";
+import { recentPrompts, rememberPrompt } from "./recent";
+
+const DRAFT = "miteos.draft";
+const SETTINGS = "miteos.task-settings";
+const MAX_PROMPT_CHARS = 100_000;
+const DEFAULT_DIAL = 50;
+const DEFAULT_AGENTS = 3;
+
+interface TaskSettings {
+  dial: number;
+  agents: number;
+  budget: string;
+  model: string;
+}
+
+const DEFAULTS: TaskSettings = { dial: DEFAULT_DIAL, agents: DEFAULT_AGENTS, budget: "", model: "" };
+
+function keptSettings(): TaskSettings {
+  try {
+    return { ...DEFAULTS, ...(JSON.parse(localStorage.getItem(SETTINGS) ?? "{}") as Partial<TaskSettings>) };
+  } catch {
+    return DEFAULTS;
+  }
+}
+
+export function PromptBar({ given }: { given: { prompt: string } | null }) {
+  const { api, world } = useSession();
+  const queries = useQueryClient();
+  const area = useRef<HTMLTextAreaElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const [prompt, setPrompt] = useState(() => sessionStorage.getItem(DRAFT) ?? "");
+  const [files, setFiles] = useState<File[]>([]);
+  const [settings, setSettings] = useState(keptSettings);
+  const [workspace, setWorkspace] = useState("");
+  const [open, setOpen] = useState(false);
+  const [busy, setBusy] = useState<string | null>(null);
+  const [wrong, setWrong] = useState<string | null>(null);
+  const [over, setOver] = useState(false);
+
+  useShortcuts({ "/": () => area.current?.focus() });
+  useEffect(() => {
+    if (!given) return;
+    setPrompt(given.prompt);
+    area.current?.focus();
+  }, [given]);
+  useEffect(() => {
+    sessionStorage.setItem(DRAFT, prompt);
+    const element = area.current;
+    if (!element) return;
+    element.style.height = "auto";
+    element.style.height = `${Math.min(element.scrollHeight, 320)}px`;
+  }, [prompt]);
+
+  const change = (part: Partial<TaskSettings>) => {
+    const next = { ...settings, ...part };
+    setSettings(next);
+    localStorage.setItem(SETTINGS, JSON.stringify(next));
+  };
+  const cents = settings.budget.trim() === "" ? null : Math.round(Number(settings.budget.replace(/[$,\s]/g, "")) * 100);
+  const badBudget = cents !== null && (!Number.isFinite(cents) || cents < 1);
+  const tooLong = prompt.length > MAX_PROMPT_CHARS;
+
+  const start = async () => {
+    if (prompt.trim() === "" || busy !== null || badBudget || tooLong) return;
+    setWrong(null);
+    try {
+      let place = workspace === "" ? null : workspace;
+      if (files.length > 0) {
+        setBusy("Uploading files…");
+        const into = place ?? (await api.createWorkspace(`${title(prompt).slice(0, 50)} (${stamp()})`)).id;
+        await api.upload(into, files);
+        place = into;
+      }
+      setBusy("Starting…");
+      const body: CreateTask = {
+        prompt, workspace_id: place,
+        config: { autonomy_level: settings.dial, max_agents: settings.agents, budget_cents: cents, model: settings.model.trim() || null },
+      };
+      const task = await api.createTask(body);
+      rememberPrompt(prompt);
+      setPrompt("");
+      sessionStorage.removeItem(DRAFT);
+      void queries.invalidateQueries({ queryKey: [world, "tasks"] });
+      go(to("task", task.id));
+    } catch (error) {
+      setWrong(told(error));
+      setBusy(null);
+    }
+  };
+
+  const add = (list: FileList | null) => setFiles((known) => [...known, ...Array.from(list ?? [])]);
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    add(event.dataTransfer.files);
+  };
+
+  return (
+    <form
+      className={`prompt ${over ? "over" : ""}`} onSubmit={(event) => { event.preventDefault(); void start(); }}
+      onDragOver={(event) => { event.preventDefault(); setOver(true); }} onDragLeave={() => setOver(false)} onDrop={drop}
+    >
+      <label className="only-read" htmlFor="prompt">What should be done?</label>
+      <textarea
+        id="prompt" ref={area} rows={2} value={prompt} placeholder="What should be done?" aria-describedby="prompt-hint"
+        onChange={(event) => setPrompt(event.target.value)}
+        onKeyDown={(event) => { if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) { event.preventDefault(); void start(); } }}
+      />
+      {files.length > 0 && (
+        <ul className="row wrap attached">
+          {files.map((file, index) => (
+            <li key={`${file.name}-${index}`} className="chip">
+              <Icon name="file" tiny />{file.name} <span className="faint">{bytes(file.size)}</span>
+              <button type="button" className="bare" aria-label={`Leave out ${file.name}`} onClick={() => setFiles(files.filter((_, each) => each !== index))}><Icon name="close" tiny /></button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {(wrong ?? (tooLong ? `The prompt has ${plural(prompt.length, "character")}; at most ${MAX_PROMPT_CHARS.toLocaleString("en-US")} are taken.` : null)) && (
+        <div className="note bad" role="alert"><Icon name="alert" /><span>{wrong ?? "The prompt is too long."}</span></div>
+      )}
+      <div className="prompt-tools">
+        <Button small tone="plain" icon="plus" onClick={() => picker.current?.click()}>Files</Button>
+        <input ref={picker} type="file" multiple hidden onChange={(event) => { add(event.target.files); event.target.value = ""; }} />
+        <Button small tone="plain" icon="settings" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <span className="settings-line clip">{summary(settings, cents)}</span>
+        </Button>
+        <Recent choose={(text) => { setPrompt(text); area.current?.focus(); }} />
+        <div className="grow" />
+        <span id="prompt-hint" className="faint small wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span>
+        <Button tone="strong" type="submit" disabled={busy !== null || prompt.trim() === "" || badBudget || tooLong}>{busy ?? "Start"}</Button>
+      </div>
+      {open && <HowPanel settings={settings} change={change} workspace={workspace} setWorkspace={setWorkspace} badBudget={badBudget} />}
+    </form>
+  );
+}
+
+function summary(settings: TaskSettings, cents: number | null): string {
+  const parts = [`Dial ${settings.dial}`, plural(settings.agents, "agent")];
+  if (cents !== null && Number.isFinite(cents)) parts.push(`at most $${(cents / 100).toFixed(2)}`);
+  if (settings.model.trim() !== "") parts.push(settings.model.trim());
+  return parts.join(" · ");
+}
+
+const stamp = (): string => new Date().toISOString().slice(0, 19).replace("T", " ");
+
+function HowPanel(props: {
+  settings: TaskSettings; change: (part: Partial<TaskSettings>) => void; workspace: string; setWorkspace: (id: string) => void; badBudget: boolean;
+}) {
+  const { settings, change } = props;
+  return (
+    <div className="how">
+      <Field name={`Dial: ${settings.dial}`} hint={`Who decides: it ${dialMeaning(settings.dial)}.`}>
+        {(id) => <input id={id} type="range" min={0} max={100} step={5} value={settings.dial} onChange={(event) => change({ dial: Number(event.target.value) })} />}
+      </Field>
+      <Field name="Agents at the same time" hint="1 to 20. More are faster, and cost the same per step.">
+        {(id) => <input id={id} className="input" type="number" min={1} max={20} value={settings.agents} onChange={(event) => change({ agents: Math.max(1, Math.min(20, Number(event.target.value) || 1)) })} />}
+      </Field>
+      <Field name="Budget in dollars" hint="Work stops before it would cost more. Empty: no limit." wrong={props.badBudget ? "An amount such as 2.50" : null}>
+        {(id) => <input id={id} className="input" inputMode="decimal" placeholder="No limit" value={settings.budget} onChange={(event) => change({ budget: event.target.value })} />}
+      </Field>
+      <Field name="Model" hint="As provider/model. Empty: the server's choice.">
+        {(id) => <input id={id} className="input mono" placeholder="the server's choice" spellCheck={false} value={settings.model} onChange={(event) => change({ model: event.target.value })} />}
+      </Field>
+      <WorkspaceField value={props.workspace} choose={props.setWorkspace} />
+    </div>
+  );
+}
+
+function WorkspaceField({ value, choose }: { value: string; choose: (id: string) => void }) {
+  const { data } = useWorkspaces();
+  return (
+    <Field name="Workspace" hint="The folder that the agents work in.">
+      {(id) => (
+        <select id={id} className="input" value={value} onChange={(event) => choose(event.target.value)}>
+          <option value="">A new one for this task</option>
+          {(data ?? []).map((each) => <option key={each.id} value={each.id}>{each.name}</option>)}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+function Recent({ choose }: { choose: (prompt: string) => void }) {
+  const [prompts] = useState(recentPrompts);
+  if (prompts.length === 0) return null;
+  return (
+    <select
+      className="recent" aria-label="Use a recent prompt" value=""
+      onChange={(event) => { const found = prompts[Number(event.target.value)]; if (found !== undefined) choose(found); }}
+    >
+      <option value="">Recent</option>
+      {prompts.map((prompt, index) => <option key={index} value={index}>{title(prompt).slice(0, 80)}</option>)}
+    </select>
+  );
+}
+
+function useWorkspaces() {
+  const { api, world } = useSession();
+  return useQuery({ queryKey: [world, "workspaces"], queryFn: () => api.workspaces() });
+}

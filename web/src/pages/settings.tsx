@@ -1,0 +1,62 @@
+// Settings: this browser, keys, webhooks, and when agents ask.
+
+import { useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useSession } from "../session";
+import { go, to } from "../route";
+import { applyTheme, theme, type Theme } from "../theme";
+import { Button, Panel, Segments, Tabs } from "../ui/parts";
+import { useSay } from "../ui/dialog";
+import { forgetPrompts } from "./recent";
+import { Keys } from "./settings/keys";
+import { Webhooks } from "./settings/webhooks";
+import { Asking } from "./settings/asking";
+
+type Part = "browser" | "keys" | "webhooks" | "asking";
+const PARTS: { id: Part; name: string }[] = [
+  { id: "browser", name: "This browser" }, { id: "keys", name: "API keys" }, { id: "webhooks", name: "Webhooks" }, { id: "asking", name: "When agents ask" },
+];
+
+export default function Settings({ part }: { part: string | null }) {
+  const shown: Part = PARTS.find((each) => each.id === part)?.id ?? "browser";
+  return (
+    <div className="page">
+      <div className="page-head"><h1>Settings</h1></div>
+      <Tabs name="Settings" value={shown} tabs={PARTS} choose={(id) => go(to("settings", id))} />
+      {shown === "browser" && <Browser />}
+      {shown === "keys" && <Keys />}
+      {shown === "webhooks" && <Webhooks />}
+      {shown === "asking" && <Asking />}
+    </div>
+  );
+}
+
+function Browser() {
+  const { api, remembered, remember, signOut } = useSession();
+  const say = useSay();
+  const [chosen, setChosen] = useState<Theme>(theme);
+  const health = useQuery({ queryKey: ["health"], queryFn: () => api.health() });
+  return (
+    <>
+      <Panel title="Appearance">
+        <div className="row between wrap">
+          <span className="quiet">Light or dark</span>
+          <Segments name="Appearance" value={chosen} choose={(next) => { setChosen(next); applyTheme(next); }} choices={[{ id: "system", name: "As the system" }, { id: "light", name: "Light" }, { id: "dark", name: "Dark" }]} />
+        </div>
+      </Panel>
+      <Panel title="Signed in">
+        <div className="stack wide">
+          <label className="check">
+            <input type="checkbox" checked={remembered} onChange={(event) => remember(event.target.checked)} />
+            <span>Remember the key in this browser <span className="faint">Otherwise it is gone when this tab is closed.</span></span>
+          </label>
+          <div className="row wrap">
+            <Button icon="leave" onClick={() => void signOut()}>Sign out</Button>
+            <Button tone="plain" onClick={() => { forgetPrompts(); say.say("Forgotten"); }}>Forget recent prompts</Button>
+          </div>
+        </div>
+      </Panel>
+      <p className="small faint">Server {health.data?.version ?? "…"} · <a href="/docs">API reference</a></p>
+    </>
+  );
+}

@@ -1,0 +1,104 @@
+// API keys: made with no more than is needed, shown once, revoked at once.
+
+import { useState } from "react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import type { CreateApiKey } from "@miteos/sdk";
+import type { ApiKey } from "../../api/types";
+import { told } from "../../api/api";
+import { useSession } from "../../session";
+import { Ago, Bones, Button, Chip, CopyButton, Empty, Field, Panel, Segments, Trouble } from "../../ui/parts";
+import { Dialog, useSay } from "../../ui/dialog";
+
+const GROUPS = ["tasks", "agents", "workspaces", "deployments", "webhooks", "skills", "keys"] as const;
+type Scope = CreateApiKey["scopes"][number];
+const SCOPES: Scope[] = [...GROUPS.flatMap((group) => [`${group}.read`, `${group}.write`] as Scope[]), "usage.read" as Scope];
+
+export function Keys() {
+  const { api, world } = useSession();
+  const queries = useQueryClient();
+  const say = useSay();
+  const [making, setMaking] = useState(false);
+  const list = useQuery({ queryKey: [world, "keys"], queryFn: () => api.keys() });
+  const again = () => void queries.invalidateQueries({ queryKey: [world, "keys"] });
+  const revoke = async (key: ApiKey) => {
+    if (!(await say.sure(`Revoke “${key.name}”?`, "Whatever uses this key is locked out at once. This cannot be undone.", "Revoke", true))) return;
+    await api.of(api.revokeKey(key.id)).then(again, (error: unknown) => say.trouble(new Error(told(error))));
+  };
+  return (
+    <>
+      <Panel title="API keys" flush tools={<Button small icon="plus" onClick={() => setMaking(true)}>New key</Button>}>
+        {list.isError ? <Trouble error={list.error} /> : list.isPending ? <Bones /> : list.data.length === 0 ? <Empty icon="key" title="No keys" /> : (
+          <div className="table-frame">
+            <table className="data">
+              <thead><tr><th>Name</th><th>World</th><th>May</th><th>Last used</th><th>Expires</th><th><span className="only-read">Revoke</span></th></tr></thead>
+              <tbody>
+                {list.data.map((key) => (
+                  <tr key={key.id}>
+                    <td><div className="stack" style={{ gap: 0 }}><span>{key.name}</span><code className="faint">{key.prefix}…</code></div></td>
+                    <td><Chip tone={key.environment === "live" ? "work" : "off"}>{key.environment}</Chip></td>
+                    <td className="small quiet" title={key.scopes.join(", ")}>{key.scopes.includes("*") ? "everything" : key.scopes.length > 3 ? `${key.scopes.slice(0, 3).join(", ")} and ${key.scopes.length - 3} more` : key.scopes.join(", ")}</td>
+                    <td className="small quiet">{key.last_used_at ? <Ago at={key.last_used_at} /> : "never"}</td>
+                    <td className="small quiet">{key.expires_at ? <Ago at={key.expires_at} /> : "never"}</td>
+                    <td className="end"><Button small tone="plain" icon="trash" label={`Revoke ${key.name}`} onClick={() => void revoke(key)} /></td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Panel>
+      {making && <MakeKey close={() => { setMaking(false); again(); }} />}
+    </>
+  );
+}
+
+const DAY_MS = 86_400_000;
+
+function MakeKey({ close }: { close: () => void }) {
+  const { api, worlds } = useSession();
+  const [name, setName] = useState("");
+  const [environment, setEnvironment] = useState<"live" | "test">(worlds.includes("live") ? "live" : "test");
+  const [all, setAll] = useState(false);
+  const [scopes, setScopes] = useState<Scope[]>(["tasks.read", "tasks.write", "agents.read"]);
+  const [days, setDays] = useState("90");
+  const [made, setMade] = useState<string | null>(null);
+  const [wrong, setWrong] = useState<string | null>(null);
+  const make = async () => {
+    try {
+      const mine = (await api.keys())[0];
+      const key = await api.createKey({
+        name: name.trim(), environment, scopes: all ? ["*"] : scopes, tier: mine?.tier ?? "free",
+        expires_at: days === "" ? null : new Date(Date.now() + Number(days) * DAY_MS).toISOString(),
+      });
+      setMade(key.key);
+    } catch (error) {
+      setWrong(told(error));
+    }
+  };
+  if (made !== null) {
+    return (
+      <Dialog title="Your new key" close={close} foot={<Button tone="strong" onClick={close}>I have it</Button>}>
+        <div className="stack"><p className="quiet">Copy it now: it is shown this once.</p><div className="well row"><code className="grow wraps">{made}</code><CopyButton text={made} label="Copy the key" /></div></div>
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog title="New key" close={close} foot={<><Button onClick={close}>Close</Button><Button tone="strong" disabled={name.trim() === "" || (!all && scopes.length === 0)} onClick={() => void make()}>Make it</Button></>}>
+      <div className="stack wide">
+        <Field name="Name" hint="What it is for." wrong={wrong}>{(id) => <input id={id} className="input" autoFocus value={name} onChange={(event) => setName(event.target.value)} />}</Field>
+        <div className="row wrap between">
+          <Segments name="World" value={environment} choose={setEnvironment} choices={worlds.includes("live") ? [{ id: "live", name: "Live" }, { id: "test", name: "Test" }] : [{ id: "test", name: "Test" }]} />
+          <label className="row small">Expires <select className="input" style={{ width: 130 }} value={days} onChange={(event) => setDays(event.target.value)}><option value="7">in 7 days</option><option value="90">in 90 days</option><option value="365">in a year</option><option value="">never</option></select></label>
+        </div>
+        <label className="check"><input type="checkbox" checked={all} onChange={(event) => setAll(event.target.checked)} /> May do everything</label>
+        {!all && (
+          <fieldset className="scopes"><legend className="small quiet">May</legend>
+            {SCOPES.map((scope) => (
+              <label key={scope} className="check small"><input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => setScopes(event.target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))} /> {scope}</label>
+            ))}
+          </fieldset>
+        )}
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,92 @@
+// The fleet: every agent with what it does now, how far it is, what it cost, and what can be said to it.
+
+import { useState } from "react";
+import type { Task } from "../../api/types";
+import { told } from "../../api/api";
+import { isAgentOver, type AgentView, type TaskView } from "../../live/fold";
+import { toolName } from "../../live/describe";
+import { useSession } from "../../session";
+import { Button, Empty, Meter, Panel } from "../../ui/parts";
+import { Icon } from "../../ui/icons";
+import { useSay } from "../../ui/dialog";
+import { AGENT_ICON, AgentChip, agentName, toneOfAgent } from "../../ui/status";
+import { count, money } from "../../ui/format";
+import { GuideDialog } from "./guide";
+
+interface FleetProps {
+  view: TaskView;
+  task: Task | null;
+  chosen: string | null;
+  choose: (agent: string | null) => void;
+  decide: (approval: string) => void;
+}
+
+export function Fleet({ view, chosen, choose, decide }: FleetProps) {
+  const all = view.agentOrder.map((id) => view.agents[id]!);
+  // Who waits for a decision stands first; otherwise nobody changes places.
+  const agents = [...all.filter((agent) => agent.state === "waiting"), ...all.filter((agent) => agent.state !== "waiting")];
+  const active = agents.filter((agent) => !isAgentOver(agent.state)).length;
+  return (
+    <Panel title="Fleet" flush tools={agents.length > 0 && <span className="small faint number">{active > 0 ? `${active} at work` : `${agents.length} done`}</span>}>
+      {agents.length === 0 ? <NoAgents view={view} /> : (
+        <ul className="lines">
+          {agents.map((agent) => (
+            <li key={agent.id}>
+              <AgentCard agent={agent} view={view} chosen={chosen === agent.id} choose={() => choose(chosen === agent.id ? null : agent.id)} decide={decide} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </Panel>
+  );
+}
+
+function NoAgents({ view }: { view: TaskView }) {
+  if (view.status === "pending") return <Empty icon="clock" title="Waiting for its turn">It starts as soon as fewer tasks run than this account may have at once.</Empty>;
+  if (view.status === "planning") return <Empty icon="plan" title="Making a plan">The agents appear as soon as it is clear who does what.</Empty>;
+  if (view.status === "paused") return <Empty icon="pause" title="Paused before its agents began" />;
+  return <Empty icon="robot" title="No agent has begun" />;
+}
+
+function AgentCard(props: { agent: AgentView; view: TaskView; chosen: boolean; choose: () => void; decide: (approval: string) => void }) {
+  const { agent, view } = props;
+  const { api } = useSession();
+  const say = useSay();
+  const [guiding, setGuiding] = useState(false);
+  const over = isAgentOver(agent.state);
+  const name = agent.title || agentName(agent.type);
+  const act = (call: Promise<unknown>, done: string) => void call.then(() => say.say(done), (error: unknown) => say.trouble(new Error(told(error))));
+  const cancel = async () => {
+    const sure = await say.sure(`Cancel “${name}”?`, "This agent stops for good. Steps that need its result are skipped; the others go on.", "Cancel this agent", true);
+    if (sure) act(api.cancelAgent(agent.id), "Cancelled");
+  };
+  const open = Object.values(view.approvals).find((approval) => approval.agent_id === agent.id && approval.status === "pending");
+  const doing = agent.state === "acting" && agent.tool ? capital(toolName(agent.tool)) : undefined;
+  return (
+    <article className={`agent ${props.chosen ? "chosen" : ""}`} aria-label={name}>
+      <button type="button" className="agent-main" aria-pressed={props.chosen} onClick={props.choose} title="Show only this agent in the timeline">
+        <span className={`badge ${toneOfAgent(agent.state)}`}><Icon name={AGENT_ICON[agent.type] ?? "robot"} /></span>
+        <span className="grow stack" style={{ gap: 3 }}>
+          <span className="clip strong">{name}</span>
+          <span className="row"><AgentChip state={agent.state} doing={doing} /></span>
+        </span>
+        <span className="figures small number"><span>{money(agent.cost)}</span><span className="faint">{count(agent.tokens)} tokens</span></span>
+      </button>
+      <p className={`small doing ${agent.state === "error" ? "bad" : "quiet"}`}>{agent.error ?? agent.result?.split("\n")[0] ?? agent.doing}</p>
+      <Meter value={agent.progress / 100} tone={agent.state === "complete" ? "good" : agent.state === "error" ? "bad" : agent.state === "paused" ? "hold" : agent.state === "cancelled" ? "off" : agent.state === "waiting" ? "wait" : "work"} label={`Progress of ${name}`} />
+      {!over && (
+        <div className="row wheel">
+          {open && <Button small tone="strong" onClick={() => props.decide(open.id)}>Decide</Button>}
+          <Button small icon="guide" onClick={() => setGuiding(true)}>Guide</Button>
+          {agent.state === "paused"
+            ? <Button small icon="resume" label={`Resume ${name}`} onClick={() => act(api.resumeAgent(agent.id), "It goes on")} />
+            : <Button small icon="pause" label={`Pause ${name}`} onClick={() => act(api.pauseAgent(agent.id), "It holds after its current step")} />}
+          <Button small icon="stop" tone="danger" label={`Cancel ${name}`} onClick={() => void cancel()} />
+        </div>
+      )}
+      {guiding && <GuideDialog name={name} send={(text) => api.guideAgent(agent.id, text)} close={() => setGuiding(false)} />}
+    </article>
+  );
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

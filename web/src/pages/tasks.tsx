@@ -1,0 +1,114 @@
+// All tasks: by state, with a search in what is loaded; more is loaded as one scrolls.
+
+import { useMemo, useRef, useState, useEffect } from "react";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import type { TaskStatus, TaskSummary } from "../api/types";
+import { useSession } from "../session";
+import { usePending } from "../live/queries";
+import { to } from "../route";
+import { Ago, Bones, Empty, Tabs, Trouble } from "../ui/parts";
+import { Icon } from "../ui/icons";
+import { TaskStatusChip } from "../ui/status";
+import { count, money, title } from "../ui/format";
+
+const PAGE = 100;
+const ROW = 44;
+
+const FILTERS: { id: "" | TaskStatus; name: string }[] = [
+  { id: "", name: "All" }, { id: "running", name: "Running" }, { id: "paused", name: "Paused" }, { id: "complete", name: "Complete" },
+  { id: "failed", name: "Failed" }, { id: "cancelled", name: "Cancelled" },
+];
+
+export function Tasks() {
+  const { api, world } = useSession();
+  const [status, setStatus] = useState<"" | TaskStatus>("");
+  const [words, setWords] = useState("");
+  const pending = usePending();
+  const list = useInfiniteQuery({
+    queryKey: [world, "tasks", "list", status],
+    queryFn: ({ pageParam }) => api.tasks({ status: status === "" ? undefined : status, limit: PAGE, offset: pageParam }),
+    initialPageParam: 0,
+    getNextPageParam: (last) => (last.offset + last.tasks.length < last.total ? last.offset + last.tasks.length : undefined),
+  });
+  const waits = useMemo(() => {
+    const found = new Map<string, number>();
+    for (const approval of pending.data?.approvals ?? []) found.set(approval.task_id, (found.get(approval.task_id) ?? 0) + 1);
+    return found;
+  }, [pending.data]);
+  const loaded = useMemo(() => unique(list.data?.pages.flatMap((page) => page.tasks) ?? []), [list.data]);
+  const wanted = words.trim().toLowerCase();
+  const shown = useMemo(
+    () => (wanted === "" ? loaded : loaded.filter((task) => task.prompt.toLowerCase().includes(wanted) || task.id.includes(wanted))),
+    [loaded, wanted],
+  );
+  const total = list.data?.pages[0]?.total ?? 0;
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
+  // A search looks through everything: the rest is loaded while somebody searches.
+  useEffect(() => {
+    if (wanted !== "" && hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [wanted, hasNextPage, isFetchingNextPage, fetchNextPage, loaded.length]);
+
+  return (
+    <div className="page fill">
+      <div className="page-head">
+        <h1>Tasks</h1>
+        <span className="faint number">{list.isSuccess && count(total)}</span>
+        <div className="grow" />
+        <div className="search">
+          <Icon name="search" />
+          <input className="input" type="search" placeholder="Search prompts" aria-label="Search prompts" value={words} onChange={(event) => setWords(event.target.value)} />
+        </div>
+      </div>
+      <Tabs name="State" value={status} choose={setStatus} tabs={FILTERS.map(({ id, name }) => ({ id, name }))} />
+      {list.isError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <div className="panel"><Bones lines={5} /></div>
+        : shown.length === 0 ? <div className="panel"><Nothing searched={wanted !== ""} filtered={status !== ""} loading={hasNextPage} /></div>
+          : <TaskRows tasks={shown} waits={waits} more={() => { if (hasNextPage && !isFetchingNextPage) void fetchNextPage(); }} />}
+    </div>
+  );
+}
+
+/** A list that grows while it is read shows the same task on two pages. */
+function unique(tasks: TaskSummary[]): TaskSummary[] {
+  const seen = new Set<string>();
+  return tasks.filter((task) => !seen.has(task.id) && seen.add(task.id));
+}
+
+function Nothing({ searched, filtered, loading }: { searched: boolean; filtered: boolean; loading: boolean }) {
+  if (searched) return <Empty icon="search" title={loading ? "Searching…" : "No prompt holds these words"} />;
+  if (filtered) return <Empty icon="tasks" title="No task is in this state" />;
+  return <Empty icon="tasks" title="No tasks yet" tools={<a className="button strong" href={to("")}>Write the first one</a>}>Each task that is started here, by the API or on the command line shows up in this list.</Empty>;
+}
+
+function TaskRows({ tasks, waits, more }: { tasks: TaskSummary[]; waits: Map<string, number>; more: () => void }) {
+  const frame = useRef<HTMLDivElement>(null);
+  const rows = useVirtualizer({ count: tasks.length, getScrollElement: () => frame.current, estimateSize: () => ROW, overscan: 12 });
+  const items = rows.getVirtualItems();
+  const last = items[items.length - 1]?.index ?? 0;
+  useEffect(() => {
+    if (last >= tasks.length - 20) more();
+  });
+  return (
+    <div className="panel task-table grow">
+      <div className="task-row head" aria-hidden="true"><span>State</span><span>Task</span><span className="end">Files</span><span className="end">Cost</span><span className="end">Started</span></div>
+      <div className="scroll grow" ref={frame} tabIndex={0} role="list" aria-label="Tasks">
+        <div style={{ height: rows.getTotalSize(), position: "relative" }}>
+          {items.map((item) => {
+            const task = tasks[item.index]!;
+            return (
+              <div key={task.id} role="listitem" className="virtual" style={{ height: ROW, transform: `translateY(${item.start}px)` }}>
+                <a className="task-row" href={to("task", task.id)}>
+                  <span><TaskStatusChip status={task.status} waits={waits.get(task.id) ?? 0} /></span>
+                  <span className="clip">{title(task.prompt)}</span>
+                  <span className="end number quiet">{task.deliverables_count || ""}</span>
+                  <span className="end number quiet">{money(task.cost)}</span>
+                  <span className="end faint small"><Ago at={task.created_at} /></span>
+                </a>
+              </div>
+            );
+          })}
+        </div>
+      </div>
+    </div>
+  );
+}

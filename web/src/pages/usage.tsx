@@ -1,0 +1,110 @@
+// What it cost: by day as a chart, by model and by task as lists.
+
+import { useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import type { GroupBy, UsageRow } from "../api/types";
+import { useTasks } from "../live/queries";
+import { useSession } from "../session";
+import { to } from "../route";
+import { Bones, Empty, Meter, Panel, Segments, Trouble } from "../ui/parts";
+import { bytes, count, money, plural, shortDay, title } from "../ui/format";
+
+const DAY_MS = 86_400_000;
+const isoDay = (at: number): string => new Date(at).toISOString().slice(0, 10);
+
+export default function Usage() {
+  const [days, setDays] = useState<"7" | "30" | "90">("30");
+  const to = isoDay(Date.now());
+  const from = isoDay(Date.now() - (Number(days) - 1) * DAY_MS);
+  const byDay = useReport("day", from, to);
+  return (
+    <div className="page">
+      <div className="page-head">
+        <h1>Usage</h1><div className="grow" />
+        <Segments name="Time" value={days} choose={setDays} choices={[{ id: "7", name: "7 days" }, { id: "30", name: "30 days" }, { id: "90", name: "90 days" }]} />
+      </div>
+      {byDay.isError ? <Trouble error={byDay.error} again={() => void byDay.refetch()} /> : byDay.isPending ? <div className="panel"><Bones /></div> : (
+        <>
+          <div className="sums">
+            <Sum name="Cost" value={money(byDay.data.cost)} />
+            <Sum name="Tasks" value={count(byDay.data.tasks)} />
+            <Sum name="Model calls" value={count(byDay.data.model_calls)} />
+            <Sum name="Tokens" value={count(byDay.data.tokens)} note={`${count(byDay.data.input_tokens)} in, ${count(byDay.data.output_tokens)} out`} />
+            <Sum name="Kept now" value={bytes(byDay.data.storage.workspace_bytes + byDay.data.storage.deliverable_bytes)} note={`${plural(byDay.data.storage.workspaces, "workspace")}, ${plural(byDay.data.storage.deliverables, "deliverable")}`} />
+          </div>
+          {byDay.data.unpriced_calls > 0 && <div className="note">{plural(byDay.data.unpriced_calls, "call")} went to models without a known price and count as nothing.</div>}
+          <Panel title="By day"><Days rows={byDay.data.rows} from={from} days={Number(days)} /></Panel>
+          <div className="columns">
+            <Parts name="By model" group="model" from={from} to={to} />
+            <Parts name="By task" group="task" from={from} to={to} />
+          </div>
+        </>
+      )}
+    </div>
+  );
+}
+
+function useReport(group: GroupBy, from: string, until: string) {
+  const { api, world } = useSession();
+  return useQuery({ queryKey: [world, "usage", group, from, until], queryFn: () => api.usage({ group_by: group, from, to: until }) });
+}
+
+function Sum({ name, value, note }: { name: string; value: string; note?: string }) {
+  return <div className="card sum"><span className="small faint">{name}</span><strong className="number">{value}</strong>{note && <span className="small faint number">{note}</span>}</div>;
+}
+
+const HEIGHT = 140;
+
+/** Cost where there is any; else tokens, so that free models show something, too. */
+function Days({ rows, from, days }: { rows: UsageRow[]; from: string; days: number }) {
+  const known = new Map(rows.map((row) => [row.day ?? "", row]));
+  const all = Array.from({ length: days }, (_, index) => {
+    const day = isoDay(Date.parse(from) + index * DAY_MS);
+    return { day, row: known.get(day) };
+  });
+  const inMoney = rows.some((row) => row.cost > 0);
+  const value = (row: UsageRow | undefined) => (row ? (inMoney ? row.cost : row.tokens) : 0);
+  const say = (row: UsageRow | undefined) => (inMoney ? money(row?.cost ?? 0) : `${count(row?.tokens ?? 0)} tokens`);
+  const most = Math.max(...all.map(({ row }) => value(row)), 0);
+  if (most === 0) return <Empty icon="usage" title="Nothing was used in this time" />;
+  const width = 100 / days;
+  return (
+    <figure className="days">
+      <div className="small faint number row between"><span>{inMoney ? money(most) : `${count(most)} tokens`}</span></div>
+      <svg viewBox={`0 0 100 ${HEIGHT}`} preserveAspectRatio="none" height={HEIGHT} width="100%" role="img" aria-label={`${inMoney ? "Cost" : "Tokens"} by day, at most ${inMoney ? money(most) : count(most)} a day`}>
+        {all.map(({ day, row }, index) => {
+          const height = Math.max(value(row) > 0 ? 2 : 0, (value(row) / most) * HEIGHT);
+          return <rect key={day} x={index * width + width * 0.14} width={width * 0.72} y={HEIGHT - height} height={height} rx={0.3}><title>{`${day}: ${say(row)}`}</title></rect>;
+        })}
+      </svg>
+      <div className="small faint row between"><span>{shortDay(Date.parse(from))}</span><span>Today</span></div>
+    </figure>
+  );
+}
+
+function Parts({ name, group, from, to: until }: { name: string; group: "model" | "task"; from: string; to: string }) {
+  const report = useReport(group, from, until);
+  const rows = [...(report.data?.rows ?? [])].sort((a, b) => b.cost - a.cost || b.tokens - a.tokens).slice(0, 20);
+  const most = Math.max(...rows.map((row) => row.cost || row.tokens), 1e-9);
+  // Of newer tasks the prompts are known; of older ones their ids say it.
+  const tasks = useTasks({ limit: 100 });
+  const names = new Map((tasks.data?.tasks ?? []).map((task) => [task.id, title(task.prompt)]));
+  return (
+    <Panel title={name} flush>
+      {report.isPending ? <Bones /> : rows.length === 0 ? <Empty title="Nothing yet" /> : (
+        <table className="data tight">
+          <tbody>
+            {rows.map((row) => (
+              <tr key={row.model ?? row.task_id ?? ""}>
+                <td className="clip cell">{row.task_id ? <a href={to("task", row.task_id)}>{names.get(row.task_id) ?? <code>{row.task_id}</code>}</a> : row.model}</td>
+                <td className="small quiet number nowrap">{count(row.tokens)} tokens</td>
+                <td className="bar"><Meter value={(row.cost || row.tokens) / most} label={`Part of ${row.model ?? row.task_id ?? ""}`} /></td>
+                <td className="end number">{money(row.cost)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}

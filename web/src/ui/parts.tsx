@@ -1,0 +1,171 @@
+// The small parts: buttons, chips, panels, fields, meters, empty states. They know nothing of tasks.
+
+import { useEffect, useId, useRef, useState, type ButtonHTMLAttributes, type ReactNode } from "react";
+import { Icon, type IconName } from "./icons";
+import { fullTime, relative } from "./format";
+
+type Tone = "work" | "wait" | "good" | "bad" | "hold" | "off";
+
+interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+  icon?: IconName;
+  tone?: "strong" | "danger" | "plain";
+  small?: boolean;
+  /** A button that shows its icon alone still has a name. */
+  label?: string;
+}
+
+export function Button({ icon, tone, small, label, children, className, type, ...rest }: ButtonProps) {
+  const alone = children === undefined || children === null;
+  const names = ["button", tone, small && "small", alone && "icon", className].filter(Boolean).join(" ");
+  return (
+    <button type={type ?? "button"} className={names} aria-label={label} title={alone ? label : undefined} {...rest}>
+      {icon && <Icon name={icon} />}
+      {children}
+    </button>
+  );
+}
+
+export function Chip({ tone, dot, children }: { tone?: Tone | undefined; dot?: boolean; children: ReactNode }) {
+  return (
+    <span className={`chip ${tone ?? ""}`}>
+      {dot && <span className="dot" />}
+      {children}
+    </span>
+  );
+}
+
+export function Panel(props: { title: ReactNode; tools?: ReactNode; flush?: boolean; className?: string; label?: string; children: ReactNode }) {
+  const id = useId();
+  return (
+    <section className={`panel ${props.className ?? ""}`} aria-labelledby={id}>
+      <header>
+        <h2 id={id}>{props.title}</h2>
+        <div className="grow" />
+        {props.tools}
+      </header>
+      <div className={`body scroll ${props.flush ? "flush" : ""}`}>{props.children}</div>
+    </section>
+  );
+}
+
+export function Meter({ value, tone, label }: { value: number; tone?: Tone | undefined; label: string }) {
+  const part = Math.max(0, Math.min(1, value));
+  return (
+    <div className={`meter ${tone ?? ""}`} role="meter" aria-label={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(part * 100)}>
+      <span style={{ transform: `scaleX(${part})` }} />
+    </div>
+  );
+}
+
+export function Field(props: { name: string; hint?: ReactNode; wrong?: string | null; children: (id: string) => ReactNode }) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label className="name" htmlFor={id}>{props.name}</label>
+      {props.children(id)}
+      {props.wrong ? <span className="wrong" role="alert">{props.wrong}</span> : props.hint && <span className="hint">{props.hint}</span>}
+    </div>
+  );
+}
+
+export function Empty({ icon, title, children, tools }: { icon?: IconName; title: string; children?: ReactNode; tools?: ReactNode }) {
+  return (
+    <div className="empty">
+      {icon && <span className="faint"><Icon name={icon} /></span>}
+      <strong>{title}</strong>
+      {children && <p>{children}</p>}
+      {tools && <div className="row wrap">{tools}</div>}
+    </div>
+  );
+}
+
+export function Bones({ lines = 3 }: { lines?: number }) {
+  return (
+    <div className="stack" aria-hidden="true" style={{ padding: 14 }}>
+      {Array.from({ length: lines }, (_, index) => <div key={index} className="bone" style={{ width: `${88 - index * 17}%` }} />)}
+    </div>
+  );
+}
+
+export function Trouble({ error, again }: { error: unknown; again?: () => void }) {
+  const text = error instanceof Error ? error.message : String(error);
+  return (
+    <div className="note bad" role="alert">
+      <Icon name="alert" />
+      <div className="stack">
+        <span>{text}</span>
+        {again && <div><Button small onClick={again}>Try again</Button></div>}
+      </div>
+    </div>
+  );
+}
+
+export function Tabs<T extends string>(props: { name: string; value: T; tabs: { id: T; name: ReactNode; extra?: ReactNode }[]; choose: (id: T) => void }) {
+  const list = useRef<HTMLDivElement>(null);
+  const move = (by: number) => {
+    const at = props.tabs.findIndex((tab) => tab.id === props.value);
+    const next = props.tabs[(at + by + props.tabs.length) % props.tabs.length];
+    if (!next) return;
+    props.choose(next.id);
+    list.current?.querySelector<HTMLButtonElement>(`[data-tab="${next.id}"]`)?.focus();
+  };
+  return (
+    <div
+      className="tabs" role="tablist" aria-label={props.name} ref={list}
+      onKeyDown={(event) => {
+        if (event.key === "ArrowRight") move(1);
+        if (event.key === "ArrowLeft") move(-1);
+      }}
+    >
+      {props.tabs.map((tab) => (
+        <button
+          key={tab.id} type="button" role="tab" data-tab={tab.id} aria-selected={tab.id === props.value}
+          tabIndex={tab.id === props.value ? 0 : -1} onClick={() => props.choose(tab.id)}
+        >
+          {tab.name}{tab.extra}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+export function Segments<T extends string>(props: { name: string; value: T; choices: { id: T; name: string }[]; choose: (id: T) => void }) {
+  return (
+    <div className="segments" role="group" aria-label={props.name}>
+      {props.choices.map((choice) => (
+        <button key={choice.id} type="button" aria-pressed={choice.id === props.value} onClick={() => props.choose(choice.id)}>{choice.name}</button>
+      ))}
+    </div>
+  );
+}
+
+/** The time now, anew every so often, for everything that shows an age. */
+export function useNow(everyMs: number): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}
+
+export function Ago({ at }: { at: string | number }) {
+  const now = useNow(15_000);
+  const value = typeof at === "number" ? at : Date.parse(at);
+  return <time dateTime={new Date(value).toISOString()} title={fullTime(value)} className="nowrap">{relative(value, now)}</time>;
+}
+
+export function CopyButton({ text, label = "Copy" }: { text: string; label?: string }) {
+  const [done, setDone] = useState(false);
+  useEffect(() => {
+    if (!done) return;
+    const timer = setTimeout(() => setDone(false), 1500);
+    return () => clearTimeout(timer);
+  }, [done]);
+  return (
+    <Button
+      small tone="plain" icon={done ? "check" : "copy"} label={done ? "Copied" : label}
+      onClick={() => void navigator.clipboard.writeText(text).then(() => setDone(true), () => setDone(false))}
+    />
+  );
+}

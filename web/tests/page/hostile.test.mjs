@@ -1,0 +1,65 @@
+// Text of others that would like to be more than text: in prompts, file names, outputs, deliverables. It stays text.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, open, Server, signIn } from "./harness.mjs";
+
+let server;
+let browser;
+before(async () => { [server, browser] = await Promise.all([Server.start(), launch()]); });
+after(async () => { await browser?.close(); await server?.stop(); });
+
+const NASTY = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script><svg onload=window.pwned=1>"'\`\${7*7}</textarea></title>`;
+
+async function unharmed(page) {
+  assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
+  assert.equal(await page.locator("#page script, #page iframe, #page img[src='x'], #page [onerror], #page [onload]").count(), 0);
+  assert.deepEqual(page.problems, []);
+}
+
+test("prompts are text wherever they are shown", async () => {
+  const page = await open(browser, server);
+  await signIn(page, server.keys.test);
+  const task = await server.start(`${NASTY} [test:approval] [test:agents=2]`);
+  await page.getByText("<script>window.pwned=1</script>").first().waitFor();
+  await unharmed(page);
+  for (const place of ["tasks", `task/${task.id}`, "inbox", "usage", "workspaces"]) {
+    await page.goto(`${server.url}/#/${place}`);
+    await page.locator("main h1").first().waitFor();
+    await unharmed(page);
+  }
+  await page.goto(`${server.url}/#/task/${task.id}`);
+  await page.locator(".event[data-type='task.created']").click();
+  await page.getByRole("dialog").getByText("onerror").first().waitFor();
+  await unharmed(page);
+  await page.context().close();
+});
+
+test("files are text: HTML, Markdown, pictures that are programs, and their names", async () => {
+  const page = await open(browser, server);
+  await signIn(page, server.keys.test);
+  const workspace = await server.call("POST", "/workspaces", { name: NASTY.slice(0, 60) });
+  const files = {
+    "page.html": `<!doctype html><script>parent.pwned=1;window.pwned=1</script>${NASTY}`,
+    "notes.md": `# Notes\n\n${NASTY}\n\n[click](javascript:window.pwned=1) ![remote](https://example.invalid/track.png) <iframe src="javascript:pwned=1"></iframe>\n\n[data](data:text/html,<script>pwned=1</script>)`,
+    "drawing.svg": `<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20" onload="window.pwned=1"><script>window.pwned=1</script><rect width="20" height="20"/></svg>`,
+    "table.csv": `a,b\n"${NASTY.replaceAll('"', '""')}",=cmd()\n`,
+    "colours.log": "\u001b[31mred\u001b[0m\u001b]8;;javascript:pwned=1\u0007link\u001b]8;;\u0007",
+    "<img src=x onerror=pwned=1>.txt": "named badly",
+  };
+  const form = new FormData();
+  for (const [name, text] of Object.entries(files)) form.append("file", new Blob([text]), name);
+  const sent = await fetch(`${server.url}/v1/workspaces/${workspace.id}/files`, { method: "POST", body: form, headers: { authorization: `Bearer ${server.keys.test}` } });
+  assert.equal(sent.status, 201, await sent.text());
+  await page.goto(`${server.url}/#/workspaces/${workspace.id}`);
+  for (const name of Object.keys(files)) {
+    await page.locator(".file-line .line-row").filter({ hasText: name }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.locator(".code, .prose, .picture img, table").first().waitFor();
+    await unharmed(page);
+    assert.equal(await dialog.locator("a[href^='javascript'], a[href^='data']").count(), 0, name);
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+  }
+  await page.context().close();
+});

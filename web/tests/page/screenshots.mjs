@@ -1,0 +1,92 @@
+// Pictures of the page from a real run in test mode. Into docs/images those that the documentation shows:
+//   MITEOS_PROGRAM=… node tests/page/screenshots.mjs
+// or all of them into a folder:
+//   MITEOS_PROGRAM=… node tests/page/screenshots.mjs FOLDER
+
+import { mkdir } from "node:fs/promises";
+import { DESKTOP, PHONE, launch, open, Server, signIn, until } from "./harness.mjs";
+
+const folder = process.argv[2] ?? new URL("../../../docs/images", import.meta.url).pathname;
+await mkdir(folder, { recursive: true });
+/** What docs/ shows. */
+const SHOWN = new Set(["page-empty", "page-now", "page-task", "page-task-dark", "page-inbox", "page-phone-now", "page-phone-task", "page-phone-decision"]);
+const [server, browser] = await Promise.all([Server.start(), launch()]);
+const shoot = async (page, name) => {
+  if (process.argv[2] === undefined && !SHOWN.has(name)) return;
+  await page.mouse.move(0, 0);
+  await page.evaluate(() => document.fonts.ready);
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  await page.screenshot({ path: `${folder}/${name}.png`, animations: "disabled" });
+  console.log(name);
+};
+
+try {
+  const empty = await open(browser, server, { ...DESKTOP, colorScheme: "light" });
+  await shoot(empty, "page-sign-in");
+  await signIn(empty, server.keys.test);
+  await empty.getByText("Your first task").waitFor();
+  await shoot(empty, "page-empty");
+  await empty.context().close();
+
+  const done = [
+    ["Summarise the quarter's support tickets by topic\n[test:agents=2]", {}],
+    ["Draft a release note for version 2.4 in plain words", {}],
+    ["Check which of our dependencies have a new major version\n[test:agents=4]", {}],
+    ["Convert sales.csv into a chart of revenue by region", {}],
+    ["Translate the onboarding guide into French\n[test:fail]", {}],
+  ];
+  for (const [prompt, config] of done) await server.ended((await server.start(prompt, config)).id);
+  const long = await server.start("Compare five note-taking apps for a small team: features, price, export, privacy. Write a table and a recommendation.\n[test:agents=6] [test:slow=10m]", { max_agents: 4 });
+  const asks = await server.start("Send the weekly report to the team\n[test:approval]", {});
+  await server.start("Rewrite notes.md for newcomers", { autonomy_level: 20 });
+  await server.until(asks.id, (task) => task.approvals.length > 0);
+  await until("the plan at work", async () => (await server.call("GET", `/tasks/${long.id}`)).agents.length >= 4);
+
+  // A run that is half done: its first part is complete, the last waits for a person.
+  const graph = await server.start("Plan the move of our blog to a new host: inventory, redirects, a dry run, and a checklist\n[test:agents=5] [test:approval]", { max_agents: 4 });
+  await server.until(graph.id, (task) => task.approvals.length > 0 && task.agents.filter((agent) => agent.status === "complete").length >= 3);
+
+  for (const [scheme, suffix] of [["light", ""], ["dark", "-dark"]]) {
+    const page = await open(browser, server, { ...DESKTOP, colorScheme: scheme });
+    await signIn(page, server.keys.test);
+    await page.getByText(/decisions wait/).waitFor();
+    await page.locator(".light[data-state='open']").waitFor();
+    await shoot(page, `page-now${suffix}`);
+    await page.goto(`${server.url}/#/task/${graph.id}`);
+    await page.locator(".deliverables-panel .file-line").first().waitFor();
+    await page.locator(".node.wait").waitFor();
+    await shoot(page, `page-task${suffix}`);
+    await page.goto(`${server.url}/#/inbox`);
+    await page.getByRole("button", { name: /^Approve/ }).waitFor();
+    await page.locator(".diff, .args").first().waitFor();
+    await shoot(page, `page-inbox${suffix}`);
+    if (scheme === "light") {
+      await page.goto(`${server.url}/#/tasks`);
+      await page.locator("a.task-row").first().waitFor();
+      await shoot(page, "page-tasks");
+      await page.goto(`${server.url}/#/usage`);
+      await page.getByText("By model").waitFor();
+      await shoot(page, "page-usage");
+      await page.goto(`${server.url}/#/settings/keys`);
+      await page.locator("table.data tbody tr").first().waitFor();
+      await shoot(page, "page-settings");
+    }
+    await page.context().close();
+  }
+
+  const phone = await open(browser, server, { ...PHONE, colorScheme: "light" });
+  await signIn(phone, server.keys.test);
+  await phone.getByText(/decisions wait/).waitFor();
+  await shoot(phone, "page-phone-now");
+  await phone.goto(`${server.url}/#/task/${graph.id}`);
+  await phone.getByRole("article").first().waitFor();
+  await shoot(phone, "page-phone-task");
+  await phone.goto(`${server.url}/#/inbox`);
+  await phone.getByRole("button", { name: /risk/ }).first().click();
+  await phone.getByRole("button", { name: /^Approve/ }).waitFor();
+  await shoot(phone, "page-phone-decision");
+  await phone.context().close();
+} finally {
+  await browser.close();
+  await server.stop();
+}
