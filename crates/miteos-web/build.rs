@@ -14,7 +14,6 @@ fn main() -> io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(BUILT);
     // The folder is in the repository, so that a page that is built later is noticed.
     let watched = folder.display();
-    #[expect(clippy::print_stdout, reason = "this is how a build script speaks")]
     {
         println!("cargo:rerun-if-changed={watched}");
     }

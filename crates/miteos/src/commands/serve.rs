@@ -28,7 +28,7 @@ pub async fn serve(context: &Context<'_>, serve: cli::Serve) -> Result<Exit, Fai
     };
     let mut signals = Signals::new(Which::Stop)?;
     // A start may take long: a big folder is migrated, unfinished tasks are looked at.
-    let Some(server) = signals.unless(Embedded::serve(&context.settings, &flags)).await else {
+    let Some(server) = signals.unless(Box::pin(Embedded::serve(&context.settings, &flags))).await else {
         tracing::info!("asked to stop before it was up");
         return Ok(Exit::Done);
     };
