@@ -93,6 +93,7 @@ enum Measurement {
     Waiting,
     Api,
     Transfer,
+    Preview,
 }
 
 impl Measurement {
@@ -110,6 +111,7 @@ impl Measurement {
             Self::Waiting => "Tasks that wait for an approval",
             Self::Api => "Making and reading tasks while 100 tasks run, beside a server that does nothing",
             Self::Transfer => "Memory while a big file goes in and out",
+            Self::Preview => "A site that the server shows itself",
         }
     }
 }
@@ -193,6 +195,7 @@ async fn figures(setting: Setting<'_>, measurement: Measurement) -> Result<Vec<F
         Measurement::Waiting => measure::waiting::figures(setting).await,
         Measurement::Api => measure::api::figures(setting).await,
         Measurement::Transfer => measure::transfer::figures(setting).await,
+        Measurement::Preview => measure::preview::figures(setting).await,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod endurance;
 pub mod feed;
 pub mod in_flight;
 pub mod load;
+pub mod preview;
 pub mod recovery;
 pub mod reference;
 pub mod requests;

@@ -57,7 +57,7 @@ fn shown(name: &str, bytes: u64, took: Duration, grown: Memory) -> Vec<Figure> {
 }
 
 /// The time of some work, and by how much the server's memory was larger during it than before, at the most.
-async fn watched(
+pub async fn watched(
     server: &Served,
     work: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(Duration, Memory), Failure> {

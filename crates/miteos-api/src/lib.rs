@@ -16,6 +16,7 @@ pub mod events;
 pub mod health;
 pub mod keys;
 pub mod numbers;
+pub mod previews;
 pub mod subtasks;
 pub mod tasks;
 pub mod text;
@@ -38,6 +39,7 @@ pub use errors::{ErrorBody, Success};
 pub use events::{Event, EventPage, EventType, ListEvents};
 pub use health::{Check, Health, Readiness};
 pub use keys::{ApiKey, CreateApiKey, CreatedApiKey, SCOPES};
+pub use previews::{CreatePreviewLink, Preview, PreviewLink, UpdatePreview};
 pub use subtasks::Subtask;
 pub use tasks::{
     CompletedTask, CompletedTaskList, CreateTask, CreateTaskConfig, ListTasks, Task, TaskConfig, TaskList,
@@ -50,7 +52,7 @@ pub use webhooks::{
 };
 pub use words::{
     AgentStatus, AgentType, ApprovalStatus, DeliveryStatus, DeployEnvironment, DeployTarget,
-    DeployVisibility, DeploymentStatus, Environment, FileKind, GroupBy, Risk, SubtaskStatus, TaskStatus,
-    Tier, UnknownWord, WebhookStatus, WorkspaceStatus,
+    DeployVisibility, DeploymentStatus, Environment, FileKind, GroupBy, PreviewVisibility, Risk,
+    SubtaskStatus, TaskStatus, Tier, UnknownWord, WebhookStatus, WorkspaceStatus,
 };
 pub use workspaces::{CreateWorkspace, ListFiles, Workspace, WorkspaceFile};

@@ -247,6 +247,14 @@ WorkspaceStatus, "workspace status" {
     Active = "active",
 });
 
+words!(/// Who may look at a preview.
+PreviewVisibility, "visibility" {
+    /// Whoever has its address, which nobody can guess.
+    Public = "public",
+    /// Whoever was given a link.
+    Link = "link",
+});
+
 words!(/// Whether events are sent to a webhook.
 WebhookStatus, "webhook status" {
     Enabled = "enabled",
@@ -287,7 +295,7 @@ mod tests {
             )+};
         }
         check!(TaskStatus, SubtaskStatus, AgentType, AgentStatus, Risk, ApprovalStatus, DeployTarget);
-        check!(DeploymentStatus, DeployEnvironment, DeployVisibility);
+        check!(PreviewVisibility, DeploymentStatus, DeployEnvironment, DeployVisibility);
         check!(Environment, Tier, WorkspaceStatus, WebhookStatus, DeliveryStatus, FileKind);
     }
 

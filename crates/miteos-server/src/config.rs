@@ -132,7 +132,7 @@ pub struct Config {
     pub deploy: DeploySettings,
     /// What makes files of a workspace that is deployed; without it, builds run in the sandbox.
     pub builder: Option<Arc<dyn Builder>>,
-    /// What serves sites on this server itself, if anything does.
+    /// What serves sites on this server itself, in place of the preview host.
     pub publisher: Option<Arc<dyn Publisher>>,
     pub metrics: MetricsConfig,
     pub preview: PreviewConfig,

@@ -13,6 +13,7 @@ mod rollback;
 mod run;
 mod sandboxed;
 mod shown;
+mod staged;
 mod tool;
 
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ pub use publisher::{PublishError, PublishJob, Published, Publisher};
 pub use rollback::RolledBack;
 pub use sandboxed::Sandboxed;
 pub use shown::{core_target, public, shown};
+pub use staged::check as can_be_staged;
 pub use tool::Deploy;
 
 use crate::clock::Clock;

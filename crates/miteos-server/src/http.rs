@@ -18,6 +18,7 @@ mod metrics;
 pub mod openapi;
 pub mod operations;
 mod page;
+mod previews;
 pub mod ranges;
 mod repeat;
 mod router;

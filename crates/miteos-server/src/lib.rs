@@ -7,6 +7,7 @@ pub mod backup;
 pub mod config;
 pub mod server;
 
+mod archive;
 mod clock;
 mod connections;
 mod deployments;
@@ -21,7 +22,6 @@ mod keys;
 mod limits;
 mod listener;
 mod metrics;
-#[cfg_attr(not(test), expect(dead_code, reason = "deployments publish through it, and are on their way"))]
 mod preview;
 mod project;
 mod prompts;

@@ -19,6 +19,7 @@ mod media;
 mod pace;
 mod pages;
 mod publish;
+mod publisher;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,8 @@ pub use address::{Hosts, mint_label};
 pub use host::router;
 pub use listener::PreviewHost;
 #[cfg(test)]
-use publish::{LIMITS, PublishError, Published};
+use publish::Shown;
+pub use publish::{LIMITS, SiteError};
 
 use gzip::Packed;
 use manifest::Manifests;
@@ -107,11 +109,6 @@ impl Previews {
     /// How the addresses of previews look.
     pub fn pattern(&self) -> String {
         self.inner.hosts.url("*")
-    }
-
-    /// Where the preview of a deployment is seen; `None` if nothing was published for it.
-    pub async fn address_of(&self, deployment: DeploymentId) -> Result<Option<String>, StoreError> {
-        Ok(self.inner.store.preview(deployment).await?.map(|row| self.url(&row)))
     }
 
     /// A link that opens a preview until then, or until it ends itself.

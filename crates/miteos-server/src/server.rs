@@ -27,7 +27,7 @@ use crate::keys::{self, BootstrapError, BootstrapKeys, Keyring};
 use crate::limits::Limiter;
 use crate::listener::{Attentive, allow_many_files};
 use crate::metrics::Metrics;
-use crate::preview::{self, PreviewHost};
+use crate::preview::{self, PreviewHost, Previews};
 use crate::restored::{self, RestoredError};
 use crate::runner::Deps;
 use crate::sandbox::LateSandbox;
@@ -129,14 +129,14 @@ impl Server {
         let sandbox = LateSandbox::probe(&config.sandbox, &folder, Arc::clone(&metrics));
         let (registry, deploy) = tools(&config)?;
         let deps = deps(&config, &store, &sandbox, registry, metrics)?;
-        let parts = deploy_parts(&config, &deps, &master, &sandbox);
+        let previews = preview.previews(&config, &store, &master, address)?;
+        let parts = deploy_parts(&config, &deps, &master, &sandbox, &previews);
         restored::settle(&folder, &deps.tasks, &parts).await?;
         let webhooks = Webhooks::start(webhook_parts(&config, &deps, &master));
         let deployments = Deployments::start(parts);
         deploy.connect(deployments.clone(), deps.tasks.clone());
         let engine = Engine::start(deps.tasks.clone(), Arc::clone(&deps));
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-        let previews = preview.previews(&config, &store, &master, address)?;
         let stop = CancellationToken::new();
         let limits = Arc::new(Limiter::load(&store, config.clock.now()).await?);
         let connections = Arc::new(Connections::new(stop.clone()));
@@ -409,6 +409,7 @@ fn deploy_parts(
     deps: &Deps,
     master: &MasterKey,
     sandbox: &Arc<LateSandbox>,
+    previews: &Previews,
 ) -> deployments::Parts {
     let http = deps.services.http.clone();
     let machine = Machine::new(config.data_dir.join("asked"), http.clone());
@@ -430,7 +431,7 @@ fn deploy_parts(
             runner: Arc::new(miteos_deploy::expo::NoRunner),
         },
         builder: config.builder.clone().unwrap_or_else(|| builder()),
-        publisher: config.publisher.clone(),
+        publisher: Some(config.publisher.clone().unwrap_or_else(|| Arc::new(previews.clone()))),
         moves: deployments::Moves::default(),
         places: Arc::new(tokio::sync::Semaphore::new(deployments::MAX_AT_ONCE)),
     }

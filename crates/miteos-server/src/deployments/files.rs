@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use miteos_core::deployment::{Built, Failure, FailureCode, FailureStep, Target};
 use miteos_deploy::appstore::{Ipa, IpaError, read_ipa};
-use miteos_deploy::site::{Index, Site, SiteError, SiteLimits, Source, scan};
+use miteos_deploy::site::{Index, Site, SiteError, Source, scan};
 use miteos_deploy::{Artifact, TargetKind};
 use miteos_tools::workspace::{FileKind, Name, WalkLimits, Workspace};
 
 use super::builder::{BuiltFolder, Place};
 use crate::errors::chain;
+use crate::preview;
 
 /// Where the copy lies below the scratch folder.
 const COPY: &str = "site";
@@ -22,13 +23,6 @@ const APP: &str = "app.ipa";
 const PROJECT: &str = "project";
 /// Names that are looked at for an app.
 const MAX_LOOKED_AT: usize = 10_000;
-
-/// What this server itself serves.
-const PREVIEW_LIMITS: SiteLimits = SiteLimits {
-    max_files: 20_000,
-    max_file_bytes: 1024 * 1024 * 1024,
-    max_total_bytes: 4 * 1024 * 1024 * 1024,
-};
 
 /// Where the files are.
 #[derive(Clone)]
@@ -152,7 +146,7 @@ async fn look(
 ) -> Result<Site, Failure> {
     blocking(move || {
         let forbidden: Vec<&str> = forbidden.iter().map(String::as_str).collect();
-        let limits = kind.map_or(PREVIEW_LIMITS, TargetKind::limits);
+        let limits = kind.map_or(preview::LIMITS, TargetKind::limits);
         let (workspace, name) = match &place {
             Place::Workspace(name) => (&places.workspace, name),
             Place::Scratch(name) => (&places.scratch, name),

@@ -51,5 +51,5 @@ pub trait Publisher: Send + Sync {
     async fn publish(&self, job: PublishJob<'_>) -> Result<Published, PublishError>;
 
     /// An address for a deployment of the test world, at which nothing of it is served.
-    fn stub(&self, deployment: DeploymentId) -> String;
+    async fn stub(&self, deployment: DeploymentId, scope: Scope) -> Result<String, miteos_store::StoreError>;
 }

@@ -2,6 +2,7 @@
 //! more or the server stops; what was under way then is taken up at the next start.
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 
 use miteos_core::deployment::{
@@ -12,14 +13,14 @@ use miteos_tools::Workspace;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::builder::{BuildError, BuildJob};
+use super::builder::{BuildError, BuildJob, BuiltFolder};
 use super::configs::{self, Opened};
 use super::files::{self, Places};
 use super::keep::{CommandError, DeploymentError, scope};
 use super::log::{FLUSH_EVERY, Log};
 use super::provider::{Ended, Provider};
 use super::publisher::{PublishError, PublishJob};
-use super::{Parts, configs::kind};
+use super::{Parts, configs::kind, staged};
 use crate::errors::chain;
 use crate::runner::Slot;
 
@@ -195,6 +196,9 @@ impl Runner {
             // Its own tool reads and builds the project.
             return Ok(files::project());
         }
+        if let Some(folder) = self.staged(deployment, &scratch, cancel).await? {
+            return files::take(&places, folder, target, Vec::new()).await.map_err(failed);
+        }
         let say = |line: String| self.log.say(&line);
         let job = BuildJob {
             deployment: self.id,
@@ -210,6 +214,28 @@ impl Runner {
         files::take(&places, folder, target, forbidden).await.map_err(failed)
     }
 
+    /// The site in the deliverable that takes the place of the workspace; `None`: there is none.
+    async fn staged(
+        &self,
+        deployment: &Deployment,
+        scratch: &Path,
+        cancel: &CancellationToken,
+    ) -> Result<Option<BuiltFolder>, BuildError> {
+        let (Some(task), Some(id)) = (deployment.about.task, deployment.about.deliverable) else {
+            return Ok(None);
+        };
+        let lost = |message: &str| {
+            BuildError::Failed(Failure::new(FailureCode::Interrupted, FailureStep::Prepare, message))
+        };
+        let row = self.parts.store.deliverable(task, id).await.map_err(|error| {
+            tracing::error!(deployment = %self.id, error = %chain(&error), "a deliverable cannot be read");
+            lost("the file cannot be read here; the log of the server has the reason")
+        })?;
+        let row = row.ok_or_else(|| lost("the file is gone"))?;
+        self.log.say(&format!("{}, {} bytes", row.name, row.size_bytes));
+        staged::unpack(&self.parts.store, &row, scratch, cancel).await.map(Some)
+    }
+
     fn places(&self, deployment: &Deployment) -> Places {
         Places {
             workspace: self.parts.workspace(deployment.about.workspace),
@@ -221,7 +247,7 @@ impl Runner {
     async fn pretend(&self, deployment: &Deployment) -> Result<(), DeploymentError> {
         self.log.say("this is a test: nothing is pushed");
         let url = match &self.parts.publisher {
-            Some(publisher) => publisher.stub(deployment.id),
+            Some(publisher) => publisher.stub(deployment.id, scope(deployment)).await?,
             None => {
                 let label = deployment.id.to_string().replace('_', "-");
                 format!("https://{label}.preview.invalid/")

@@ -1,6 +1,7 @@
 //! Deployments: made, listed, read, cancelled. Their logs have a file of their own.
 
 mod logs;
+mod stage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::deployments::{
 };
 
 pub use logs::logs;
+pub use stage::stage;
 
 /// How long a cancel waits for everything to have ended before it answers.
 const CANCEL_WAIT: Duration = Duration::from_secs(15);

@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use miteos_api::{Share, ShareDeliverable, Success};
 use miteos_core::ids::{DeliverableId, ShareId};
-use miteos_core::time::Timestamp;
 use miteos_store::{ShareRow, StoreError};
 use sha2::{Digest, Sha256};
 
@@ -17,14 +16,13 @@ use super::App;
 use super::auth::Caller;
 use super::deliverables;
 use super::error::ApiError;
-use super::extract::{Path, from_json, in_range};
+use super::extract::{Path, from_json};
+use super::previews::ends;
 use super::repeat::{Begun, again_sealed, begin, json_answer, to_json};
 use crate::preview;
 
 /// Where links lead, behind the server's address.
 pub const PATH: &str = "/s/{token}";
-/// The longest time that a link can be given (s): ten years.
-const MAX_LIVES_S: i64 = 10 * 366 * 24 * 3600;
 
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
@@ -46,7 +44,7 @@ pub async fn create(
     let asked: ShareDeliverable =
         if body.is_empty() { ShareDeliverable::default() } else { from_json(&body)? };
     let now = app.deps.clock.now();
-    let expires_at = asked.expires_in.map(|seconds| expiry(now, seconds)).transpose()?;
+    let expires_at = asked.expires_in.map(|seconds| ends(now, seconds)).transpose()?;
     let token = preview::mint_label();
     let (account, live) = (caller.key.account, caller.key.live);
     let id = ShareId(app.ids.ulid(now));
@@ -63,13 +61,6 @@ pub async fn create(
         Err(StoreError::Repeated(first)) => again_sealed(&app, *repeat.same(first)?),
         Err(error) => Err(error.into()),
     }
-}
-
-/// When something that lives for so many seconds from now on ends.
-fn expiry(now: Timestamp, seconds: i64) -> Result<Timestamp, ApiError> {
-    let seconds = in_range("expires_in", seconds, 1, MAX_LIVES_S)?;
-    // It is positive, and small.
-    Ok(now.plus_ms(u64::try_from(seconds).unwrap_or(0) * 1000))
 }
 
 /// What a link is found by.

@@ -4,9 +4,7 @@
 //! It can be done again with the same site at any time: after a crash in the middle nothing is shown yet, and what was
 //! stored is found.
 
-use std::sync::Arc;
-
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{FuturesUnordered, StreamExt};
 use miteos_core::content::Sha256;
 use miteos_deploy::Site;
 use miteos_deploy::site::{SiteFile, SiteLimits, Source};
@@ -23,18 +21,18 @@ const GIB: u64 = 1024 * MIB;
 
 /// What a site may hold to be previewed.
 pub const LIMITS: SiteLimits =
-    SiteLimits { max_files: 20_000, max_file_bytes: GIB, max_total_bytes: 10 * GIB };
+    SiteLimits { max_files: 20_000, max_file_bytes: GIB, max_total_bytes: 4 * GIB };
 
 /// Files that are stored side by side: most of the time of a small one is the disk's.
 const PARALLEL: usize = 16;
 /// What all of them together may hold in memory (KiB).
-const BUFFERS_KIB: u32 = 16 * 1024;
+const BUFFERS_KIB: usize = 16 * 1024;
 /// What the biggest of them holds at most, because then it streams (KiB).
 const MAX_BUFFER_KIB: u64 = 8 * 1024;
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
+pub struct Shown {
     pub row: PreviewRow,
     pub url: String,
     pub manifest_sha256: Sha256,
@@ -46,7 +44,7 @@ pub struct Published {
 
 /// Why a site was not published. Nothing is shown that was not shown before.
 #[derive(Debug, thiserror::Error)]
-pub enum PublishError {
+pub enum SiteError {
     #[error("{path} changed after it had been checked; publish when nothing writes to the folder")]
     Changed { path: String },
     #[error("{path} cannot be published: {why}")]
@@ -73,27 +71,27 @@ pub enum PublishError {
 
 impl Previews {
     /// Publishes a site. The same deployment keeps its address however often it is published.
-    pub async fn publish(
+    pub async fn publish_site(
         &self,
         owner: Owner,
         site: &Site,
         cancel: &CancellationToken,
-    ) -> Result<Published, PublishError> {
+    ) -> Result<Shown, SiteError> {
         for file in &site.files {
             let path = || file.path.clone();
-            route::check(&file.path).map_err(|why| PublishError::BadPath { path: path(), why })?;
+            route::check(&file.path).map_err(|why| SiteError::BadPath { path: path(), why })?;
             if route::is_hidden(&file.path) {
-                return Err(PublishError::Hidden { path: path() });
+                return Err(SiteError::Hidden { path: path() });
             }
         }
         let manifest = Manifest::of(site);
         let json = manifest.to_json();
         if json.len() > MAX_MANIFEST_BYTES {
-            return Err(PublishError::TooManyNames { bytes: json.len() });
+            return Err(SiteError::TooManyNames { bytes: json.len() });
         }
         let new_bytes = tokio::select! {
             biased;
-            () = cancel.cancelled() => return Err(PublishError::Canceled),
+            () = cancel.cancelled() => return Err(SiteError::Canceled),
             stored = self.store_files(site) => stored?,
         };
         let kept = self.inner.store.blobs().put_bytes(&json).await?;
@@ -103,24 +101,33 @@ impl Previews {
         let row = PreviewRow { site: Some(shown), single_page, ..self.new_row(owner) };
         let row = self.inner.store.publish_preview(row).await?;
         if row.deleted_at.is_some() {
-            return Err(PublishError::Deleted);
+            return Err(SiteError::Deleted);
         }
         let url = self.url(&row);
-        Ok(Published { row, url, manifest_sha256: kept.sha256, files, bytes, new_bytes })
+        Ok(Shown { row, url, manifest_sha256: kept.sha256, files, bytes, new_bytes })
     }
 
     /// Stores what is not there yet, each content once; says how many bytes that were.
-    async fn store_files(&self, site: &Site) -> Result<u64, PublishError> {
+    async fn store_files(&self, site: &Site) -> Result<u64, SiteError> {
         let contents = site.by_content(|digests| digests.sha256_hex());
-        let room = Arc::new(Semaphore::new(BUFFERS_KIB as usize));
-        stream::iter(contents.into_values())
-            .map(|file| self.store_file(site, file, &room))
-            .buffer_unordered(PARALLEL)
-            .try_fold(0, |sum, new| async move { Ok(sum + new) })
-            .await
+        let room = Semaphore::new(BUFFERS_KIB);
+        let mut waiting = contents.into_values();
+        let mut under_way = FuturesUnordered::new();
+        let mut new_bytes = 0;
+        loop {
+            while under_way.len() < PARALLEL
+                && let Some(file) = waiting.next()
+            {
+                under_way.push(self.store_file(site, file, &room));
+            }
+            match under_way.next().await {
+                Some(new) => new_bytes += new?,
+                None => return Ok(new_bytes),
+            }
+        }
     }
 
-    async fn store_file(&self, site: &Site, file: &SiteFile, room: &Semaphore) -> Result<u64, PublishError> {
+    async fn store_file(&self, site: &Site, file: &SiteFile, room: &Semaphore) -> Result<u64, SiteError> {
         let blobs = self.inner.store.blobs();
         let named = BlobRef { sha256: Sha256::from_digest(&file.digests.sha256), bytes: file.bytes };
         if blobs.holds(&named).await? {
@@ -135,11 +142,11 @@ impl Previews {
                 let (workspace, name) = (site.workspace().clone(), name.clone());
                 let opened = tokio::task::spawn_blocking(move || workspace.open_file(&name)).await;
                 let opened = opened.map_err(|_| StoreError::Panicked { doing: "open a file" })?;
-                let unreadable = |source| PublishError::Unreadable { path: file.path.clone(), source };
+                let unreadable = |source| SiteError::Unreadable { path: file.path.clone(), source };
                 let (opened, _) = opened.map_err(unreadable)?;
                 blobs.put_named(&named, tokio::fs::File::from_std(opened)).await?
             }
         };
-        if is_it { Ok(file.bytes) } else { Err(PublishError::Changed { path: file.path.clone() }) }
+        if is_it { Ok(file.bytes) } else { Err(SiteError::Changed { path: file.path.clone() }) }
     }
 }

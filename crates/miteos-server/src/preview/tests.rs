@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-use super::{Hosts, LIMITS, Owner, Parts, Previews, Published, router};
+use super::{Hosts, LIMITS, Owner, Parts, Previews, Shown, router};
 use crate::clock::Clock;
 use crate::listener::Attentive;
 use crate::secrets::MasterKey;
@@ -168,13 +168,13 @@ impl Host {
         Owner { deployment: DeploymentId(id), account: AccountId(Ulid::from_parts(NOW_MS, 1)), live: true }
     }
 
-    async fn publish(&self, files: &[(&str, &[u8])]) -> Published {
+    async fn publish(&self, files: &[(&str, &[u8])]) -> Shown {
         let site = Folder::new(files);
-        self.previews.publish(self.owner(), &site.scan(), &CancellationToken::new()).await.unwrap()
+        self.previews.publish_site(self.owner(), &site.scan(), &CancellationToken::new()).await.unwrap()
     }
 
     /// The host name of a preview, with the port.
-    fn name(&self, preview: &Published) -> String {
+    fn name(&self, preview: &Shown) -> String {
         format!("{}.localhost:{}", preview.row.label, self.address.port())
     }
 
@@ -199,11 +199,11 @@ impl Host {
         self.raw(format!("{head}\r\n")).await
     }
 
-    async fn get(&self, preview: &Published, target: &str) -> Answer {
+    async fn get(&self, preview: &Shown, target: &str) -> Answer {
         self.get_with(preview, target, &[]).await
     }
 
-    async fn get_with(&self, preview: &Published, target: &str, headers: &[(&str, &str)]) -> Answer {
+    async fn get_with(&self, preview: &Shown, target: &str, headers: &[(&str, &str)]) -> Answer {
         self.send("GET", target, &self.name(preview), headers).await
     }
 }

@@ -117,16 +117,30 @@ fn browser() -> PathBuf {
         .expect("chromium is missing; run: ./scripts/setup.sh --tests")
 }
 
+/// A browser without a window, which asks nobody but for the page.
+fn headless(profile: &Path) -> Command {
+    let mut command = command(browser());
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
+    command.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+    command.args(["--disable-dev-shm-usage", "--no-proxy-server"]);
+    command.arg(format!("--user-data-dir={}", profile.display()));
+    command
+}
+
+/// A page as a browser has it once its scripts have run.
+pub async fn dump(profile: &Path, url: &str) -> String {
+    let mut command = headless(profile);
+    command.args(["--dump-dom", "--virtual-time-budget=20000"]).arg(url).stderr(Stdio::null());
+    let output =
+        tokio::time::timeout(2 * PATIENCE, command.output()).await.expect("the browser ends").unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_s_own_eventsource_and_websocket_go_on_by_themselves() {
-    let browser = browser();
     let profile = tempfile::tempdir().unwrap();
     let start = async |url: &str, task: &str, key: &str| {
-        let mut command = command(browser);
-        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
-        command.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
-        command.args(["--disable-dev-shm-usage", "--no-proxy-server"]);
-        command.arg(format!("--user-data-dir={}", profile.path().display()));
+        let mut command = headless(profile.path());
         command.arg(format!("{url}/?task={task}&token={key}"));
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };

@@ -40,6 +40,7 @@ mod provider;
 mod repeats;
 mod shares;
 mod sockets;
+mod staging;
 mod steering;
 mod streams;
 mod test_mode;

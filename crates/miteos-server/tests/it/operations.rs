@@ -92,6 +92,7 @@ fn body(operation: &Operation) -> Value {
         "/deploy-configs" => {
             json!({"name": "walked", "target": "netlify", "credentials": {"token": "0123456789"}})
         }
+        "/deployments/{id}/preview" => json!({"single_page": true}),
         "/deploy-configs/{id}" => json!({"name": "walked"}),
         "/api-keys" => {
             json!({"name": "x", "environment": "test", "scopes": ["tasks.read"], "tier": "free"})

@@ -63,7 +63,7 @@ async fn open_approval(server: &TestServer, task: &str, file: &str) -> (String, 
 }
 
 /// Every POST, and where it is repeated if not in the test below.
-const POSTS: [&str; 22] = [
+const POSTS: [&str; 24] = [
     "/tasks",
     "/tasks/{id}/cancel",
     "/tasks/{id}/pause",
@@ -84,8 +84,11 @@ const POSTS: [&str; 22] = [
     "/deployments/{id}/cancel",
     "/deployments/{id}/rollback",
     "/deploy-configs",
+    "/deployments/{id}/preview/links",
     // In shares.rs, with a file to share.
     "/tasks/{id}/deliverables/{file}/share",
+    // In staging.rs, with files that are sites.
+    "/tasks/{id}/deliverables/{file}/stage",
     // In uploads.rs, with bodies that are read as they come.
     "/workspaces/{id}/files",
 ];
@@ -157,6 +160,10 @@ async fn deployments_twice(server: &TestServer, netlify: &Standin<Netlify>) {
     crate::deployments::ended(server, &made).await;
     twice(server, &format!("/deployments/{made}/rollback"), "one", "").await;
     assert_eq!(netlify.count("POST", "/restore"), 1);
+    let body = format!("{{\"workspace_id\": \"{workspace}\", \"target\": \"preview\"}}");
+    let made = twice(server, "/deployments", "two", &body).await["id"].as_str().unwrap().to_owned();
+    crate::deployments::ended(server, &made).await;
+    twice(server, &format!("/deployments/{made}/preview/links"), "one", "{}").await;
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ pub const DEPLOYMENT: &str = "dep_01jd3kb2c3d4e5f6g7h8j9k0m1";
 pub const DEPLOY_CONFIG: &str = "cfg_01jd3kaz1y2x3w4v5t6s7r8q9p";
 pub const KEY: &str = "key_01jd3k4g5h6j7k8m9n0p1q2r3s";
 pub const SHARE: &str = "shr_01jd3kb1c2d3e4f5g6h7j8k9m0";
+const PREVIEW: &str = "https://mzxw6ytbmzxw6ytbmzxw6ytbmzxw6ytb.preview.example.net/";
 const SUBTASK: &str = "st_01jd3k80v1t3s5r7q9p1n3m5k7";
 const CALL: &str = "call_01jd3k8a0z9y8x7w6v5t4s3r2q";
 const EVENT: &str = "evt_01jd3k7x8m0a1b2c3d4e5f6g7h";
@@ -153,6 +154,28 @@ pub fn deployment() -> Value {
         "inspect_url": "https://app.netlify.com/sites/pricing-d1f3g5h7j9k", "error": null,
         "log_url": format!("/v1/deployments/{DEPLOYMENT}/logs"),
     })
+}
+
+/// A deliverable in place of a workspace.
+pub fn staged_deployment() -> Value {
+    let mut deployment = new_deployment();
+    deployment["target"] = "preview".into();
+    deployment["environment"] = "preview".into();
+    deployment["config_id"] = Value::Null;
+    deployment["task_id"] = TASK.into();
+    deployment["deliverable_id"] = DELIVERABLE.into();
+    deployment
+}
+
+pub fn preview() -> Value {
+    json!({
+        "deployment_id": DEPLOYMENT, "url": PREVIEW, "visibility": "link", "single_page": false, "files": 12,
+        "size_bytes": 480_231, "created_at": "2026-11-22T10:05:42.000Z", "expires_at": "2026-12-22T10:05:42.000Z",
+    })
+}
+
+pub fn preview_link() -> Value {
+    json!({"url": format!("{PREVIEW}?t=1795947600000.1.{SHA256}"), "expires_at": "2026-11-29T10:20:00.000Z"})
 }
 
 pub fn deploy_config() -> Value {

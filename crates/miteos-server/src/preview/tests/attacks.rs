@@ -3,9 +3,9 @@
 use miteos_store::PreviewChange;
 
 use super::super::pace::MAX_PER_SECOND;
-use super::{Folder, Host, Published};
+use super::{Folder, Host, Shown};
 
-async fn site(host: &Host) -> Published {
+async fn site(host: &Host) -> Shown {
     host.publish(&[
         ("index.html", b"first"),
         ("404.html", b"nothing here"),
@@ -274,7 +274,7 @@ async fn what_was_put_into_the_folder_afterwards_is_not_there() {
     let folder = Folder::new(&[("index.html", b"first")]);
     let scanned = folder.scan();
     let never = tokio_util::sync::CancellationToken::new();
-    let preview = host.previews.publish(host.owner(), &scanned, &never).await.unwrap();
+    let preview = host.previews.publish_site(host.owner(), &scanned, &never).await.unwrap();
     folder.write("later.txt", b"later");
     std::os::unix::fs::symlink("/etc", folder.dir.path().join("etc")).unwrap();
     folder.write("index.html", b"changed");

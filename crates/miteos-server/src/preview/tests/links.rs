@@ -2,13 +2,13 @@
 
 use miteos_store::{PreviewChange, Visibility};
 
-use super::{Host, Published};
+use super::{Host, Shown};
 use crate::clock::Clock;
 use crate::preview::{DEFAULT_LINK_LIVES_MS, Hosts};
 
 const HOUR_MS: u64 = 3_600_000;
 
-async fn closed(host: &Host) -> Published {
+async fn closed(host: &Host) -> Shown {
     let mut preview = host.publish(&[("index.html", b"secret plans"), ("docs/index.html", b"more")]).await;
     let change = PreviewChange { visibility: Some(Visibility::Link), ..PreviewChange::default() };
     preview.row = host.store.change_preview(preview.row.deployment, change).await.unwrap().unwrap();
@@ -16,19 +16,19 @@ async fn closed(host: &Host) -> Published {
 }
 
 /// The token of a fresh link.
-fn token(host: &Host, preview: &Published) -> String {
+fn token(host: &Host, preview: &Shown) -> String {
     let link = host.previews.link(&preview.row, host.clock.now().plus_ms(DEFAULT_LINK_LIVES_MS));
     link.url.strip_prefix(&format!("{}?t=", preview.url)).unwrap().to_owned()
 }
 
 /// Follows a link and gives the cookie, as a browser sends it.
-async fn cookie(host: &Host, preview: &Published) -> String {
+async fn cookie(host: &Host, preview: &Shown) -> String {
     let sent_on = host.get(preview, &format!("/?t={}", token(host, preview))).await;
     assert_eq!((sent_on.status, sent_on.header("location")), (303, "/"));
     sent_on.header("set-cookie").split(';').next().unwrap().to_owned()
 }
 
-async fn refused(host: &Host, preview: &Published, target: &str, headers: &[(&str, &str)], word: &str) {
+async fn refused(host: &Host, preview: &Shown, target: &str, headers: &[(&str, &str)], word: &str) {
     let answer = host.get_with(preview, target, headers).await;
     assert_eq!(answer.status, 403, "{target} {headers:?}");
     assert!(answer.text().contains(word) && !answer.text().contains("plans"), "{}", answer.text());

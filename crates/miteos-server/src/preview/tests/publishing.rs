@@ -8,7 +8,7 @@ use miteos_store::PreviewChange;
 use tokio_util::sync::CancellationToken;
 
 use super::{Folder, Host, blobs};
-use crate::preview::{PublishError, mint_label};
+use crate::preview::{SiteError, mint_label};
 
 fn never() -> CancellationToken {
     CancellationToken::new()
@@ -38,14 +38,13 @@ async fn a_deployment_keeps_its_address_however_often_it_is_published() {
     let host = Host::start().await;
     let owner = host.owner();
     let site = Folder::new(&[("index.html", b"one")]);
-    let first = host.previews.publish(owner, &site.scan(), &never()).await.unwrap();
+    let first = host.previews.publish_site(owner, &site.scan(), &never()).await.unwrap();
     let change = PreviewChange { single_page: Some(false), ..PreviewChange::default() };
     host.store.change_preview(owner.deployment, change).await.unwrap().unwrap();
     site.write("index.html", b"two");
-    let again = host.previews.publish(owner, &site.scan(), &never()).await.unwrap();
+    let again = host.previews.publish_site(owner, &site.scan(), &never()).await.unwrap();
     assert_eq!((&again.url, again.row.single_page), (&first.url, false), "and what was decided about it");
     assert_eq!(host.get(&again, "/").await.text(), "two");
-    assert_eq!(host.previews.address_of(owner.deployment).await.unwrap(), Some(first.url));
 }
 
 #[tokio::test]
@@ -59,16 +58,16 @@ async fn a_file_that_changes_meanwhile_is_not_published() {
         let site = Folder::new(&[("index.html", &[n; 3]), ("big.bin", &[n; 100_000])]);
         let scanned = site.scan();
         site.write(path, &changed);
-        let refused = host.previews.publish(owner, &scanned, &never()).await.unwrap_err();
-        assert!(matches!(&refused, PublishError::Changed { path: named } if named == path), "{refused}");
+        let refused = host.previews.publish_site(owner, &scanned, &never()).await.unwrap_err();
+        assert!(matches!(&refused, SiteError::Changed { path: named } if named == path), "{refused}");
     }
     let site = Folder::new(&[("index.html", b"one"), ("a.txt", b"a")]);
     let scanned = site.scan();
     std::fs::remove_file(site.dir.path().join("a.txt")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", site.dir.path().join("a.txt")).unwrap();
-    let refused = host.previews.publish(owner, &scanned, &never()).await.unwrap_err();
-    assert!(matches!(&refused, PublishError::Unreadable { path, .. } if path == "a.txt"), "{refused}");
-    assert_eq!(host.previews.address_of(owner.deployment).await.unwrap(), None, "nothing is shown");
+    let refused = host.previews.publish_site(owner, &scanned, &never()).await.unwrap_err();
+    assert!(matches!(&refused, SiteError::Unreadable { path, .. } if path == "a.txt"), "{refused}");
+    assert_eq!(host.store.preview(owner.deployment).await.unwrap(), None, "nothing is shown");
     let passwd = std::fs::read("/etc/passwd").unwrap();
     let known = miteos_core::content::Sha256::of(&passwd);
     assert_eq!(host.store.blobs().size(&known).await.unwrap(), None);
@@ -81,10 +80,10 @@ async fn a_cancelled_publication_shows_nothing() {
     let site = Folder::new(&[("index.html", b"one")]);
     let cancel = never();
     cancel.cancel();
-    let refused = host.previews.publish(owner, &site.scan(), &cancel).await.unwrap_err();
-    assert!(matches!(refused, PublishError::Canceled));
-    assert_eq!(host.previews.address_of(owner.deployment).await.unwrap(), None);
-    host.previews.publish(owner, &site.scan(), &never()).await.unwrap();
+    let refused = host.previews.publish_site(owner, &site.scan(), &cancel).await.unwrap_err();
+    assert!(matches!(refused, SiteError::Canceled));
+    assert_eq!(host.store.preview(owner.deployment).await.unwrap(), None);
+    host.previews.publish_site(owner, &site.scan(), &never()).await.unwrap();
 }
 
 #[tokio::test]
@@ -95,14 +94,11 @@ async fn names_that_are_never_shown_are_never_published() {
         [".env", "a/.git/config", ".well-known/.x", "../x", "/etc/passwd", "a//b", "a\\b", "a\0b", "a/./b"]
     {
         let site = folder.scan().with_made([(path.to_owned(), Bytes::from_static(b"x"))]);
-        let refused = host.previews.publish(host.owner(), &site, &never()).await.unwrap_err();
-        assert!(
-            matches!(refused, PublishError::BadPath { .. } | PublishError::Hidden { .. }),
-            "{path}: {refused}"
-        );
+        let refused = host.previews.publish_site(host.owner(), &site, &never()).await.unwrap_err();
+        assert!(matches!(refused, SiteError::BadPath { .. } | SiteError::Hidden { .. }), "{path}: {refused}");
     }
     let site = folder.scan().with_made([(".well-known/x.json".to_owned(), Bytes::from_static(b"{}"))]);
-    let preview = host.previews.publish(host.owner(), &site, &never()).await.unwrap();
+    let preview = host.previews.publish_site(host.owner(), &site, &never()).await.unwrap();
     assert_eq!(host.get(&preview, "/.well-known/x.json").await.text(), "{}");
 }
 
@@ -111,15 +107,15 @@ async fn a_deleted_preview_is_gone_for_good() {
     let host = Host::start().await;
     let owner = host.owner();
     let site = Folder::new(&[("index.html", b"one")]);
-    let preview = host.previews.publish(owner, &site.scan(), &never()).await.unwrap();
+    let preview = host.previews.publish_site(owner, &site.scan(), &never()).await.unwrap();
     let twin = host.publish(&[("index.html", b"one")]).await;
     assert!(host.store.delete_preview(owner.deployment, preview.row.created_at).await.unwrap());
     assert!(!host.store.delete_preview(owner.deployment, preview.row.created_at).await.unwrap());
     assert_eq!(host.get(&preview, "/").await.status, 404);
     assert_eq!(host.get(&twin, "/").await.status, 200, "the same content elsewhere stays");
     assert_eq!(host.store.change_preview(owner.deployment, PreviewChange::default()).await.unwrap(), None);
-    let refused = host.previews.publish(owner, &site.scan(), &never()).await.unwrap_err();
-    assert!(matches!(refused, PublishError::Deleted), "{refused}");
+    let refused = host.previews.publish_site(owner, &site.scan(), &never()).await.unwrap_err();
+    assert!(matches!(refused, SiteError::Deleted), "{refused}");
     assert_eq!(host.get(&preview, "/").await.status, 404);
 }
 

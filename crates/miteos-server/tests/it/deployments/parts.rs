@@ -12,6 +12,7 @@ use miteos_core::ids::DeploymentId;
 use miteos_server::{
     BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
 };
+use miteos_store::{Scope, StoreError};
 use miteos_tools::workspace::Name;
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -88,8 +89,8 @@ impl Publisher for Shelf {
         })
     }
 
-    fn stub(&self, deployment: DeploymentId) -> String {
-        format!("http://stub.localhost/{deployment}")
+    async fn stub(&self, deployment: DeploymentId, _: Scope) -> Result<String, StoreError> {
+        Ok(format!("http://stub.localhost/{deployment}"))
     }
 }
 

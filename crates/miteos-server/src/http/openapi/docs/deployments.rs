@@ -1,8 +1,9 @@
 //! Deployments and the configurations that say where to.
 
 use miteos_api::{
-    CreateDeployConfig, CreateDeployment, DeployConfig, Deployment, DeploymentList, DeploymentLogLine,
-    ListDeployments, ReadDeploymentLog, Success, UpdateDeployConfig,
+    CreateDeployConfig, CreateDeployment, CreatePreviewLink, DeployConfig, Deployment, DeploymentList,
+    DeploymentLogLine, ListDeployments, Preview, PreviewLink, ReadDeploymentLog, Success, UpdateDeployConfig,
+    UpdatePreview,
 };
 use serde_json::json;
 
@@ -11,6 +12,7 @@ use super::super::schemas::Schemas;
 use super::super::{examples, parts};
 
 const MISSING: &str = "there is no such deployment";
+const NO_PREVIEW: &str = "there is no such deployment, or no preview of it";
 const NO_CONFIG: &str = "there is no such deploy configuration";
 const NOT_TAKEN: &str = "Netlify does not accept the credentials (status 401): Access Denied; make a new token and store it \
      in the deploy configuration";
@@ -20,8 +22,59 @@ const IN_USE: &str =
 pub fn docs(s: &mut Schemas) -> Vec<Doc> {
     let mut all = deployments(s);
     all.push(logs(s));
+    all.extend(previews(s));
     all.extend(configs(s));
     all
+}
+
+fn previews(s: &mut Schemas) -> Vec<Doc> {
+    let mut body = json!({"content": {"application/json": {"schema": s.asked::<CreatePreviewLink>(), "example": {"expires_in": 86_400}}}});
+    body["description"] = "Nothing has to be said, so it may be missing.".into();
+    let change = json!({"visibility": "link", "expires_in": 2_592_000});
+    vec![
+        doc("POST", "/tasks/{id}/deliverables/{file}/stage", "stageDeliverable", Tag::Deployments, "Show a deliverable as a site")
+            .text(
+                "A deployment with target `preview` of one HTML file, or of a `.zip` or `.tar.gz` archive with a site in it. It \
+                 needs no workspace any more.",
+            )
+            .answer(201, "The deployment, queued.", s.told::<Deployment>(), examples::staged_deployment())
+            .missing("task or deliverable", "there is no such deliverable")
+            .refused(
+                "It is neither a page nor an archive, or too large.",
+                "report.pdf is neither an HTML file nor a .zip or .tar.gz archive with a site in it",
+            )
+            .error(
+                409,
+                "A deployment of this deliverable is not over; or the `Idempotency-Key` was used for another body, or its first \
+                 request is still being answered.",
+                "dep_01jd3kb2c3d4e5f6g7h8j9k0m1 of this deliverable to preview is not over; wait for its end or cancel it",
+            )
+            .link("getDeployment", "id", "/id"),
+        doc("GET", "/deployments/{id}/preview", "getPreview", Tag::Deployments, "Read a preview")
+            .text("What this server shows of a deployment with target `preview`.")
+            .answer(200, "The preview.", s.told::<Preview>(), examples::preview())
+            .missing("deployment, or no preview of it", NO_PREVIEW),
+        doc("PATCH", "/deployments/{id}/preview", "updatePreview", Tag::Deployments, "Change who sees a preview, and until when")
+            .text("What is absent stays as it is.")
+            .body(s.asked::<UpdatePreview>(), change)
+            .answer(200, "The preview as it is now.", s.told::<Preview>(), examples::preview())
+            .missing("deployment, or no preview of it", NO_PREVIEW)
+            .refused("A visibility that there is none of, or a time out of range.", "expires_in is 0; it must be 1 to 316224000"),
+        doc("DELETE", "/deployments/{id}/preview", "deletePreview", Tag::Deployments, "Delete a preview")
+            .text("It is not shown any more from the next request on, and cannot be brought back.")
+            .answer(200, "It is gone.", s.told::<Success>(), examples::success())
+            .missing("deployment, or no preview of it", NO_PREVIEW),
+        doc("POST", "/deployments/{id}/preview/links", "linkPreview", Tag::Deployments, "Make a link to a preview")
+            .text("A signed link opens the preview whatever its visibility is, until it expires or all links are revoked.")
+            .raw_body(body)
+            .answer(201, "The link.", s.told::<PreviewLink>(), examples::preview_link())
+            .missing("deployment, or no preview of it", NO_PREVIEW)
+            .refused("The time is out of range.", "expires_in is 0; it must be 1 to 316224000"),
+        doc("DELETE", "/deployments/{id}/preview/links", "revokePreviewLinks", Tag::Deployments, "Revoke all links to a preview")
+            .text("Those who followed one need a new one, too.")
+            .answer(200, "They open nothing any more.", s.told::<Success>(), examples::success())
+            .missing("deployment, or no preview of it", NO_PREVIEW),
+    ]
 }
 
 fn deployments(s: &mut Schemas) -> Vec<Doc> {
