@@ -24,7 +24,7 @@ async fn bad_arguments_and_unknown_tools_are_told_to_the_model() {
         call("write_file", json!({"path": 7})),
         call("fly_to_the_moon", json!({})),
         Reply::RawCall("write_file", "{\"path\": \"x"),
-        call("deploy", json!({"target": "vercel"})),
+        call("place_order", json!({"symbol": "X"})),
         text("I give up politely"),
     ]);
     let server = TestServer::start(script).await;
@@ -37,7 +37,7 @@ async fn bad_arguments_and_unknown_tools_are_told_to_the_model() {
     assert!(said(0).contains("path"), "{}", said(0));
     assert!(said(1).contains("no tool \"fly_to_the_moon\"") && said(1).contains("read_file"), "{}", said(1));
     assert!(said(2).contains("no JSON object"), "{}", said(2));
-    assert!(said(3).contains("no tool \"deploy\""), "{}", said(3));
+    assert!(said(3).contains("no tool \"place_order\""), "{}", said(3));
     server.check_conversations();
 }
 
