@@ -49,6 +49,8 @@ fn entries(mut tape: Archive<impl Read>, sink: &mut Sink<'_>) -> Result<(), Arch
             kind => place(kind, std::mem::take(&mut about), &mut entry, sink)?,
         }
     }
+    // The tape ends before the packing does: only its end says that nothing was cut off or altered.
+    io::copy(&mut tape.into_inner(), &mut io::sink()).map_err(|_| DAMAGED)?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use super::guard;
 use super::{
     App, agents, api_keys, approvals, deliverables, deploy_configs, deployments, events, health, metrics,
-    openapi, shares, tasks, uploads, usage, webhooks, workspaces, ws,
+    openapi, previews, shares, tasks, uploads, usage, webhooks, workspaces, ws,
 };
 
 /// Who may call an operation. It is checked before the operation sees the request.
@@ -76,8 +76,14 @@ const QUERY: Takes = Takes::Query;
 const JSON: Takes = Takes::Json;
 const FILES: Takes = Takes::Files;
 
-#[rustfmt::skip]
 pub fn table() -> Vec<Row> {
+    let mut rows = work();
+    rows.extend(deploying());
+    rows
+}
+
+#[rustfmt::skip]
+fn work() -> Vec<Row> {
     vec![
         on_get("/healthz", PUBLIC, NOTHING, health::healthz),
         on_get("/readyz", PUBLIC, NOTHING, health::readyz),
@@ -119,6 +125,25 @@ pub fn table() -> Vec<Row> {
         on_post("/workspaces/{id}/files", WORKSPACES_WRITE, FILES, uploads::upload),
         on_get("/workspaces/{id}/files/{*path}", WORKSPACES_READ, NOTHING, workspaces::download),
         on_delete("/workspaces/{id}/files/{*path}", WORKSPACES_WRITE, NOTHING, workspaces::remove_file),
+        on_post("/api-keys", KEYS_WRITE, JSON, api_keys::create),
+        on_get("/api-keys", KEYS_READ, NOTHING, api_keys::list),
+        on_delete("/api-keys/{id}", KEYS_WRITE, NOTHING, api_keys::revoke),
+        on_get("/usage", USAGE_READ, QUERY, usage::usage),
+        on_post("/webhooks", WEBHOOKS_WRITE, JSON, webhooks::create),
+        on_get("/webhooks", WEBHOOKS_READ, NOTHING, webhooks::list),
+        on_get("/webhooks/{id}", WEBHOOKS_READ, NOTHING, webhooks::get),
+        on_patch("/webhooks/{id}", WEBHOOKS_WRITE, JSON, webhooks::update),
+        on_delete("/webhooks/{id}", WEBHOOKS_WRITE, NOTHING, webhooks::remove),
+        on_post("/webhooks/{id}/test", WEBHOOKS_WRITE, NOTHING, webhooks::test),
+        on_get("/webhooks/{id}/deliveries", WEBHOOKS_READ, QUERY, webhooks::deliveries),
+        on_post("/webhooks/{id}/deliveries/{delivery}/redeliver", WEBHOOKS_WRITE, NOTHING, webhooks::redeliver),
+        on_post("/webhooks/{id}/rotate-secret", WEBHOOKS_WRITE, NOTHING, webhooks::rotate_secret),
+    ]
+}
+
+#[rustfmt::skip]
+fn deploying() -> Vec<Row> {
+    vec![
         on_post("/deployments", DEPLOYMENTS_WRITE, JSON, deployments::create),
         on_get("/deployments", DEPLOYMENTS_READ, QUERY, deployments::list),
         on_get("/deployments/{id}", DEPLOYMENTS_READ, NOTHING, deployments::get),
@@ -135,19 +160,6 @@ pub fn table() -> Vec<Row> {
         on_get("/deploy-configs/{id}", DEPLOYMENTS_READ, NOTHING, deploy_configs::get),
         on_patch("/deploy-configs/{id}", DEPLOYMENTS_WRITE, JSON, deploy_configs::update),
         on_delete("/deploy-configs/{id}", DEPLOYMENTS_WRITE, NOTHING, deploy_configs::remove),
-        on_post("/api-keys", KEYS_WRITE, JSON, api_keys::create),
-        on_get("/api-keys", KEYS_READ, NOTHING, api_keys::list),
-        on_delete("/api-keys/{id}", KEYS_WRITE, NOTHING, api_keys::revoke),
-        on_get("/usage", USAGE_READ, QUERY, usage::usage),
-        on_post("/webhooks", WEBHOOKS_WRITE, JSON, webhooks::create),
-        on_get("/webhooks", WEBHOOKS_READ, NOTHING, webhooks::list),
-        on_get("/webhooks/{id}", WEBHOOKS_READ, NOTHING, webhooks::get),
-        on_patch("/webhooks/{id}", WEBHOOKS_WRITE, JSON, webhooks::update),
-        on_delete("/webhooks/{id}", WEBHOOKS_WRITE, NOTHING, webhooks::remove),
-        on_post("/webhooks/{id}/test", WEBHOOKS_WRITE, NOTHING, webhooks::test),
-        on_get("/webhooks/{id}/deliveries", WEBHOOKS_READ, QUERY, webhooks::deliveries),
-        on_post("/webhooks/{id}/deliveries/{delivery}/redeliver", WEBHOOKS_WRITE, NOTHING, webhooks::redeliver),
-        on_post("/webhooks/{id}/rotate-secret", WEBHOOKS_WRITE, NOTHING, webhooks::rotate_secret),
     ]
 }
 

@@ -494,6 +494,14 @@ export interface components {
             /** @description For this deployment in place of the configuration's. */
             settings?: components["schemas"]["BuildSettings"] | null;
         };
+        /** @description `POST /deployments/{id}/preview/links`. */
+        CreatePreviewLink: {
+            /**
+             * Format: int64
+             * @description Seconds from now. Absent or null: seven days.
+             */
+            expires_in?: number | null;
+        };
         /** @description `POST /tasks`. */
         CreateTask: {
             /** @description What is to be done, in plain words. 1 to 100,000 characters. */
@@ -1069,6 +1077,46 @@ export interface components {
              */
             version: string;
         };
+        /** @description What a deployment with target `preview` is shown as. */
+        Preview: {
+            /** @example dep_01jd3k7x8m9p2q4r6s8t0v2w4y */
+            deployment_id: string;
+            /**
+             * Format: uri
+             * @description Nobody can guess it.
+             */
+            url: string;
+            visibility: components["schemas"]["PreviewVisibility"];
+            /** @description Whether an address that names no file shows the first page. */
+            single_page: boolean;
+            /** Format: uint64 */
+            files: number;
+            /** Format: uint64 */
+            size_bytes: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself.
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            expires_at: string | null;
+        };
+        /** @description A link that opens a preview, whatever its visibility is. */
+        PreviewLink: {
+            /** Format: uri */
+            url: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            expires_at: string;
+        };
+        /** @description Who may look at a preview. */
+        PreviewVisibility: "public" | "link";
         /** @description `GET /readyz`: 200 when every check passes, else 503 with the same body. */
         Readiness: {
             /**
@@ -1462,6 +1510,16 @@ export interface components {
             settings?: {
                 [key: string]: unknown;
             } | null;
+        };
+        /** @description `PATCH /deployments/{id}/preview`: what is absent stays as it is. */
+        UpdatePreview: {
+            visibility?: components["schemas"]["PreviewVisibility"] | null;
+            single_page?: boolean | null;
+            /**
+             * Format: int64
+             * @description Seconds from now until it ends. `null`: it does not end by itself.
+             */
+            expires_in?: number | null;
         };
         /** @description `PATCH /tasks/{id}`: takes effect at the task's next decision. */
         UpdateTask: {

@@ -4,7 +4,7 @@
 
 import { type Download, type DownloadOptions, download } from "../download.js";
 import type { RequestOptions, Transport, WriteOptions } from "../transport.js";
-import type { Deliverable, Share } from "../types.js";
+import type { Deliverable, Deployment, Share } from "../types.js";
 
 export interface ShareOptions extends WriteOptions {
   /** Seconds from now. Without it the link works until it is revoked. */
@@ -35,6 +35,12 @@ export class Deliverables {
     const { expiresIn, ...rest } = options;
     const path = ["tasks", taskId, "deliverables", id, "share"];
     return this.#transport.json({ method: "POST", path, json: { expires_in: expiresIn } }, rest);
+  }
+
+  /** `POST /tasks/{id}/deliverables/{file_id}/stage`: a page, or an archive of a site, at an address of its own. */
+  stage(taskId: string, file: string | Pick<Deliverable, "id">, options?: WriteOptions): Promise<Deployment> {
+    const id = typeof file === "string" ? file : file.id;
+    return this.#transport.json({ method: "POST", path: ["tasks", taskId, "deliverables", id, "stage"] }, options);
   }
 
   /** `DELETE /shares/{id}`: the link leads nowhere from then on. */

@@ -8,7 +8,16 @@ import { Paged } from "../paged.js";
 import { type Frame, placeOf } from "../sse.js";
 import { EventStream, type Log, type StreamOptions } from "../stream.js";
 import type { RequestOptions, Transport, WriteOptions } from "../transport.js";
-import type { CreateDeployment, Deployment, DeploymentList, DeploymentLogLine } from "../types.js";
+import type {
+  CreateDeployment,
+  CreatePreviewLink,
+  Deployment,
+  DeploymentList,
+  DeploymentLogLine,
+  Preview,
+  PreviewLink,
+  UpdatePreview,
+} from "../types.js";
 
 export interface ListDeployments {
   workspace_id?: string | undefined;
@@ -79,6 +88,32 @@ export class Deployments {
   /** `POST /deployments/{id}/rollback`: makes an older one the live one again, without building. */
   rollback(id: string, options?: WriteOptions): Promise<Deployment> {
     return this.#transport.json({ method: "POST", path: ["deployments", id, "rollback"] }, options);
+  }
+
+  /** `GET /deployments/{id}/preview`: what the server itself shows of a deployment with target `preview`. */
+  preview(id: string, options?: RequestOptions): Promise<Preview> {
+    return this.#transport.json({ method: "GET", path: ["deployments", id, "preview"] }, options);
+  }
+
+  /** `PATCH /deployments/{id}/preview`: who sees it, and until when. */
+  updatePreview(id: string, changes: UpdatePreview, options?: WriteOptions): Promise<Preview> {
+    return this.#transport.json({ method: "PATCH", path: ["deployments", id, "preview"], json: changes }, options);
+  }
+
+  /** `DELETE /deployments/{id}/preview`: nothing is at its address from then on. */
+  deletePreview(id: string, options?: RequestOptions): Promise<void> {
+    return this.#transport.delete(["deployments", id, "preview"], options);
+  }
+
+  /** `POST /deployments/{id}/preview/links`: a link that opens it, for seven days unless told otherwise. */
+  createPreviewLink(id: string, link: CreatePreviewLink = {}, options?: WriteOptions): Promise<PreviewLink> {
+    const path = ["deployments", id, "preview", "links"];
+    return this.#transport.json({ method: "POST", path, json: link }, options);
+  }
+
+  /** `DELETE /deployments/{id}/preview/links`: no link that was made so far opens it any more. */
+  revokePreviewLinks(id: string, options?: RequestOptions): Promise<void> {
+    return this.#transport.delete(["deployments", id, "preview", "links"], options);
   }
 }
 

@@ -9,8 +9,8 @@ export interface Queries {
   listAgents: "task_id";
   listApprovals: "status" | "task_id" | "limit" | "offset";
   listFiles: "path";
-  listDeployments: "limit" | "offset" | "workspace_id";
-  readDeploymentLog: "after";
   getUsage: "from" | "to" | "group_by" | "limit" | "offset";
   listDeliveries: "limit" | "offset";
+  listDeployments: "limit" | "offset" | "workspace_id";
+  readDeploymentLog: "after";
 }
