@@ -32,6 +32,9 @@ const MAX_STREAM_BYTES: usize = 96 * 1024;
 const MAX_COMPARED: usize = 20_000;
 /// At most this many changed files are named.
 const MAX_NAMED: usize = 50;
+/// What a silent program wrote is shown if it is no more than this many files, and bytes in all of them.
+const MAX_SHOWN_FILES: usize = 3;
+const MAX_SHOWN_BYTES: usize = 2 * 1024;
 
 const INTERRUPTED: &str = "the program was started, and the server stopped before it ended. All its processes are \
     dead. It may have done a part of its work: look at the files before you run it again";
@@ -109,7 +112,12 @@ impl Work for CodeExec {
             Err(error) => return Err(not_run(ctx, language, error).await?),
         };
         let after = snapshot(ctx).await?;
-        let output = ToolOutput::text(report(&outcome, &changes(&before, &after)));
+        let (written, deleted) = changes(&before, &after);
+        let mut text = report(&outcome, &written, &deleted);
+        if outcome.stdout.trim().is_empty() {
+            text.push_str(&contents(ctx, &written, &after).await?);
+        }
+        let output = ToolOutput::text(text);
         let (notes, noted) = (Notes::of(ctx), output.clone());
         // Even when the call has been cancelled meanwhile: what ran has run.
         tokio::task::spawn_blocking(move || notes.end(&noted))
@@ -259,13 +267,34 @@ fn files(workspace: &Workspace) -> Result<Snapshot, ToolError> {
     Ok(found)
 }
 
-fn changes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
+/// The names of the files that were written, and of those that are gone.
+fn changes(before: &Snapshot, after: &Snapshot) -> (Vec<String>, Vec<String>) {
     let written = after.iter().filter(|(name, what)| before.get(*name) != Some(*what));
     let deleted = before.keys().filter(|name| !after.contains_key(*name) && after.len() < MAX_COMPARED);
-    written.map(|(name, _)| name.clone()).chain(deleted.map(|name| format!("{name} (deleted)"))).collect()
+    (written.map(|(name, _)| name.clone()).collect(), deleted.cloned().collect())
 }
 
-fn report(outcome: &CodeOutcome, changed: &[String]) -> String {
+/// What a program wrote that printed nothing, if that is little text: a model that has not seen what is in a file is
+/// tempted to write it once more, from memory.
+async fn contents(ctx: &ToolContext, written: &[String], after: &Snapshot) -> Result<String, ToolError> {
+    let bytes: u64 = written.iter().filter_map(|name| after.get(name)).map(|(bytes, _)| *bytes).sum();
+    if written.len() > MAX_SHOWN_FILES || bytes > MAX_SHOWN_BYTES as u64 {
+        return Ok(String::new());
+    }
+    let (workspace, written) = (ctx.workspace.clone(), written.to_vec());
+    let read = move || {
+        let texts = written.iter().filter_map(|name| {
+            // Gone meanwhile, or no text: it is named all the same.
+            let text = workspace.read_text(&Name::parse(name).ok()?, MAX_SHOWN_BYTES as u64).ok()?;
+            let shown = text.trim_end();
+            (!shown.is_empty()).then(|| format!("--- {name}\n{shown}\n"))
+        });
+        texts.collect()
+    };
+    tokio::task::spawn_blocking(read).await.map_err(ToolError::internal("read what a program wrote"))
+}
+
+fn report(outcome: &CodeOutcome, written: &[String], deleted: &[String]) -> String {
     let seconds = outcome.duration.as_secs_f64();
     let mut text = match &outcome.end {
         // No time here: the same run has to read the same, so that going in circles is noticed.
@@ -290,9 +319,12 @@ fn report(outcome: &CodeOutcome, changed: &[String]) -> String {
     if outcome.stdout.trim().is_empty() && outcome.stderr.trim().is_empty() {
         text.push_str("(no output)\n");
     }
-    if !changed.is_empty() {
-        let named = changed.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
-        let more = changed.len().saturating_sub(MAX_NAMED);
+    let changed = written.len() + deleted.len();
+    if changed > 0 {
+        let deleted = deleted.iter().map(|name| format!("{name} (deleted)"));
+        let names = written.iter().cloned().chain(deleted).take(MAX_NAMED);
+        let named = names.collect::<Vec<_>>().join(", ");
+        let more = changed.saturating_sub(MAX_NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         text.push_str(&format!("--- files changed\n{named}{more}\n"));
     }

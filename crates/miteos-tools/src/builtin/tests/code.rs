@@ -9,6 +9,9 @@ use super::{call, failure, said};
 use crate::registry::Registry;
 use crate::search::SearchConfig;
 use crate::services::{CodeEnd, CodeError, CodeLimits};
+/// One byte more than is shown.
+const MAX_SHOWN: usize = 2 * 1024 + 1;
+
 use crate::testing::{House, ScriptedCode, exited};
 
 #[tokio::test]
@@ -35,6 +38,35 @@ async fn programs_run_once_and_their_end_is_kept() {
     assert_eq!(code.runs(), 1, "a call that has ended is not run again");
     crate::calls::forget(&house.ctx.services.calls_dir, &house.ctx.workspace, house.ctx.call_id).unwrap();
     assert_eq!(tool.settle(&house.ctx, input).await.unwrap(), Settled::NotStarted);
+}
+
+#[tokio::test]
+async fn what_a_silent_program_wrote_is_shown_if_it_is_little_text() {
+    let code = ScriptedCode::new(|job| {
+        let put = |name: &str, bytes: &[u8]| std::fs::write(job.workspace.join(name), bytes).unwrap();
+        match job.stdin.as_slice() {
+            b"table" => put("t.csv", b"region,total\nnorth,60\n"),
+            b"spoken" => put("t.csv", b"region,total\n"),
+            b"picture" => put("p.png", &[0x89, 0x50, 0xff]),
+            b"long" => put("l.txt", "x".repeat(MAX_SHOWN).as_bytes()),
+            b"many" => (0..4).for_each(|n| put(&format!("{n}.txt"), b"a")),
+            other => panic!("{other:?}"),
+        }
+        Ok(exited(0, if job.stdin == b"spoken" { "done" } else { "" }))
+    });
+    let house = House::with(code, SearchConfig::keyless());
+    let silent = "exit code 0\n(no output)\n--- files changed\n";
+    let cases = [
+        ("table", format!("{silent}t.csv\n--- t.csv\nregion,total\nnorth,60\n")),
+        ("spoken", "exit code 0\n--- stdout\ndone\n--- files changed\nt.csv\n".to_owned()),
+        ("picture", format!("{silent}p.png\n")),
+        ("long", format!("{silent}l.txt\n")),
+        ("many", format!("{silent}0.txt, 1.txt, 2.txt, 3.txt\n")),
+    ];
+    for (number, (program, told)) in (1..).zip(cases) {
+        let input = json!({"language": "python", "code": program});
+        assert_eq!(said(&house.call(number), "code_exec", input).await, told);
+    }
 }
 
 #[tokio::test]
