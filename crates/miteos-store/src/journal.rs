@@ -452,28 +452,16 @@ fn invalid(why: String) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::migrations;
+    use crate::plans::assert_planned;
 
     #[test]
     fn every_order_of_the_journal_is_answered_by_an_index() {
-        let db = Connection::open_in_memory().unwrap();
-        migrations::migrate(&db).unwrap();
         let queries = [
             (TAIL, 2, "SEARCH journal USING INDEX journal_place (task=? AND version>?)"),
             (AFTER_VERSION, 3, "SEARCH journal USING INDEX journal_place (task=? AND version>?)"),
             (AFTER_SEQ, 3, "SEARCH journal USING INDEX journal_place (task=? AND version>?)"),
             (AFTER_CURSOR, 4, "SEARCH j USING INDEX journal_feed (feed=? AND cursor>?)"),
         ];
-        for (sql, parameters, expected) in queries {
-            let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let plan: Vec<String> = explain
-                .query_map(rusqlite::params_from_iter(vec!["1"; parameters]), |row| row.get(3))
-                .unwrap()
-                .collect::<Result<_, _>>()
-                .unwrap();
-            let plan = plan.join("; ");
-            assert!(plan.contains(expected), "{sql}\n{plan}");
-            assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
-        }
+        assert_planned(&queries, &["TEMP B-TREE"]);
     }
 }

@@ -24,6 +24,8 @@ mod keys;
 mod lock;
 mod memory;
 mod migrations;
+#[cfg(test)]
+mod plans;
 mod previews;
 mod readers;
 mod shares;
