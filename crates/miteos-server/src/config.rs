@@ -16,8 +16,9 @@ use miteos_tools::search::SearchConfig;
 
 use crate::clock::{Clock, Ids, SystemClock};
 use crate::deployments::{Builder, Publisher};
+use crate::secrets::MasterKey;
 use crate::serve::HEAD_PATIENCE;
-use crate::webhooks;
+use crate::{keys, webhooks};
 
 pub use crate::preview::Hosts as PreviewHosts;
 pub use crate::traces::TraceConfig;
@@ -148,6 +149,8 @@ pub struct Config {
     pub fault: Option<FaultHook>,
 }
 
+/// Shorter tokens for the figures are refused (bytes): they could be guessed.
+const MIN_METRICS_TOKEN_BYTES: usize = 16;
 /// Model calls an agent may make unless configured otherwise.
 pub const DEFAULT_MAX_MODEL_CALLS: u32 = 50;
 /// Seven days (ms).
@@ -186,5 +189,22 @@ impl Config {
             crash: None,
             fault: None,
         }
+    }
+
+    /// What is wrong with a secret: the server does not start with it, and whoever looks at settings asks the same.
+    pub fn metrics_token_is_wrong(token: &str) -> Option<String> {
+        let least = MIN_METRICS_TOKEN_BYTES;
+        (token.len() < least)
+            .then(|| format!("the token for the figures is too short; it must have at least {least} bytes"))
+    }
+
+    /// The same of a master key.
+    pub fn secret_key_is_wrong(text: &str) -> Option<String> {
+        MasterKey::from_text(text).err()
+    }
+
+    /// The same of the first live key, which counts at the first start alone.
+    pub fn bootstrap_key_is_wrong(key: &str) -> Option<String> {
+        keys::check_live(key).err().map(|error| error.to_string())
     }
 }

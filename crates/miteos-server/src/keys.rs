@@ -21,6 +21,8 @@ const SHOWN: usize = 14;
 const HASH_BYTES: usize = 32;
 /// Random bytes of a key.
 const SECRET_BYTES: usize = 20;
+/// Shortest key that may be the first one (bytes): others could be guessed.
+const MIN_KEY_BYTES: usize = 20;
 /// Longest key that is looked up (bytes).
 const MAX_KEY_BYTES: usize = 200;
 /// The file that the local command line finds the first keys in.
@@ -62,12 +64,22 @@ pub fn hash(secret: &str) -> [u8; HASH_BYTES] {
 
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
-    #[error("MITEOS_BOOTSTRAP_KEY must begin with mt_live_ and have 20 to {MAX_KEY_BYTES} characters")]
+    #[error(
+        "MITEOS_BOOTSTRAP_KEY must begin with mt_live_ and have {MIN_KEY_BYTES} to {MAX_KEY_BYTES} characters"
+    )]
     BadKey,
     #[error("could not write {KEYS_FILE} into the data folder")]
     Write(#[source] io::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Whether a key from outside may be the first one.
+pub fn check_live(key: &str) -> Result<(), BootstrapError> {
+    if !key.starts_with("mt_live_") || key.len() < MIN_KEY_BYTES || key.len() > MAX_KEY_BYTES {
+        return Err(BootstrapError::BadKey);
+    }
+    Ok(())
 }
 
 /// On an empty store: one account with a live and a test key, all scopes, no limits. Later: nothing, whatever became of
@@ -84,9 +96,7 @@ pub async fn bootstrap(
     if !store.accounts(None, 1).await?.is_empty() {
         return Ok(None);
     }
-    if live.is_some_and(|key| !key.starts_with("mt_live_") || key.len() < 20 || key.len() > MAX_KEY_BYTES) {
-        return Err(BootstrapError::BadKey);
-    }
+    live.map(check_live).transpose()?;
     let keys =
         BootstrapKeys { live: live.map_or_else(|| new_secret(true), str::to_owned), test: new_secret(false) };
     let file = BTreeMap::from([("live", &keys.live), ("test", &keys.test)]);

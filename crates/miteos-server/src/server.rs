@@ -53,8 +53,6 @@ const MAX_SCRAPERS: usize = 16;
 /// Connections to the preview host at once: for each so many of the API one, and at most this many.
 const PREVIEW_SHARE: usize = 4;
 const MAX_PREVIEW_CONNECTIONS: usize = 4_096;
-/// Shorter tokens for the figures are refused (bytes): they could be guessed.
-const MIN_METRICS_TOKEN_BYTES: usize = 16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -294,10 +292,10 @@ pub async fn listen(asked: SocketAddr) -> Result<(TcpListener, SocketAddr), Star
 
 /// Where the figures are read.
 async fn figures(config: &MetricsConfig) -> Result<Option<TcpListener>, StartError> {
-    if config.token.as_ref().is_some_and(|token| token.expose().len() < MIN_METRICS_TOKEN_BYTES) {
-        let least = MIN_METRICS_TOKEN_BYTES;
-        let text = format!("the token for the figures is too short; it must have at least {least} bytes");
-        return Err(StartError::Setting(text));
+    if let Some(wrong) =
+        config.token.as_ref().and_then(|token| Config::metrics_token_is_wrong(token.expose()))
+    {
+        return Err(StartError::Setting(wrong));
     }
     let Some(asked) = config.listen else { return Ok(None) };
     let (listener, address) = listen(asked).await.map_err(|error| match error {

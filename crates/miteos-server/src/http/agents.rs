@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use miteos_api::{Agent, DecideApproval, Guide, ListAgents};
 use miteos_core::command::{Command, Decision, Replacement};
 use miteos_core::ids::{AgentId, ApprovalId};
@@ -14,7 +15,7 @@ use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Path, Query};
-use super::repeat::{Once, OnceBare, Repeatable};
+use super::repeat::{Once, OnceBare, OnceEnded, Repeatable};
 use super::steer::{Answer, success};
 use crate::tasks::Live;
 use crate::views;
@@ -85,11 +86,10 @@ pub async fn cancel(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-    OnceBare(repeat): OnceBare,
-) -> Answer {
+    once: OnceEnded,
+) -> Result<Response, ApiError> {
     let (agent, live) = find(&app, &caller, &id).await?;
-    let answer = repeat.success(app.deps.clock.now());
-    app.end(live.task.id, Command::CancelAgent { agent }, answer, |task| {
+    app.end(live.task.id, Command::CancelAgent { agent }, &once, |task| {
         task.agent(agent).is_none_or(miteos_core::agent::Agent::is_finished)
     })
     .await

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use miteos_api::{CreateDeployment, DeployTarget, DeploymentList, ListDeployments, Success};
 use miteos_core::deployment::{About, Created, Deployment, Environment, Target};
 use miteos_core::ids::{DeployConfigId, DeploymentId, WorkspaceId};
@@ -20,8 +20,7 @@ use super::auth::Caller;
 use super::deploy_configs;
 use super::error::ApiError;
 use super::extract::{Path, Query, page};
-use super::repeat::{Once, OnceBare, json_answer, to_json};
-use super::steer::Answer;
+use super::repeat::{Once, OnceBare, OnceEnded, again, json_answer, to_json};
 use super::workspaces;
 use crate::deployments::{
     self, CommandError, DeploymentError, Made, RolledBack, core_target, environment, read, shown,
@@ -172,13 +171,19 @@ pub async fn cancel(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-    OnceBare(repeat): OnceBare,
-) -> Answer {
+    once: OnceEnded,
+) -> Result<Response, ApiError> {
     let id = find(&app, &caller, &id).await?.id;
-    app.deployments.cancel(id, repeat.success(app.deps.clock.now())).await?;
+    let answer = match once.success(app.deps.clock.now()) {
+        Ok(answer) => {
+            app.deployments.cancel(id, answer).await?;
+            Json(Success::YES).into_response()
+        }
+        Err(row) => again(row),
+    };
     // What does not end in time is still being ended then; it is not called failed before.
     let _ = tokio::time::timeout(CANCEL_WAIT, ended(&app, id)).await;
-    Ok(Json(Success::YES))
+    Ok(answer)
 }
 
 /// Makes an older deployment the live one again, where its provider can.

@@ -205,6 +205,27 @@ impl FromRequest<Arc<App>> for OnceBare {
     }
 }
 
+/// As [`OnceBare`], for a request that is answered when something has ended: its repeat waits for that end, too.
+pub struct OnceEnded(pub Begun);
+
+impl FromRequest<Arc<App>> for OnceEnded {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        begin(app, request).await.map(Self).map_err(IntoResponse::into_response)
+    }
+}
+
+impl OnceEnded {
+    /// What is stored with the effect of a new request; `Err` with the stored answer of one that had its effect.
+    pub fn success(&self, at: Timestamp) -> Result<Option<IdempotencyRow>, &IdempotencyRow> {
+        match &self.0 {
+            Begun::New(repeat, _) => Ok(repeat.success(at)),
+            Begun::Again(row) => Err(row),
+        }
+    }
+}
+
 fn name(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(HEADER).iter();
     let Some(first) = values.next() else { return Ok(None) };

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use axum::Json;
+use axum::response::{IntoResponse, Response};
 use miteos_api::Success;
 use miteos_core::command::Command;
 use miteos_core::ids::TaskId;
@@ -12,6 +13,7 @@ use miteos_store::IdempotencyRow;
 
 use super::App;
 use super::error::ApiError;
+use super::repeat::{OnceEnded, again};
 use crate::feed::Log;
 use crate::tasks::Live;
 
@@ -56,11 +58,18 @@ impl App {
         &self,
         task: TaskId,
         command: Command,
-        answer: Option<IdempotencyRow>,
+        once: &OnceEnded,
         ended: impl Fn(&Task) -> bool + Send,
-    ) -> Answer {
+    ) -> Result<Response, ApiError> {
         let mut news = self.deps.tasks.feed.watch(Log::Task(task));
-        self.steer(task, vec![command], answer).await?;
+        let answer = match once.success(self.deps.clock.now()) {
+            Ok(answer) => {
+                self.steer(task, vec![command], answer).await?;
+                Json(Success::YES).into_response()
+            }
+            // Whoever hung up and asks again is told no sooner.
+            Err(row) => again(row),
+        };
         let seen = async {
             loop {
                 news.level();
@@ -72,6 +81,6 @@ impl App {
             }
         };
         let _ = tokio::time::timeout(CANCEL_WAIT, seen).await;
-        Ok(Json(Success::YES))
+        Ok(answer)
     }
 }

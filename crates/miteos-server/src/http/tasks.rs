@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use miteos_api::{CompletedTaskList, Guide, ListTasks, Task, TaskList, TaskStatus, UpdateTask};
 use miteos_core::command::Command;
 use miteos_core::ids::WorkspaceId;
@@ -16,7 +17,7 @@ use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Body, Page, Path, Query, in_range, page};
-use super::repeat::{Once, OnceBare, Repeatable};
+use super::repeat::{Once, OnceBare, OnceEnded, Repeatable};
 use super::steer::{Answer, success};
 use crate::tasks::Live;
 use crate::{project, views};
@@ -100,11 +101,10 @@ pub async fn cancel(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-    OnceBare(repeat): OnceBare,
-) -> Answer {
+    once: OnceEnded,
+) -> Result<Response, ApiError> {
     let task = app.task(&caller, &id).await?.task.id;
-    let answer = repeat.success(app.deps.clock.now());
-    app.end(task, Command::CancelTask, answer, miteos_core::task::Task::is_finished).await
+    app.end(task, Command::CancelTask, &once, miteos_core::task::Task::is_finished).await
 }
 
 pub async fn pause(

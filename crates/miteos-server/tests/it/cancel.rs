@@ -12,6 +12,7 @@ use miteos_server::models::Endpoint;
 use miteos_tools::{Tool, ToolContext, ToolError, ToolOutput};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
 
 use crate::harness::{TestServer, wait_until};
 use crate::standin::{Script, call, slow, text};
@@ -104,6 +105,32 @@ async fn the_models_stream_is_closed_before() {
 struct Slow {
     spec: ToolSpec,
     over: Arc<Mutex<bool>>,
+    /// A permit is needed for the work to end.
+    may_end: Arc<Semaphore>,
+}
+
+impl Slow {
+    fn new(permits: usize) -> Arc<Self> {
+        let schema = json!({"type": "object", "properties": {}});
+        let spec = ToolSpec { name: "browse".into(), description: "Browses.".into(), schema };
+        Arc::new(Self { spec, over: Arc::default(), may_end: Arc::new(Semaphore::new(permits)) })
+    }
+
+    /// A server with a task that runs this tool.
+    async fn at_work(self: &Arc<Self>) -> (TestServer, String) {
+        let script = Script::default()
+            .plan(&[("1", "do alpha", &[])])
+            .agent("alpha", vec![call("browse", json!({})), text("done")]);
+        let tool: Arc<dyn Tool> = Arc::clone(self) as Arc<dyn Tool>;
+        let server = TestServer::start_with(script, |config| config.tools = vec![Arc::clone(&tool)]).await;
+        let task = server.create("cancel me", json!({})).await;
+        server.until(&task, |t| t["agents"][0]["current_tool"] == "browse").await;
+        (server, task)
+    }
+
+    fn is_over(&self) -> bool {
+        *self.over.lock().unwrap()
+    }
 }
 
 #[async_trait]
@@ -125,10 +152,12 @@ impl Tool for Slow {
     }
     async fn run(&self, ctx: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
         let (over, cancel) = (Arc::clone(&self.over), ctx.cancel.clone());
+        let may_end = Arc::clone(&self.may_end);
         ctx.background.spawn(async move {
             cancel.cancelled().await;
             // Taking something down takes its time.
             tokio::time::sleep(Duration::from_millis(200)).await;
+            let _permit = may_end.acquire().await;
             *over.lock().unwrap() = true;
         });
         ctx.cancel.cancelled().await;
@@ -138,18 +167,42 @@ impl Tool for Slow {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_tool_left_in_the_background_is_over_before() {
-    let over = Arc::new(Mutex::new(false));
-    let schema = json!({"type": "object", "properties": {}});
-    let spec = ToolSpec { name: "browse".into(), description: "Browses.".into(), schema };
-    let tool: Arc<dyn Tool> = Arc::new(Slow { spec, over: Arc::clone(&over) });
-    let script = Script::default()
-        .plan(&[("1", "do alpha", &[])])
-        .agent("alpha", vec![call("browse", json!({})), text("done")]);
-    let server = TestServer::start_with(script, |config| config.tools = vec![Arc::clone(&tool)]).await;
-    let task = server.create("cancel me", json!({})).await;
-    server.until(&task, |t| t["agents"][0]["current_tool"] == "browse").await;
+    let tool = Slow::new(1);
+    let (server, task) = tool.at_work().await;
     server.expect(200, "POST", &format!("/tasks/{task}/cancel"), None).await;
-    assert!(*over.lock().unwrap(), "cancelled, and something of it is still alive");
+    assert!(tool.is_over(), "cancelled, and something of it is still alive");
     let last = server.events(&task).await.pop().unwrap();
     assert_eq!(last["data"]["interrupted"][0]["tool"], "browse", "{last}");
+}
+
+/// Who hung up and asks again is told no sooner that all is dead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_cancel_waits_for_the_end_too() {
+    let tool = Slow::new(0);
+    let (server, task) = tool.at_work().await;
+    let cancel = || {
+        let url = format!("{}/v1/tasks/{task}/cancel", server.url);
+        server.http.post(url).bearer_auth(&server.key).header("idempotency-key", "one").send()
+    };
+    let hung_up = tokio::time::timeout(Duration::from_millis(300), cancel()).await;
+    assert!(hung_up.is_err(), "answered before the end");
+    let again = async {
+        loop {
+            let answer = cancel().await.unwrap();
+            // The one that hung up is still being taken down.
+            if answer.status() != 409 {
+                return answer;
+            }
+        }
+    };
+    tokio::pin!(again);
+    let early = tokio::time::timeout(Duration::from_millis(500), again.as_mut()).await;
+    assert!(early.is_err(), "the repeat is answered before the end");
+    tool.may_end.add_permits(1);
+    let answer = again.await;
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers().contains_key("idempotency-replayed")),
+        (200, true)
+    );
+    assert!(tool.is_over());
 }
