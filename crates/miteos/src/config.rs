@@ -22,7 +22,11 @@ pub const FILE_NAME: &str = "miteos.toml";
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The environment, or a stand-in for it.
-pub struct Env(Box<Lookup>);
+pub struct Env {
+    lookup: Box<Lookup>,
+    /// A setting whose value is no text.
+    unreadable: Option<&'static str>,
+}
 
 type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
@@ -30,19 +34,21 @@ impl Env {
     /// That of this process.
     #[expect(clippy::disallowed_methods, reason = "this is the configuration")]
     pub fn process() -> Self {
-        Self(Box::new(|name| std::env::var(name).ok()))
+        let no_text = |name: &str| matches!(std::env::var(name), Err(std::env::VarError::NotUnicode(_)));
+        let unreadable = VARIABLES.iter().map(|variable| variable.name).find(|name| no_text(name));
+        Self { lookup: Box::new(|name| std::env::var(name).ok()), unreadable }
     }
 
     #[cfg(test)]
     pub fn of(pairs: &[(&str, &str)]) -> Self {
         let pairs: BTreeMap<String, String> =
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self(Box::new(move |name| pairs.get(name).cloned()))
+        Self { lookup: Box::new(move |name| pairs.get(name).cloned()), unreadable: None }
     }
 
     /// A variable that is set to something.
     pub fn get(&self, name: &str) -> Option<String> {
-        (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 }
 
@@ -80,6 +86,11 @@ impl Settings {
         data_dir: Option<&Path>,
         file: Option<&Path>,
     ) -> Result<Self, Failure> {
+        // As if it were not set would be another data folder, say.
+        if let Some(name) = env.unreadable {
+            let hint = "set it again as UTF-8, or take it away";
+            return Err(Failure::usage(format!("the value of {name} is not UTF-8")).hint(hint));
+        }
         let named = file.map(Path::to_owned).or_else(|| env.get(CONFIG).map(PathBuf::from));
         let here = Path::new(FILE_NAME);
         let mut read = File::default();

@@ -358,6 +358,7 @@ pub async fn checks(settings: &Settings) -> Vec<Finding> {
         let detail = format!("{}: {error}", config::BUILD_REGISTRIES);
         findings.push(finding("setting", Verdict::Failed, detail, "correct it, or take it away"));
     }
+    findings.extend(unusable_secrets(settings));
     if let Err(why) = TraceConfig::from_settings(&get) {
         findings.push(finding(
             "setting",
@@ -370,6 +371,23 @@ pub async fn checks(settings: &Settings) -> Vec<Finding> {
         findings.push(sandbox_finding(settings).await);
     }
     findings
+}
+
+/// What `serve` would refuse, before it is started. The values are not shown.
+fn unusable_secrets(settings: &Settings) -> Vec<Finding> {
+    let judges: [(&str, fn(&str) -> Option<String>); 3] = [
+        (config::METRICS_TOKEN, Config::metrics_token_is_wrong),
+        (config::SECRET_KEY, Config::secret_key_is_wrong),
+        (config::BOOTSTRAP_KEY, Config::bootstrap_key_is_wrong),
+    ];
+    let wrong = judges.into_iter().filter_map(|(name, judge)| Some((name, judge(&settings.get(name)?)?)));
+    wrong
+        .map(|(name, why)| {
+            let unused = name == config::BOOTSTRAP_KEY && settings.data_dir().join("miteos.db").is_file();
+            let verdict = if unused { Verdict::Warning } else { Verdict::Failed };
+            finding("setting", verdict, format!("{name}: {why}"), "correct it, or take it away")
+        })
+        .collect()
 }
 
 async fn sandbox_finding(settings: &Settings) -> Finding {

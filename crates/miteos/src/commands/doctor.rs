@@ -44,8 +44,11 @@ pub async fn doctor(context: &Context<'_>, doctor: cli::Doctor) -> Result<Exit, 
     findings.extend(settings(&effective, &context.settings));
     findings.push(match &server {
         Some(finding) => finding.clone(),
-        None => port(listen.as_deref().unwrap_or(config::DEFAULT_LISTEN)),
+        None => port(listen.as_deref().unwrap_or(config::DEFAULT_LISTEN), "--listen"),
     });
+    if server.is_none() {
+        findings.extend(other_ports(&context.settings));
+    }
     findings.extend(crate::embedded::checks(&context.settings).await);
     let failed = findings.iter().any(|finding| finding.verdict == Verdict::Failed);
     if context.global.json {
@@ -158,9 +161,12 @@ fn free_bytes(_folder: &Path) -> Option<u64> {
 
 fn database(folder: &Path, settings: &Settings) -> Finding {
     const NAME: &str = "database";
-    if let Some(url) = settings.get(config::DATABASE_URL) {
-        let kind = url.split(':').next().unwrap_or_default().to_owned();
-        return good(NAME, format!("{kind}, as {} says; serve opens it", config::DATABASE_URL));
+    if settings.get(config::DATABASE_URL).is_some() {
+        let detail = format!(
+            "{} is set, and this version keeps its data in the data folder alone",
+            config::DATABASE_URL
+        );
+        return bad(NAME, detail, "take it away, and choose the place with --data-dir");
     }
     let path = folder.join("miteos.db");
     let mut head = [0_u8; 16];
@@ -234,9 +240,20 @@ async fn running(context: &Context<'_>) -> Option<Finding> {
     }
 }
 
-fn port(listen: &str) -> Finding {
+/// The listeners that stand beside the API's when they have addresses of their own.
+fn other_ports(settings: &Settings) -> Vec<Finding> {
+    let named = [(config::METRICS_LISTEN, "--metrics-listen"), (config::PREVIEW_LISTEN, "--preview-listen")];
+    // What is no address at all is told of among the settings.
+    let asked = named.into_iter().filter_map(|(name, flag)| Some((settings.get(name)?, flag)));
+    asked
+        .filter(|(listen, _)| listen.parse::<SocketAddr>().is_ok())
+        .map(|(listen, flag)| port(&listen, flag))
+        .collect()
+}
+
+fn port(listen: &str, flag: &str) -> Finding {
     const NAME: &str = "port";
-    let mend = "stop what is there, or choose another with --listen";
+    let mend = format!("stop what is there, or choose another with {flag}");
     let Ok(address) = listen.parse::<SocketAddr>() else {
         return bad(NAME, format!("{listen} is no address to listen on"), "one looks like 127.0.0.1:7700");
     };

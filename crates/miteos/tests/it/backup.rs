@@ -96,3 +96,48 @@ async fn doctor_names_what_is_set_and_what_cannot_be() {
     }
     assert!(!lines.contains("hush") && !ran.out.contains("hush"));
 }
+
+#[tokio::test]
+async fn doctor_refuses_what_serve_refuses() {
+    let temp = tempfile::tempdir().unwrap();
+    let home = temp.path();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (name, value, said) in [
+        ("MITEOS_METRICS_TOKEN", "hush", "at least 16 bytes"),
+        ("MITEOS_SECRET_KEY", "hush", "use at least 16"),
+        ("MITEOS_BOOTSTRAP_KEY", "hush", "must begin with mt_live_"),
+        ("MITEOS_DATABASE_URL", "postgres://hush@db/x", "in the data folder"),
+        ("MITEOS_METRICS_LISTEN", taken.as_str(), "cannot listen"),
+    ] {
+        let ran = |arguments: &'static [&'static str]| {
+            let mut command = command(home, arguments);
+            command.env(name, value).env("MITEOS_SANDBOX", "none");
+            async move { Ran::from(command.output().await.unwrap()) }
+        };
+        let served = ran(&["serve", "--listen", "127.0.0.1:0"]).await;
+        assert_eq!(served.code, 2, "{name}: {}", served.err);
+        assert!(served.err.contains(said), "{name}: {}", served.err);
+        let looked = ran(&["doctor", "--listen", "127.0.0.1:0"]).await;
+        assert_eq!(looked.code, 2, "{name}: {}", looked.out);
+        let line = looked
+            .out
+            .lines()
+            .find(|line| line.contains('✗'))
+            .unwrap_or_else(|| panic!("{name}: {}", looked.out));
+        assert!(line.contains(name) || line.contains(value), "{name}: {line}");
+        assert!(!looked.out.contains("hush"), "{name}: {}", looked.out);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_setting_that_is_no_text_is_refused_and_not_left_out() {
+    use std::os::unix::ffi::OsStrExt;
+    let temp = tempfile::tempdir().unwrap();
+    let mut command = command(temp.path(), &["task", "list"]);
+    command.env("MITEOS_DATA_DIR", std::ffi::OsStr::from_bytes(b"/srv/\xff"));
+    let ran = Ran::from(command.output().await.unwrap());
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("the value of MITEOS_DATA_DIR is not UTF-8"), "{}", ran.err);
+}
