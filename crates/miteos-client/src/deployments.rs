@@ -52,7 +52,7 @@ impl Client {
         Ok(())
     }
 
-    /// `POST /deployments/{id}/rollback`: makes an older one the live one again, where its provider can (else 409).
+    /// `POST /deployments/{id}/rollback`: makes an older one the live one again, where its provider can (else 422).
     pub async fn roll_back_deployment(&self, id: &str) -> Result<Deployment, ClientError> {
         self.json(&self.post(&["deployments", id, "rollback"], &Empty {})?).await
     }
@@ -126,7 +126,7 @@ impl Client {
         self.json(&self.call(Method::PATCH, &["deploy-configs", id])?.json(change)?).await
     }
 
-    /// `DELETE /deploy-configs/{id}`: refused (409) while a deployment uses it.
+    /// `DELETE /deploy-configs/{id}`: refused (422) while a deployment uses it.
     pub async fn delete_deploy_config(&self, id: &str) -> Result<(), ClientError> {
         self.delete(&["deploy-configs", id]).await
     }

@@ -127,7 +127,7 @@ export class NotFoundError extends ApiError {
   }
 }
 
-/** 409: the idempotency key was used for another body, or what is asked for is under way already. */
+/** 409: the idempotency key was used for another body, or its first request is still being answered. */
 export class ConflictError extends ApiError {
   static {
     this.prototype.name = "ConflictError";

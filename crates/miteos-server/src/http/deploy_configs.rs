@@ -175,15 +175,13 @@ pub async fn remove(
 
 fn done(changed: ConfigChanged) -> Result<(), ApiError> {
     let in_use = |user: DeploymentId| {
-        let detail = format!("{user} uses this deploy configuration; wait for its end or cancel it");
-        ApiError::new(StatusCode::CONFLICT, detail)
+        ApiError::refused(format!("{user} uses this deploy configuration; wait for its end or cancel it"))
     };
     match changed {
         ConfigChanged::Done => Ok(()),
         ConfigChanged::Missing => Err(ApiError::not_found("deploy configuration")),
         ConfigChanged::InUse(user) => Err(in_use(user)),
-        ConfigChanged::Late => Err(ApiError::new(
-            StatusCode::CONFLICT,
+        ConfigChanged::Late => Err(ApiError::refused(
             "somebody else has changed this deploy configuration meanwhile; read it and change it again",
         )),
     }

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use miteos_api::{CreateDeployment, DeployTarget, DeploymentList, ListDeployments, Success};
-use miteos_core::deployment::{About, Created, Deployment, Environment, Target};
+use miteos_core::deployment::{About, Created, Deployment, Environment, Rejected, Status, Target};
 use miteos_core::ids::{DeployConfigId, DeploymentId, WorkspaceId};
 use miteos_store::{DeployConfigRow, Scope};
 
@@ -81,13 +81,10 @@ pub async fn create(
     let answer = move |made: &Deployment| kept.row(StatusCode::CREATED, &to_json(&shown(made)), now);
     match app.deployments.create(id, created, answer).await? {
         Made::New(made) | Made::Known(made) => Ok(json_answer(StatusCode::CREATED, to_json(&shown(&made)))),
-        Made::Active(other) => Err(ApiError::new(
-            StatusCode::CONFLICT,
-            format!(
-                "{other} of this workspace to {} is not over; wait for its end or cancel it",
-                target.as_str()
-            ),
-        )),
+        Made::Active(other) => Err(ApiError::refused(format!(
+            "{other} of this workspace to {} is not over; wait for its end or cancel it",
+            target.as_str()
+        ))),
     }
 }
 
@@ -183,7 +180,10 @@ pub async fn cancel(
     };
     // What does not end in time is still being ended then; it is not called failed before.
     let _ = tokio::time::timeout(CANCEL_WAIT, ended(&app, id)).await;
-    Ok(answer)
+    match app.deployments.load(id).await? {
+        Some(late) if late.status() == Status::Live => Err(CommandError::Rejected(Rejected::IsLive).into()),
+        Some(_) | None => Ok(answer),
+    }
 }
 
 /// Makes an older deployment the live one again, where its provider can.
@@ -194,11 +194,9 @@ pub async fn roll_back(
     OnceBare(repeat): OnceBare,
 ) -> Result<Response, ApiError> {
     let deployment = find(&app, &caller, &id).await?;
-    let conflict = |why| ApiError::new(StatusCode::CONFLICT, why);
     match app.deployments.parts().roll_back(&deployment).await? {
         RolledBack::Done => {}
-        RolledBack::Conflict(why) => return Err(conflict(why)),
-        RolledBack::Refused(why) => return Err(ApiError::refused(why)),
+        RolledBack::Conflict(why) | RolledBack::Refused(why) => return Err(ApiError::refused(why)),
     }
     let body = to_json(&shown(&deployment));
     if let Some(answer) = repeat.row(StatusCode::OK, &body, app.deps.clock.now()) {

@@ -219,14 +219,14 @@ async fn one_at_a_time_for_a_workspace_and_a_target() {
     scene.netlify.look(|netlify| netlify.polls_per_state = u32::MAX);
     let first = scene.deploy().await;
     let body = json!({"workspace_id": scene.workspace, "target": "netlify"});
-    let refused = server.expect(409, "POST", "/deployments", Some(body.clone())).await;
+    let refused = server.expect(422, "POST", "/deployments", Some(body.clone())).await;
     assert!(refused["detail"].as_str().unwrap().contains(&first), "{refused}");
     // Another workspace has nothing to do with it.
     let other = workspace(server, "Other").await;
     deploy(server, &other).await;
     let refused = server.expect(422, "DELETE", &format!("/workspaces/{}", scene.workspace), None).await;
     assert!(refused["detail"].as_str().unwrap().contains("being deployed"), "{refused}");
-    server.expect(409, "DELETE", &format!("/deploy-configs/{}", scene.config), None).await;
+    server.expect(422, "DELETE", &format!("/deploy-configs/{}", scene.config), None).await;
     server.expect(200, "POST", &format!("/deployments/{first}/cancel"), None).await;
     deploy(server, &scene.workspace).await;
     // A request that is sent again under its name is no second deployment.
@@ -331,7 +331,7 @@ async fn an_older_one_is_made_the_live_one_again() {
     assert!(log(server, &first).await.ends_with("made the live one again\n"));
     scene.netlify.look(|netlify| netlify.polls_per_state = u32::MAX);
     let third = scene.deploy().await;
-    let refused = server.expect(409, "POST", &back, None).await;
+    let refused = server.expect(422, "POST", &back, None).await;
     assert!(refused["detail"].as_str().unwrap().contains(&third), "{refused}");
     let refused = server.expect(422, "POST", &format!("/deployments/{third}/rollback"), None).await;
     assert!(refused["detail"].as_str().unwrap().contains("not live"), "{refused}");

@@ -45,9 +45,8 @@ pub async fn stage(
     let answer = move |made: &Deployment| kept.row(StatusCode::CREATED, &to_json(&shown(made)), now);
     match app.deployments.create(DeploymentId(app.ids.ulid(now)), created, answer).await? {
         Made::New(made) | Made::Known(made) => Ok(json_answer(StatusCode::CREATED, to_json(&shown(&made)))),
-        Made::Active(other) => Err(ApiError::new(
-            StatusCode::CONFLICT,
-            format!("{other} of this deliverable to preview is not over; wait for its end or cancel it"),
-        )),
+        Made::Active(other) => Err(ApiError::refused(format!(
+            "{other} of this deliverable to preview is not over; wait for its end or cancel it"
+        ))),
     }
 }

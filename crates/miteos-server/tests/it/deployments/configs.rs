@@ -79,10 +79,10 @@ async fn changes_are_shown_to_the_provider_first() {
     // While it is in use its settings stay, and its credentials may become better ones.
     scene.netlify.look(|netlify| netlify.polls_per_state = u32::MAX);
     let id = scene.deploy().await;
-    let refused = server.expect(409, "PATCH", &own, Some(json!({"settings": {}}))).await;
+    let refused = server.expect(422, "PATCH", &own, Some(json!({"settings": {}}))).await;
     assert!(refused["detail"].as_str().unwrap().contains(&id), "{refused}");
     server.expect(200, "PATCH", &own, Some(json!({"credentials": {"token": TOKEN}}))).await;
-    let refused = server.expect(409, "DELETE", &own, None).await;
+    let refused = server.expect(422, "DELETE", &own, None).await;
     assert!(refused["detail"].as_str().unwrap().contains(&id), "{refused}");
     server.expect(200, "POST", &format!("/deployments/{id}/cancel"), None).await;
     server.expect(200, "DELETE", &own, None).await;

@@ -147,7 +147,7 @@ async fn a_build_cut_off_by_a_stop_is_built_again() {
         assert!(log.contains(part), "{part}:\n{log}");
     }
     assert_eq!(events(&server, &id).await.len(), 4);
-    let refused = server.expect(409, "POST", &format!("/deployments/{id}/rollback"), None).await;
+    let refused = server.expect(422, "POST", &format!("/deployments/{id}/rollback"), None).await;
     assert!(refused["detail"].as_str().unwrap().contains("own address"), "{refused}");
 }
 

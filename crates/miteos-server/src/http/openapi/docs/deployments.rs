@@ -40,14 +40,8 @@ fn previews(s: &mut Schemas) -> Vec<Doc> {
             .answer(201, "The deployment, queued.", s.told::<Deployment>(), examples::staged_deployment())
             .missing("task or deliverable", "there is no such deliverable")
             .refused(
-                "It is neither a page nor an archive, or too large.",
+                "It is neither a page nor an archive, or too large; or a deployment of it is not over.",
                 "report.pdf is neither an HTML file nor a .zip or .tar.gz archive with a site in it",
-            )
-            .error(
-                409,
-                "A deployment of this deliverable is not over; or the `Idempotency-Key` was used for another body, or its first \
-                 request is still being answered.",
-                "dep_01jd3kb2c3d4e5f6g7h8j9k0m1 of this deliverable to preview is not over; wait for its end or cancel it",
             )
             .link("getDeployment", "id", "/id"),
         doc("GET", "/deployments/{id}/preview", "getPreview", Tag::Deployments, "Read a preview")
@@ -91,14 +85,9 @@ fn deployments(s: &mut Schemas) -> Vec<Doc> {
             .body(s.asked::<CreateDeployment>(), asked)
             .answer(201, "The deployment, queued.", s.told::<Deployment>(), examples::new_deployment())
             .missing("workspace or deploy configuration", "there is no such workspace")
-            .error(
-                409,
-                "A deployment of this workspace to this target is not over; or the `Idempotency-Key` was used for another body, \
-                 or its first request is still being answered.",
-                "dep_01jd3kb2c3d4e5f6g7h8j9k0m1 of this workspace to netlify is not over; wait for its end or cancel it",
-            )
             .refused(
-                "An unknown target, a configuration of another target, none for this target or more than one.",
+                "An unknown target, a configuration of another target, none for this target or more than one; or a deployment of \
+                 this workspace to this target is not over.",
                 "there is no deploy configuration for netlify; make one with POST /v1/deploy-configs, or deploy to preview",
             )
             .link("getDeployment", "id", "/id")
@@ -115,23 +104,18 @@ fn deployments(s: &mut Schemas) -> Vec<Doc> {
         doc("POST", "/deployments/{id}/cancel", "cancelDeployment", Tag::Deployments, "Cancel a deployment")
             .text(
                 "Answers when its build is dead and the provider was told. It is `failed` then, with the code `canceled`. One \
-                 that goes live in that moment stays live.",
+                 that goes live in that moment stays live, and the answer is 422.",
             )
             .answer(200, "It is over, or was already cancelled.", s.told::<Success>(), examples::success())
             .missing("deployment", MISSING)
-            .refused("It is live or has failed.", "the deployment is live; it cannot be cancelled any more"),
+            .refused("It is live, perhaps since this very moment, or has failed.", "the deployment is live; it cannot be cancelled any more"),
         doc("POST", "/deployments/{id}/rollback", "rollBackDeployment", Tag::Deployments, "Go back to a deployment")
             .text("Makes an older deployment the live one of its project again. Nothing is built or uploaded.")
             .answer(200, "It is the live one again.", s.told::<Deployment>(), examples::deployment())
             .missing("deployment", MISSING)
-            .error(
-                409,
-                "Its target has no such thing, or another deployment of the workspace to it is not over; or the \
-                 `Idempotency-Key` was used for another body, or its first request is still being answered.",
-                "a build in TestFlight cannot be taken back; upload an older one with a higher build number",
-            )
             .refused(
-                "It is not live, or the provider refused it.",
+                "It is not live, its target has no such thing, another deployment of the workspace to it is not over, or the \
+                 provider refused it.",
                 "the deployment is not live, so there is nothing to go back to",
             ),
     ]
@@ -211,12 +195,14 @@ fn configs(s: &mut Schemas) -> Vec<Doc> {
             .body(s.asked::<UpdateDeployConfig>(), json!({"name": "our site", "credentials": {"token": "nfp_…"}}))
             .answer(200, "The configuration as it is now.", s.told::<DeployConfig>(), examples::deploy_config())
             .missing("deploy configuration", NO_CONFIG)
-            .error(409, "Other settings while a deployment uses it; or somebody else changed it meanwhile.", IN_USE)
-            .refused("As when one is made.", NOT_TAKEN),
+            .refused(
+                "As when one is made; or other settings while a deployment uses it; or somebody else changed it meanwhile.",
+                NOT_TAKEN,
+            ),
         own(one, "DELETE", "deleteDeployConfig", "Delete a deploy configuration")
             .text("What was deployed with it stays where it is.")
             .answer(200, "It is gone.", s.told::<Success>(), examples::success())
             .missing("deploy configuration", NO_CONFIG)
-            .error(409, "A deployment that is not over uses it.", IN_USE),
+            .refused("A deployment that is not over uses it.", IN_USE),
     ]
 }
