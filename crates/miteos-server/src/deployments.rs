@@ -15,6 +15,7 @@ mod sandboxed;
 mod shown;
 mod staged;
 mod tool;
+mod turns;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use miteos_core::deployment::{Command, Created, Deployment};
 use miteos_core::ids::{DeploymentId, WorkspaceId};
 use miteos_store::{IdempotencyRow, Store, StoreError};
 use miteos_tools::Workspace;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,6 +41,7 @@ pub use sandboxed::Sandboxed;
 pub use shown::{core_target, public, shown};
 pub use staged::check as can_be_staged;
 pub use tool::Deploy;
+pub use turns::Turns;
 
 use crate::clock::Clock;
 use crate::errors::chain;
@@ -49,8 +51,6 @@ use crate::runner::Slot;
 use crate::secrets::MasterKey;
 use run::Left;
 
-/// Deployments that are built or uploaded at the same time; more wait.
-pub const MAX_AT_ONCE: usize = 8;
 /// Active ones that are read at once at the start.
 const LOAD_PAGE: usize = 500;
 /// How long one rests after its runner failed, for the first time (ms); it doubles up to the longest.
@@ -73,7 +73,7 @@ pub struct Parts {
     /// `None`: this server serves no sites itself.
     pub publisher: Option<Arc<dyn Publisher>>,
     pub moves: Moves,
-    pub places: Arc<Semaphore>,
+    pub turns: Turns,
 }
 
 impl Parts {

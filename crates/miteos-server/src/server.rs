@@ -431,6 +431,6 @@ fn deploy_parts(
         builder: config.builder.clone().unwrap_or_else(|| builder()),
         publisher: Some(config.publisher.clone().unwrap_or_else(|| Arc::new(previews.clone()))),
         moves: deployments::Moves::default(),
-        places: Arc::new(tokio::sync::Semaphore::new(deployments::MAX_AT_ONCE)),
+        turns: deployments::Turns::default(),
     }
 }

@@ -51,12 +51,14 @@ pub struct Provider<'a> {
 }
 
 impl Provider<'_> {
-    /// Takes steps from where the journal stands until it is live or cannot become so.
+    /// Takes steps from where the journal stands until it is live or cannot become so. `rest` is called when all that is
+    /// left is to ask until the provider is done.
     pub async fn go(
         &self,
         kind: TargetKind,
         artifact: Artifact,
         cancel: &CancellationToken,
+        rest: &(dyn Fn() + Sync),
     ) -> Result<Ended, DeploymentError> {
         let artifact = match self.opened.target.prepare(artifact) {
             Ok(artifact) => artifact,
@@ -75,6 +77,7 @@ impl Provider<'_> {
             id: self.deployment.id,
             log: self.log,
             cancel,
+            rest,
             seen: Mutex::new(Seen { last: state.clone(), failure: None }),
         };
         let say = |line: Line| self.log.say(&line.text);
@@ -164,6 +167,7 @@ struct Journal<'a> {
     id: DeploymentId,
     log: &'a Log,
     cancel: &'a CancellationToken,
+    rest: &'a (dyn Fn() + Sync),
     seen: Mutex<Seen>,
 }
 
@@ -181,6 +185,9 @@ impl Keeper for Journal<'_> {
             Ok(deployment) => {
                 if matches!(deployment.stage, Stage::Stopping { .. }) {
                     self.cancel.cancel();
+                }
+                if is_waiting(state.step) {
+                    (self.rest)();
                 }
                 self.seen.lock().unwrap_or_else(PoisonError::into_inner).last = state.clone();
                 Ok(())
@@ -201,6 +208,23 @@ impl Journal<'_> {
         let state = serde_json::to_value(state).map_err(unwritable)?;
         self.parts.command(self.id, Command::Progress { state }, None).await
     }
+}
+
+/// What is left is the provider's work, and a few questions.
+fn is_waiting(step: Step) -> bool {
+    match step {
+        Step::Wait | Step::Live => true,
+        Step::Locate | Step::Stage | Step::Create | Step::Upload | Step::Publish => false,
+    }
+}
+
+/// Whether a deployment that is taken up again has nothing to do but to ask.
+pub fn only_waits(deployment: &Deployment) -> bool {
+    let (Stage::Deploying, Some(kind)) = (&deployment.stage, super::kind(deployment.about.target)) else {
+        return false;
+    };
+    deployment.provider.is_some()
+        && state(deployment.provider.as_ref(), kind).is_ok_and(|state| is_waiting(state.step))
 }
 
 fn state(stored: Option<&Value>, kind: TargetKind) -> Result<State, Failure> {

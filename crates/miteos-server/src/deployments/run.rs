@@ -3,14 +3,13 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use miteos_core::deployment::{
     Built, Command, Deployment, Effect, Failure, FailureCode, FailureStep, Release, Stage, Target, Visibility,
 };
-use miteos_core::ids::DeploymentId;
+use miteos_core::ids::{AccountId, DeploymentId};
 use miteos_tools::Workspace;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::builder::{BuildError, BuildJob, BuiltFolder};
@@ -18,8 +17,9 @@ use super::configs::{self, Opened};
 use super::files::{self, Places};
 use super::keep::{CommandError, DeploymentError, scope};
 use super::log::{FLUSH_EVERY, Log};
-use super::provider::{Ended, Provider};
+use super::provider::{self, Ended, Provider};
 use super::publisher::{PublishError, PublishJob};
+use super::turns::Turn;
 use super::{Parts, configs::kind, staged};
 use crate::errors::chain;
 use crate::runner::Slot;
@@ -38,8 +38,8 @@ struct Runner {
     slot: Arc<Slot>,
     stop: CancellationToken,
     log: Log,
-    /// Its place among those that work.
-    place: Option<OwnedSemaphorePermit>,
+    /// Held while it works.
+    at_work: Mutex<Option<Turn>>,
 }
 
 /// Runs a deployment until it has ended or the server stops.
@@ -50,7 +50,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<Left, DeploymentError> {
     let log = Log::open(id, parts.store.clone(), Arc::clone(&parts.clock), parts.moves.of(id)).await?;
-    let mut runner = Runner { parts, id, slot, stop, log, place: None };
+    let mut runner = Runner { parts, id, slot, stop, log, at_work: Mutex::default() };
     let left = runner.turn().await;
     runner.log.flush().await?;
     left
@@ -68,9 +68,9 @@ impl Runner {
             if self.stop.is_cancelled() {
                 return Ok(Left::Shutdown);
             }
-            let needs_place = !matches!(effect, Effect::Stop { .. });
-            if needs_place && self.place.is_none() {
-                self.take_place().await;
+            let rests = matches!(effect, Effect::Stop { .. }) || provider::only_waits(&deployment);
+            if !rests && self.at_work().is_none() {
+                self.take_turn(deployment.account).await;
                 continue;
             }
             match effect {
@@ -86,10 +86,14 @@ impl Runner {
         }
     }
 
-    /// Waits for a place, or for news.
-    async fn take_place(&mut self) {
+    fn at_work(&self) -> MutexGuard<'_, Option<Turn>> {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for its turn, or for news.
+    async fn take_turn(&self, account: AccountId) {
         tokio::select! {
-            place = Arc::clone(&self.parts.places).acquire_owned() => self.place = place.ok(),
+            turn = self.parts.turns.take(account) => *self.at_work() = turn.ok(),
             () = self.slot.woken() => {}
             () = self.stop.cancelled() => {}
         }
@@ -276,9 +280,10 @@ impl Runner {
         let (parts, log) = (&*self.parts, &self.log);
         let provider = Provider { parts, deployment, opened: &opened, log, workspace: &workspace };
         let cancel = self.stop.child_token();
+        let rest = || drop(self.at_work().take());
         let work = async {
             match provider.artifact(&self.places(deployment)).await {
-                Ok(Some(artifact)) => provider.go(kind, artifact, &cancel).await,
+                Ok(Some(artifact)) => provider.go(kind, artifact, &cancel, &rest).await,
                 Ok(None) => Ok(Ended::CutOff),
                 Err(failure) => Ok(Ended::Failed(failure)),
             }

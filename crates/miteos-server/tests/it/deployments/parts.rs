@@ -17,9 +17,12 @@ use miteos_tools::workspace::Name;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::{ended, events, until, workspace};
+use super::{Scene, deploy, ended, events, until, workspace};
 use crate::harness::{TestServer, wait_until};
 use crate::standin::{Script, StandIn};
+
+/// So many deployments of one account work at once.
+const AT_ONCE: usize = 4;
 
 /// Builds as long as it is not let go.
 struct Held {
@@ -160,7 +163,7 @@ async fn who_comes_late_waits_for_a_place_and_can_be_cancelled_there() {
         let workspace = workspace(&server, &format!("shop {n}")).await;
         all.push(to_shelf(&server, &workspace).await);
     }
-    wait_until("the places are taken", || builder.running.load(Ordering::SeqCst) == 8).await;
+    wait_until("the places are taken", || builder.running.load(Ordering::SeqCst) == AT_ONCE).await;
     let waiting = until(&server, &all[9], |d| d["status"] == "pending").await;
     assert_eq!(waiting["status"], "pending");
     server.expect(200, "POST", &format!("/deployments/{}/cancel", all[9]), None).await;
@@ -169,7 +172,7 @@ async fn who_comes_late_waits_for_a_place_and_can_be_cancelled_there() {
         assert_eq!(ended(&server, id).await["status"], "live");
     }
     assert_eq!(ended(&server, &all[9]).await["error"]["code"], "canceled");
-    assert_eq!(builder.most.load(Ordering::SeqCst), 8);
+    assert_eq!(builder.most.load(Ordering::SeqCst), AT_ONCE);
     assert_eq!(shelf.shown.lock().unwrap().values().copied().collect::<Vec<_>>(), vec![1; 9]);
 }
 
@@ -182,4 +185,27 @@ async fn what_this_server_does_not_serve_is_told() {
     let failed = ended(&server, &id).await;
     assert_eq!(failed["error"]["code"], "output_refused", "{failed:#}");
     assert_eq!(failed["error"]["message"], "not on this shelf");
+}
+
+/// A provider may take an hour; that is in nobody's way.
+#[tokio::test]
+async fn those_that_only_ask_their_provider_hold_no_place() {
+    let scene = Scene::start().await;
+    scene.netlify.look(|netlify| netlify.polls_per_state = u32::MAX);
+    let mut asking = Vec::new();
+    for n in 0..=AT_ONCE {
+        let workspace = workspace(&scene.server, &format!("slow {n}")).await;
+        asking.push(deploy(&scene.server, &workspace).await);
+    }
+    for id in &asking {
+        until(&scene.server, id, |d| d["status"] == "deploying").await;
+    }
+    wait_until("all are there", || scene.deploys() == asking.len()).await;
+    let body = json!({"workspace_id": scene.workspace, "target": "preview"});
+    let made = scene.server.expect(201, "POST", "/deployments", Some(body)).await;
+    assert_eq!(scene.ended(made["id"].as_str().unwrap()).await["status"], "live");
+    scene.netlify.look(|netlify| netlify.polls_per_state = 1);
+    for id in &asking {
+        assert_eq!(scene.ended(id).await["status"], "live");
+    }
 }
