@@ -52,6 +52,9 @@ pub struct Settings {
     /// Unanswered approvals are settled as rejected after this long.
     pub approval_expires_ms: u64,
     pub policy: Policy,
+    /// Whoever gave the task may deploy, and so may its agents. Not so in journals from before this was asked.
+    #[serde(default)]
+    pub may_deploy: bool,
 }
 
 impl Default for Settings {
@@ -64,6 +67,7 @@ impl Default for Settings {
             max_attempts: 5,
             approval_expires_ms: 7 * 24 * 3600 * 1000,
             policy: Policy::default(),
+            may_deploy: false,
         }
     }
 }

@@ -85,6 +85,18 @@ impl Parts {
     fn scratch(&self, id: DeploymentId) -> PathBuf {
         self.folder.join(id.to_string())
     }
+
+    /// What was kept for a deployment that is over is of no use any more.
+    async fn tidy(&self, id: DeploymentId) {
+        let scratch = self.scratch(id);
+        match tokio::task::spawn_blocking(move || files::remove(&scratch)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(deployment = %id, error = %chain(&error), "the folder of a deployment could not be removed");
+            }
+            Err(panic) => tracing::error!(deployment = %id, %panic, "removing a folder panicked"),
+        }
+    }
 }
 
 /// The server's clock, for targets.
@@ -208,7 +220,28 @@ impl Deployments {
         self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Removes what a crash left of deployments that are over: nobody else would.
+    async fn sweep(&self) {
+        let folder = self.inner.parts.folder.clone();
+        let listed = tokio::task::spawn_blocking(move || files::folders(&folder)).await;
+        let Ok(Ok(names)) = listed else {
+            tracing::warn!(?listed, "what a crash left of deployments cannot be looked for");
+            return;
+        };
+        for id in names.iter().filter_map(|name| name.parse::<DeploymentId>().ok()) {
+            // One that cannot be read may still be needed.
+            let over = match self.inner.parts.load(id).await {
+                Ok(found) => found.is_none_or(|deployment| deployment.is_finished()),
+                Err(_) => false,
+            };
+            if over {
+                self.inner.parts.tidy(id).await;
+            }
+        }
+    }
+
     async fn take_up(self) {
+        self.sweep().await;
         let mut failures = 0;
         let mut after = None;
         while !self.inner.stop.is_cancelled() {
@@ -224,7 +257,7 @@ impl Deployments {
                 Err(error) => {
                     tracing::error!(error = %chain(&error), "could not read the active deployments");
                     failures += 1;
-                    self.rest(failures).await;
+                    self.rest(failures, std::future::pending()).await;
                 }
             }
         }
@@ -242,13 +275,13 @@ impl Deployments {
                 Ok(Err(error)) => {
                     tracing::error!(deployment = %id, error = %chain(&error), "the runner of a deployment failed; it is taken up again");
                     failures += 1;
-                    self.rest(failures).await;
+                    self.rest(failures, slot.woken()).await;
                     continue;
                 }
                 Err(panic) => {
                     tracing::error!(deployment = %id, %panic, "the runner of a deployment panicked; it is taken up again");
                     failures += 1;
-                    self.rest(failures).await;
+                    self.rest(failures, slot.woken()).await;
                     continue;
                 }
             };
@@ -263,10 +296,12 @@ impl Deployments {
         }
     }
 
-    async fn rest(&self, failures: u32) {
+    /// Waits longer after each failure, but no longer than until there is news.
+    async fn rest(&self, failures: u32, news: impl Future<Output = ()>) {
         let ms = (FAILED_FIRST_MS << failures.saturating_sub(1).min(16)).min(FAILED_MAX_MS);
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(ms)) => {}
+            () = news => {}
             () = self.inner.stop.cancelled() => {}
         }
     }

@@ -62,6 +62,8 @@ pub enum Needs {
     Team,
     /// A machine on which programs can be run.
     Code,
+    /// Leave to publish.
+    Deploy,
 }
 
 /// Where an agent works. Stays the same as long as the agent does.
@@ -71,6 +73,8 @@ pub struct Circumstances {
     pub team: bool,
     /// Programs can be run.
     pub code: bool,
+    /// What is made may be published: whoever gave the task might do so themselves.
+    pub deploy: bool,
     /// The model is a small one: it gets the few tools that most work needs, as more confuse it.
     pub small: bool,
 }
@@ -78,7 +82,12 @@ pub struct Circumstances {
 impl Circumstances {
     /// Each combination there is.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        (0..8).map(|bits| Self { team: bits & 1 != 0, code: bits & 2 != 0, small: bits & 4 != 0 })
+        (0..16).map(|bits| Self {
+            team: bits & 1 != 0,
+            code: bits & 2 != 0,
+            deploy: bits & 4 != 0,
+            small: bits & 8 != 0,
+        })
     }
 
     pub(crate) fn meet(self, needs: Needs) -> bool {
@@ -86,6 +95,8 @@ impl Circumstances {
             Needs::Nothing => true,
             Needs::Team => self.team,
             Needs::Code => self.code,
+            // A small model is given its site's address without a tool: by auto_deploy.
+            Needs::Deploy => self.deploy && !self.small,
         }
     }
 }

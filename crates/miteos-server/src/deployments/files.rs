@@ -41,6 +41,20 @@ pub fn fresh(scratch: &Path) -> io::Result<()> {
     std::fs::create_dir_all(scratch)
 }
 
+/// The names of the folders in a folder that need not be there.
+pub fn folders(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
 /// Takes the folder away.
 pub fn remove(scratch: &Path) -> io::Result<()> {
     match Workspace::remove(scratch) {

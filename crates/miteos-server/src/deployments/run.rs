@@ -62,7 +62,7 @@ impl Runner {
             self.slot.take_dirty();
             let Some(deployment) = self.parts.load(self.id).await? else { return Ok(Left::Finished) };
             let Some(effect) = deployment.pending() else {
-                self.tidy().await;
+                self.parts.tidy(self.id).await;
                 return Ok(Left::Finished);
             };
             if self.stop.is_cancelled() {
@@ -101,20 +101,24 @@ impl Runner {
 
     /// What was refused is late: whatever took its place is looked at next.
     async fn record(&self, command: Command) -> Result<(), DeploymentError> {
-        self.log.flush().await?;
+        self.flush().await;
         match self.parts.command(self.id, command, None).await {
             Ok(_) | Err(CommandError::Rejected(_) | CommandError::NotFound) => Ok(()),
             Err(CommandError::Deployment(error)) => Err(error),
         }
     }
 
+    /// What is recorded goes further than the log: to events, webhooks and models. So it hides what the log hides.
     async fn fail(&self, failure: Failure) -> Result<(), DeploymentError> {
+        let lines = failure.message.lines().map(|line| self.log.cleaned(line));
+        let failure = Failure { message: lines.collect::<Vec<_>>().join("\n"), ..failure };
         self.log.say(&format!("failed: {}", failure.message));
         self.record(Command::Fail(failure)).await
     }
 
     /// Performs something, writes the log meanwhile, and cancels it when the deployment is cancelled or the server
-    /// stops. It is waited for all the same: what it began must have ended.
+    /// stops. It is waited for all the same, also when nothing can be read any more: what it began must have ended before
+    /// it may begin again.
     async fn attended<T>(
         &self,
         cancel: &CancellationToken,
@@ -122,17 +126,27 @@ impl Runner {
     ) -> Result<T, DeploymentError> {
         let mut work = std::pin::pin!(work);
         let mut flush = tokio::time::interval(FLUSH_EVERY);
+        let mut broken = None;
         loop {
             tokio::select! {
-                done = &mut work => return Ok(done),
-                () = self.slot.woken() => {
-                    let now = self.parts.load(self.id).await?;
-                    if now.is_none_or(|now| matches!(now.stage, Stage::Stopping { .. })) {
+                done = &mut work => return broken.map_or(Ok(done), Err),
+                () = self.slot.woken() => match self.parts.load(self.id).await {
+                    Ok(Some(now)) if !matches!(now.stage, Stage::Stopping { .. }) => {}
+                    Ok(_) => cancel.cancel(),
+                    Err(error) => {
+                        broken = Some(error);
                         cancel.cancel();
                     }
-                }
-                _ = flush.tick() => self.log.flush().await?,
+                },
+                // No part of the journal: lines that cannot be written now wait.
+                _ = flush.tick() => self.flush().await,
             }
+        }
+    }
+
+    async fn flush(&self) {
+        if let Err(error) = self.log.flush().await {
+            tracing::warn!(deployment = %self.id, error = %chain(&error), "lines of a deployment's log wait to be written");
         }
     }
 
@@ -378,25 +392,13 @@ impl Runner {
     /// As [`Self::attended`], for what is the end itself.
     async fn attended_end<T>(&self, work: impl Future<Output = T> + Send) -> Result<T, DeploymentError> {
         let done = work.await;
-        self.log.flush().await?;
+        self.flush().await;
         Ok(done)
     }
 
     async fn workspace_name(&self, deployment: &Deployment) -> Result<String, DeploymentError> {
         let row = self.parts.store.workspace(deployment.about.workspace).await?;
         Ok(row.map(|row| row.name).unwrap_or_default())
-    }
-
-    /// What was kept for it is of no use any more.
-    async fn tidy(&self) {
-        let scratch = self.parts.scratch(self.id);
-        match tokio::task::spawn_blocking(move || files::remove(&scratch)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(deployment = %self.id, error = %chain(&error), "the folder of a deployment could not be removed");
-            }
-            Err(panic) => tracing::error!(deployment = %self.id, %panic, "removing a folder panicked"),
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use miteos_core::ids::{DeployConfigId, DeploymentId};
 use miteos_core::task::Stage as TaskStage;
 use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
 use miteos_store::{DeployConfigRow, Scope};
-use miteos_tools::{Settled, Tool, ToolContext, ToolError, ToolOutput};
+use miteos_tools::{Needs, Settled, Tool, ToolContext, ToolError, ToolOutput};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -76,6 +76,11 @@ impl Deploy {
         let target = core_target(target.map_err(|error| ToolError::failed(format!("target: {error}")))?);
         let task = tasks.load(ctx.task).await.map_err(ToolError::internal("read the task"))?;
         let task = task.ok_or_else(|| ToolError::failed("the task is not there any more"))?.task;
+        if !task.settings.may_deploy {
+            return Err(ToolError::failed(
+                "this task may not deploy: the key that it was given with lacks the scope deployments.write",
+            ));
+        }
         let scope = Scope { account: task.account, live: task.live };
         let config = match kind(target) {
             None if input.config_id.is_some() => {
@@ -239,6 +244,10 @@ impl Tool for Deploy {
 
     fn risk(&self, _input: &Value) -> Risk {
         Risk::Critical
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Deploy
     }
 
     fn read_only(&self) -> bool {

@@ -71,7 +71,9 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Exists { .. }
             | StoreError::TooLarge { .. }
-            | StoreError::Missing { what: "the workspace", .. } => Self::refused(error.to_string()),
+            | StoreError::Missing { what: "the workspace" | "the deploy configuration", .. } => {
+                Self::refused(error.to_string())
+            }
             // Only another process can have answered it meanwhile.
             StoreError::Repeated(_) => Self::new(
                 StatusCode::CONFLICT,

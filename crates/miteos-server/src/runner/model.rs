@@ -40,6 +40,7 @@ pub struct Call {
     kind: AgentType,
     /// Whether it has company. The plan says so, and never changes while the agent works.
     team: bool,
+    may_deploy: bool,
     step: u32,
     heard: usize,
     last: bool,
@@ -60,6 +61,7 @@ impl Call {
             agent: agent.id,
             kind: agent.kind,
             team: task.subtasks.len() > 1,
+            may_deploy: task.settings.may_deploy,
             step,
             heard,
             last,
@@ -258,6 +260,7 @@ pub async fn next(deps: Arc<Deps>, mut owed: Call, cancel: CancellationToken) ->
     let here = Circumstances {
         team: owed.team,
         code: deps.services.code.unavailable().is_none(),
+        deploy: owed.may_deploy,
         small: owed.model.parse().is_ok_and(|name| deps.models.info(&name).small),
     };
     let offered = deps.registry.offered(owed.kind, here);

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-const ALL: Circumstances = Circumstances { team: true, code: true, small: false };
+const ALL: Circumstances = Circumstances { team: true, code: true, deploy: true, small: false };
 
 #[test]
 fn all_builtin_tools_register_and_have_small_strict_schemas() {
@@ -62,7 +62,7 @@ fn what_is_offered_is_the_same_text_at_every_call() {
 fn what_is_of_no_use_is_not_offered() {
     let registry = Registry::builtin();
     let names = |team, code, small| -> Vec<String> {
-        let offered = registry.offered(AgentType::Builder, Circumstances { team, code, small });
+        let offered = registry.offered(AgentType::Builder, Circumstances { team, code, deploy: true, small });
         offered.iter().map(|spec| spec.name.clone()).collect()
     };
     let everything = names(true, true, false);

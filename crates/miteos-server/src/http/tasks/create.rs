@@ -79,6 +79,9 @@ pub async fn create(
     Ok(json_answer(StatusCode::CREATED, answer?))
 }
 
+/// The scope without which a task publishes nothing, whatever its agents want.
+const MAY_DEPLOY: &str = "deployments.write";
+
 fn check_prompt(prompt: &str) -> Result<(), ApiError> {
     let chars = prompt.chars().count();
     if prompt.trim().is_empty() {
@@ -137,6 +140,7 @@ async fn check_deployment(app: &App, caller: &Caller, config: &TaskConfig) -> Re
         return Ok(());
     };
     if config.auto_deploy || config.deploy_config_id.is_some() {
+        caller.may(MAY_DEPLOY)?;
         let named = config.deploy_config_id.as_deref();
         super::super::deployments::config(app, caller, core_target(target), named).await?;
     }
@@ -155,6 +159,7 @@ async fn settings(
         max_attempts: MAX_ATTEMPTS,
         approval_expires_ms: app.approval_expires_ms,
         policy: super::super::approvals::policy_of(app, caller).await?,
+        may_deploy: caller.has(MAY_DEPLOY),
         ..Settings::default()
     };
     let named = config.model.as_deref().map(str::parse::<ModelName>).transpose();

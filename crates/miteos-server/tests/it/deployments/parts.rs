@@ -209,3 +209,30 @@ async fn those_that_only_ask_their_provider_hold_no_place() {
         assert_eq!(scene.ended(id).await["status"], "live");
     }
 }
+
+/// A crash right behind the end leaves a folder that nobody else would remove.
+#[tokio::test]
+async fn what_a_crash_left_of_a_deployment_that_is_over_is_removed() {
+    let temp = tempfile::tempdir().unwrap();
+    let standin = StandIn::start(Script::default()).await;
+    let server = TestServer::over(temp.path(), standin.clone(), |_| {}).await;
+    let body = json!({"workspace_id": workspace(&server, "shop").await, "target": "preview"});
+    let made = server.expect(201, "POST", "/deployments", Some(body)).await;
+    let id = made["id"].as_str().unwrap().to_owned();
+    assert_eq!(ended(&server, &id).await["status"], "live");
+    server.stop().await;
+    let all = temp.path().join("deployments");
+    for left in [id.as_str(), "dep_01jd3kb2c3d4e5f6g7h8j9k0m1"] {
+        std::fs::create_dir_all(all.join(left).join("site/deep")).unwrap();
+        std::fs::write(all.join(left).join("site/deep/a.txt"), "left").unwrap();
+    }
+    std::fs::create_dir_all(all.join("somebody else's")).unwrap();
+    let _server = TestServer::over(temp.path(), standin, |_| {}).await;
+    let names = || names_in(&all);
+    wait_until("they are gone", || names() == ["somebody else's"]).await;
+}
+
+fn names_in(folder: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}

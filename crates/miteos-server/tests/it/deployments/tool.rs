@@ -108,3 +108,34 @@ async fn the_test_world_passes_the_same_states() {
     assert_eq!((&listed["data"][0]["status"], &listed["data"][0]["task_id"]), (&json!("live"), &made["id"]));
     assert_eq!(deployments(&server).await, Vec::<Value>::new(), "the live world sees none of it");
 }
+
+/// Who may not deploy cannot have it done by a task.
+#[tokio::test]
+async fn a_key_without_the_scope_does_not_deploy_through_a_task() {
+    let netlify = netlify().await;
+    let deploys = || netlify.look(|netlify| netlify.deploys.len());
+    let replies = vec![page(), call("deploy", json!({"target": "netlify"})), text("not there")];
+    let server = TestServer::start_with(one(replies), to(TargetKind::Netlify, &netlify.url)).await;
+    let own = config(&server, json!({})).await;
+    let (key, _) = server.make_key("live", "pro", &["tasks.write", "tasks.read"]).await;
+    for asked in [
+        json!({"auto_deploy": true, "deploy_target": "netlify"}),
+        json!({"deploy_target": "netlify", "deploy_config_id": own}),
+        json!({"auto_deploy": true, "deploy_target": "preview"}),
+    ] {
+        let body = json!({"prompt": "make a page", "config": asked});
+        let (status, refused) = server.call_as(&key, "POST", "/tasks", Some(body)).await;
+        assert_eq!((status, refused["detail"].as_str().unwrap().contains("deployments.write")), (403, true));
+    }
+    let body = json!({"prompt": "make a page", "config": {"autonomy_level": 100}});
+    let (status, made) = server.call_as(&key, "POST", "/tasks", Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    let task = made["id"].as_str().unwrap();
+    assert_eq!(server.ended(task).await["status"], "complete");
+    let events = server.events(task).await;
+    let told =
+        events.iter().find(|event| event["type"] == "agent.result" && event["data"]["tool"] == "deploy");
+    let told = &told.unwrap()["data"];
+    assert!(!told["ok"].as_bool().unwrap() && told["output"].as_str().unwrap().contains("deploy"), "{told}");
+    assert_eq!((deployments(&server).await.len(), deploys()), (0, 0));
+}

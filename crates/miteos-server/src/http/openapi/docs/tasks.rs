@@ -30,6 +30,12 @@ fn asked(s: &mut Schemas) -> Vec<Doc> {
             )
             .body(s.asked::<CreateTask>(), examples::create_task())
             .answer(201, "The task, as it begins.", s.told::<Task>(), examples::new_task())
+            .error(
+                403,
+                "The key lacks the scope; or it lacks `deployments.write`, and the task would deploy. Without that scope no agent \
+                 of the task has the tool `deploy`.",
+                "this key lacks the scope deployments.write",
+            )
             .refused(
                 "A number out of range, an unknown workspace, model, skill or deploy configuration, `auto_deploy` without a \
                  target, a budget where a price is not known, or no model at all.",
