@@ -9,15 +9,17 @@ use async_trait::async_trait;
 use miteos_core::content::Sha256;
 use miteos_core::deployment::{Failure, FailureCode, FailureStep, Visibility};
 use miteos_core::ids::DeploymentId;
+use miteos_deploy::TargetKind;
 use miteos_server::{
     BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
 };
+use miteos_standins::netlify::TOKEN;
 use miteos_store::{Scope, StoreError};
 use miteos_tools::workspace::Name;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::{Scene, deploy, ended, events, until, workspace};
+use super::{Scene, config, deploy, ended, events, log, netlify, to, until, workspace};
 use crate::harness::{TestServer, wait_until};
 use crate::standin::{Script, StandIn};
 
@@ -215,7 +217,7 @@ async fn those_that_only_ask_their_provider_hold_no_place() {
 async fn what_a_crash_left_of_a_deployment_that_is_over_is_removed() {
     let temp = tempfile::tempdir().unwrap();
     let standin = StandIn::start(Script::default()).await;
-    let server = TestServer::over(temp.path(), standin.clone(), |_| {}).await;
+    let mut server = TestServer::over(temp.path(), standin.clone(), |_| {}).await;
     let body = json!({"workspace_id": workspace(&server, "shop").await, "target": "preview"});
     let made = server.expect(201, "POST", "/deployments", Some(body)).await;
     let id = made["id"].as_str().unwrap().to_owned();
@@ -235,4 +237,33 @@ async fn what_a_crash_left_of_a_deployment_that_is_over_is_removed() {
 fn names_in(folder: &std::path::Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Fails, and says more than it should.
+struct Talkative;
+
+#[async_trait]
+impl Builder for Talkative {
+    async fn build(&self, _: BuildJob<'_>) -> Result<BuiltFolder, BuildError> {
+        let message = format!("the build failed:\n  netlify build --auth {TOKEN}\n  exit 1");
+        Err(BuildError::Failed(Failure::new(FailureCode::BuildFailed, FailureStep::Build, message)))
+    }
+}
+
+/// What a build says reaches events, webhooks and models: without the credentials that it found somewhere.
+#[tokio::test]
+async fn a_failure_tells_no_secret() {
+    let netlify = netlify().await;
+    let change = to(TargetKind::Netlify, &netlify.url);
+    let server = TestServer::start_with(Script::default(), |server| {
+        change(server);
+        server.builder = Some(Arc::new(Talkative));
+    });
+    let server = server.await;
+    config(&server, json!({})).await;
+    let id = deploy(&server, &workspace(&server, "shop").await).await;
+    let failed = ended(&server, &id).await;
+    assert_eq!(failed["error"]["message"], "the build failed:\n  netlify build --auth ***\n  exit 1");
+    let told = format!("{:?} {}", events(&server, &id).await, log(&server, &id).await);
+    assert!(told.contains("--auth ***") && !told.contains(TOKEN), "{told}");
 }
