@@ -375,7 +375,8 @@ pub async fn checks(settings: &Settings) -> Vec<Finding> {
 
 /// What `serve` would refuse, before it is started. The values are not shown.
 fn unusable_secrets(settings: &Settings) -> Vec<Finding> {
-    let judges: [(&str, fn(&str) -> Option<String>); 3] = [
+    type Judge = fn(&str) -> Option<String>;
+    let judges: [(&str, Judge); 3] = [
         (config::METRICS_TOKEN, Config::metrics_token_is_wrong),
         (config::SECRET_KEY, Config::secret_key_is_wrong),
         (config::BOOTSTRAP_KEY, Config::bootstrap_key_is_wrong),

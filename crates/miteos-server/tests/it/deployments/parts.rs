@@ -193,7 +193,7 @@ async fn what_this_server_does_not_serve_is_told() {
 #[tokio::test]
 async fn those_that_only_ask_their_provider_hold_no_place() {
     let scene = Scene::start().await;
-    scene.netlify.look(|netlify| netlify.polls_per_state = u32::MAX);
+    scene.netlify.look(|netlify| netlify.ends_in = Some("processing"));
     let mut asking = Vec::new();
     for n in 0..=AT_ONCE {
         let workspace = workspace(&scene.server, &format!("slow {n}")).await;
@@ -206,7 +206,7 @@ async fn those_that_only_ask_their_provider_hold_no_place() {
     let body = json!({"workspace_id": scene.workspace, "target": "preview"});
     let made = scene.server.expect(201, "POST", "/deployments", Some(body)).await;
     assert_eq!(scene.ended(made["id"].as_str().unwrap()).await["status"], "live");
-    scene.netlify.look(|netlify| netlify.polls_per_state = 1);
+    scene.netlify.look(|netlify| netlify.ends_in = None);
     for id in &asking {
         assert_eq!(scene.ended(id).await["status"], "live");
     }
