@@ -36,8 +36,8 @@ pub async fn create(
     Once { repeat, body: asked }: Once<CreateTask>,
 ) -> Result<Response, ApiError> {
     check_prompt(&asked.prompt)?;
-    let config = config(asked.config.unwrap_or_default())?;
-    check_deployment(&app, &caller, &config).await?;
+    let mut config = config(asked.config.unwrap_or_default())?;
+    settle_deployment(&app, &caller, &mut config).await?;
     let settings = settings(&app, &caller, &asked.prompt, &config).await?;
     let now = app.deps.clock.now();
     let id = TaskId(app.ids.ulid(now));
@@ -133,8 +133,9 @@ fn config(asked: CreateTaskConfig) -> Result<TaskConfig, ApiError> {
     })
 }
 
-/// What is deployed at the end must be possible now: a person does not want to hear of it when the work is done.
-async fn check_deployment(app: &App, caller: &Caller, config: &TaskConfig) -> Result<(), ApiError> {
+/// What is deployed at the end must be possible now: a person does not want to hear of it when the work is done. Which
+/// configuration it will be is settled here too, so that whoever is asked at the end sees which one they agree to.
+async fn settle_deployment(app: &App, caller: &Caller, config: &mut TaskConfig) -> Result<(), ApiError> {
     let Some(target) = config.deploy_target.as_deref().and_then(|word| word.parse::<DeployTarget>().ok())
     else {
         return Ok(());
@@ -142,7 +143,8 @@ async fn check_deployment(app: &App, caller: &Caller, config: &TaskConfig) -> Re
     if config.auto_deploy || config.deploy_config_id.is_some() {
         caller.may(MAY_DEPLOY)?;
         let named = config.deploy_config_id.as_deref();
-        super::super::deployments::config(app, caller, core_target(target), named).await?;
+        let found = super::super::deployments::config(app, caller, core_target(target), named).await?;
+        config.deploy_config_id = found.map(|row| row.id.to_string());
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ async fn a_task_deploys_at_its_end_and_tells_where() {
     let wanted = json!({"prompt": "x", "config": {"auto_deploy": true, "deploy_target": "netlify"}});
     let refused = server.expect(422, "POST", "/tasks", Some(wanted)).await;
     assert!(refused["detail"].as_str().unwrap().contains("no deploy configuration"), "{refused}");
-    config(&server, json!({})).await;
+    let own = config(&server, json!({})).await;
     let wanted = |dial: u8| json!({"autonomy_level": dial, "auto_deploy": true, "deploy_target": "netlify"});
     let task = server.create("make a page", wanted(100)).await;
     let ended = server.ended(&task).await;
@@ -80,7 +80,8 @@ async fn a_task_deploys_at_its_end_and_tells_where() {
 
     // Below the full dial a person is asked, and may say no.
     let task = server.create("make a page", wanted(99)).await;
-    decide(&server, &task, json!({"approved": false, "reason": "not on a Friday"})).await;
+    let asked = decide(&server, &task, json!({"approved": false, "reason": "not on a Friday"})).await;
+    assert_eq!(asked["input"], json!({"target": "netlify", "config_id": own}), "which one is agreed to");
     let ended = server.ended(&task).await;
     let expected = "the page is made\n\nNot deployed: a person rejected it (not on a Friday)";
     assert_eq!((&ended["status"], &ended["result"]), (&json!("complete"), &json!(expected)));
