@@ -101,7 +101,8 @@ async fn the_tool_finds_what_it_is_given_and_nothing_else() {
          sort; test -d \"$HOME\" && test -d \"$TMPDIR\" && echo folders; echo to people >&2; echo no line end >&2; \
          printf 'last' >&2; cat; exit 3",
     );
-    let site = Folder::site().scan(TargetKind::Expo).unwrap();
+    let files = Folder::site();
+    let site = files.scan(TargetKind::Expo).unwrap();
     let ran = place.run(&eas, Given::Export(app(), Arc::new(site)), LONG).await.unwrap();
     assert_eq!(ran.exit_code, Some(3));
     let out = String::from_utf8(ran.stdout).unwrap();
@@ -185,6 +186,7 @@ async fn however_a_run_ends_nothing_of_it_lives_on() {
     until_dead(&process).await;
     // Nobody waits for it any more; a server that is killed lets go of it in the same way.
     let eas = stubborn("dropped");
+    let cancel = CancellationToken::new();
     let process = tokio::select! {
         _ = eas.run(&command, &|_| {}, &cancel) => panic!("it does not end"),
         process = async {

@@ -37,30 +37,25 @@ impl Visit<'_> {
             Visibility::Account | Visibility::Link => return,
         }
         let Ok(url) = Url::parse(&self.release.url) else { return };
-        let mut seen = String::new();
         for attempt in 1..=self.parts.visits {
-            match look(self.parts, &url, cancel).await {
+            let why = match look(self.parts, &url, cancel).await {
                 Seen::Served => return,
-                Seen::Closed(code) => {
-                    let why = format!(
-                        "{url} asks visitors to sign in (status {code}); the provider's project decides that"
-                    );
-                    return self.log.say(&why);
+                Seen::Closed(code) => format!(
+                    "{url} asks visitors to sign in (status {code}); the provider's project decides that"
+                ),
+                Seen::Elsewhere(host) => format!("{url} sends visitors to {host}"),
+                Seen::NotYet(_) if attempt < self.parts.visits => {
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE * attempt) => continue,
+                        () = cancel.cancelled() => return,
+                    }
                 }
-                Seen::Elsewhere(host) => return self.log.say(&format!("{url} sends visitors to {host}")),
-                Seen::NotYet(why) => seen = why,
-            }
-            if attempt == self.parts.visits {
-                let why = format!(
-                    "{url} is not served yet ({seen}), though the provider says that it is published; a new address can take \
-                     some minutes"
-                );
-                return self.log.say(&why);
-            }
-            tokio::select! {
-                () = tokio::time::sleep(PAUSE * attempt) => {}
-                () = cancel.cancelled() => return,
-            }
+                Seen::NotYet(why) => format!(
+                    "{url} is not served yet ({why}), though the provider says that it is published; a new address can \
+                     take some minutes"
+                ),
+            };
+            return self.log.say(&why);
         }
     }
 }
