@@ -115,7 +115,7 @@ impl Provider for Workers {
     const MAKES: Asked = ("PUT", "/workers/scripts/");
     const SENDS: Asked = ("POST", "/workers/assets/upload");
     const ENDS: Asked = ("POST", "/subdomain");
-    const DIGEST: (Asked, u16, &'static str) = (Self::SENDS, 400, "upload_failed");
+    const DIGEST: (Asked, u16, &'static str) = (Self::SENDS, 400, "provider_rejected");
 
     fn url(&self) -> &str {
         &self.0.url
@@ -145,7 +145,7 @@ impl Provider for Pages {
     const MAKES: Asked = ("POST", "/deployments");
     const SENDS: Asked = ("POST", "/pages/assets/upload");
     const ENDS: Asked = ("GET", "/deployments/");
-    const DIGEST: (Asked, u16, &'static str) = (Self::SENDS, 400, "upload_failed");
+    const DIGEST: (Asked, u16, &'static str) = (Self::SENDS, 400, "provider_rejected");
 
     fn url(&self) -> &str {
         &self.0.url
