@@ -232,8 +232,7 @@ async fn a_cancel_kills_the_tool_and_all_that_it_started() {
     scene.server.expect(200, "POST", &format!("/deployments/{id}/cancel"), None).await;
     assert_eq!(scene.ended(&id).await["error"]["code"], "canceled");
     let stat = || std::fs::read_to_string(Path::new("/proc").join(&process).join("stat")).unwrap_or_default();
-    wait_until("it is dead", || !stat().rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')))
-        .await;
+    wait_until("it is dead", || stat().rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))).await;
     assert_eq!(scene.eas.deployments().len(), 0);
     let next = scene.deploy().await;
     assert_eq!(scene.ended(&next).await["status"], "live");
