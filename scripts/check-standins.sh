@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Runs the deploy providers' own tools, pinned, against our stand-ins, and compares what they send with what we send.
-# Not part of the ordinary tests: it installs about a gigabyte of packages into the target folder. Needs node, npm and
-# python3. With a failure the stand-in is wrong, or the tool has changed.
+# Runs the deploy providers' own tools, pinned, against our stand-ins, and compares what they send with what we send; sends
+# what we send through a validator with the providers' own descriptions; and lets our runner drive Expo's own tool.
+# Not part of the ordinary tests: it installs about a gigabyte of packages into the target folder. Needs node 20, npm,
+# python3, curl, openssl, and port 3000 of this machine, where Expo's tool looks for a local API. With a failure the
+# stand-in is wrong, or the tool has changed.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -10,7 +12,7 @@ target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target/standins"
 target=$(cd "$target/standins" && pwd)
 
-for program in node npm python3 curl; do
+for program in node npm python3 curl openssl; do
   if ! command -v "$program" >/dev/null 2>&1; then
     echo "check-standins.sh: $program is missing" >&2
     exit 2
@@ -39,10 +41,10 @@ pids=()
 "$built/standins" 0 0 0 0 900 >"$work/urls" &
 pids+=($!)
 for _ in $(seq 100); do
-  [ "$(wc -l <"$work/urls")" -ge 4 ] && break
+  [ "$(wc -l <"$work/urls")" -ge 5 ] && break
   sleep 0.1
 done
-{ read -r netlify; read -r vercel; read -r cloudflare; read -r _; } <"$work/urls"
+{ read -r netlify; read -r vercel; read -r cloudflare; read -r appstore; read -r apple_key; } <"$work/urls"
 
 mkdir -p "$work/site/assets/deep" "$work/home"
 printf '<h1>hello</h1>' >"$work/site/index.html"
@@ -61,9 +63,40 @@ clean() {
     VERCEL_TELEMETRY_DISABLED=1 WRANGLER_SEND_METRICS=false "$@"
 }
 
-ours() {
-  "$built/deploy_once" "$1" "$2" "$work/site" "$3" "$4" "$5" >"$work/ours.log" || {
+ours_from() {
+  "$built/deploy_once" "$2" "$3" "$1" "$4" "$5" "$6" >"$work/ours.log" || {
     cat "$work/ours.log" >&2
+    exit 1
+  }
+}
+
+ours() {
+  ours_from "$work/site" "$@"
+}
+
+# A validator between our client and a stand-in, with a provider's own description of its API: validated SPEC URL. Sets
+# `through` to its address.
+validated() {
+  local port log
+  port=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+  log=$work/prism-$port.log
+  clean node "$bin/prism" proxy "$1" "$(printf '%s' "$2" | cut -d/ -f1-3)" --errors --host 127.0.0.1 --port "$port" >"$log" 2>&1 &
+  pids+=($!)
+  for _ in $(seq 600); do
+    grep -q "is listening" "$log" && break
+    sleep 0.1
+  done
+  through=http://127.0.0.1:$port
+  validator=$log
+}
+
+# What was sent and answered fits the description, and was looked at.
+no_violation() {
+  if grep -iE "violation" "$validator"; then
+    exit 1
+  fi
+  grep -q "$1" "$validator" || {
+    echo "check-standins.sh: nothing was validated" >&2
     exit 1
   }
 }
@@ -78,20 +111,19 @@ recorded "$netlify" >"$work/netlify.ours"
 
 echo "our client and the stand-in by Netlify's own description"
 python3 tests/standins/prepare_netlify.py "$target/node/node_modules/@netlify/open-api/dist/swagger.json" "$work/netlify-spec.json"
-prism_port=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
-clean node "$bin/prism" proxy "$work/netlify-spec.json" "$(printf '%s' "$netlify" | cut -d/ -f1-3)" --errors \
-  --host 127.0.0.1 --port "$prism_port" >"$work/prism.log" 2>&1 &
-pids+=($!)
-for _ in $(seq 300); do
-  grep -q "is listening" "$work/prism.log" && break
-  sleep 0.1
-done
+validated "$work/netlify-spec.json" "$netlify"
 printf 'new' >"$work/site/new.txt"
-ours netlify "http://127.0.0.1:$prism_port/api/v1" check-prism '{"token":"nfp_standin0123456789"}' '{"site":"given.netlify.app"}'
-if grep -E "violation|Violation" "$work/prism.log"; then
-  exit 1
-fi
+ours netlify "$through/api/v1" check-prism '{"token":"nfp_standin0123456789"}' '{"site":"given.netlify.app"}'
+no_violation "/deploys"
 rm "$work/site/new.txt"
+
+echo "our client and the stand-in by Apple's own description"
+mkdir -p "$work/app"
+python3 tests/standins/make_ipa.py "$work/app/app.ipa"
+node tests/standins/prepare_appstore.mjs "$target/node/node_modules" "$work/appstore-spec.json"
+validated "$work/appstore-spec.json" "$appstore"
+ours_from "$work/app" appstore "$through" check-appstore "$apple_key" '{"app_id":"1234567890"}'
+no_violation "/v1/buildUploads"
 
 echo "vercel"
 (cd "$work/site" && clean node "$bin/vercel" deploy --prod --yes --token vcp_standin0123456789 --api "$vercel") >"$work/vercel.out"
@@ -117,6 +149,23 @@ recorded "$cloudflare" >"$work/workers.theirs"
 printf '<h1>hello!!</h1>' >"$work/site/index.html"
 ours cloudflare "$cloudflare" check-workers "$token" "{\"account_id\":\"$account\",\"project\":\"given-worker\"}"
 recorded "$cloudflare" >"$work/workers.ours"
+
+echo "eas-cli, driven by our runner"
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+  -keyout "$work/expo.key" -out "$work/expo.crt" 2>/dev/null
+python3 tests/standins/expo.py expo_standin_0123456789 "$work/expo.crt" "$work/expo.key" >"$work/expo.log" 2>&1 &
+pids+=($!)
+for _ in $(seq 100); do
+  grep -q ready "$work/expo.log" && break
+  sleep 0.1
+done
+python3 tests/standins/make_expo_project.py "$work/expo" "$work/ran"
+# What tells the tool to talk to a stand-in is set here and not by the runner.
+printf '#!/bin/sh\nexport EXPO_LOCAL=1 NODE_EXTRA_CA_CERTS=%s\nexec node %s/eas "$@"\n' "$work/expo.crt" "$bin" >"$work/eas"
+chmod +x "$work/eas"
+ours_from "$work/expo" expo "$work/eas" check-expo '{"token":"expo_standin_0123456789"}' '{}'
+recorded http://127.0.0.1:3000 >"$work/expo.json"
+python3 tests/standins/check_expo.py "$work/expo.json" "$work/expo/dist" "$work/ran"
 
 echo "field by field"
 python3 tests/standins/compare.py "$work"

@@ -1,13 +1,16 @@
 //! One deployment of a folder to a stand-in, for comparing what is sent with the providers' own tools:
-//! `deploy_once TARGET BASE_URL FOLDER KEY CREDENTIALS SETTINGS`, the last two as JSON. It prints the release.
+//! `deploy_once TARGET BASE_URL FOLDER KEY CREDENTIALS SETTINGS`, the last two as JSON. It prints the release. For the
+//! App Store the folder holds `app.ipa`; for Expo a project with its export in `dist`, and in the place of the base stands
+//! the program to run as `eas`.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use miteos_deploy::expo::NoRunner;
+use miteos_deploy::appstore::read_ipa;
+use miteos_deploy::expo::{App, Content, EXPORT_DIR, Eas, NoRunner, Project, Runner};
 use miteos_deploy::site::{Index, scan};
 use miteos_deploy::{
     Artifact, Bases, Clock, Config, DeployError, Job, Keeper, Line, Order, Pace, State, TargetKind, Tools,
@@ -53,17 +56,25 @@ async fn main() -> Result<(), Failure> {
     };
     let kind = TargetKind::parse(target).ok_or("no such target")?;
     let config = Config::parse(kind, &serde_json::from_str(credentials)?, &serde_json::from_str(settings)?)?;
+    let (bases, runner): (_, Arc<dyn Runner>) = match kind {
+        TargetKind::Expo => {
+            let own = std::env::temp_dir().join(format!("deploy-once-{key}"));
+            (Bases::default(), Arc::new(Eas::named(own, PathBuf::from(base))))
+        }
+        TargetKind::Netlify | TargetKind::Vercel | TargetKind::Cloudflare | TargetKind::Appstore => {
+            (Bases::default().with(kind, base).ok_or("no such base")?, Arc::new(NoRunner))
+        }
+    };
     let tools = Tools {
         http: Guarded::new(EgressPolicy::parse("127.0.0.0/8")?),
-        bases: Bases::default().with(kind, base).ok_or("no such base")?,
+        bases,
         clock: Arc::new(Now),
         pace: Pace::default(),
-        runner: Arc::new(NoRunner),
+        runner,
     };
-    let workspace = Workspace::open(PathBuf::from(folder))?;
-    let site = scan(&workspace, &Name::folder("")?, kind.limits(), Index::Required, &config.secrets())?;
+    let artifact = artifact(kind, Path::new(folder), &config)?;
     let target = open(config, &tools);
-    let artifact = target.prepare(Artifact::Site(Arc::new(site)))?;
+    let artifact = target.prepare(artifact)?;
     let order = Order { key: key.clone(), project: "given".to_owned(), message: "by example".to_owned() };
     order.check()?;
     let cancel = CancellationToken::new();
@@ -72,4 +83,25 @@ async fn main() -> Result<(), Failure> {
     let release = drive(&*target, State::new(kind), &job, &Printed, &*tools.clock, &tools.pace).await?;
     say(&serde_json::to_string(&release)?);
     Ok(())
+}
+
+/// What is deployed of a folder.
+fn artifact(kind: TargetKind, folder: &Path, config: &Config) -> Result<Artifact, Failure> {
+    let workspace = Workspace::open(folder.to_owned())?;
+    let site = |folder: &str| {
+        scan(&workspace, &Name::folder(folder)?, kind.limits(), Index::Required, &config.secrets())
+            .map(Arc::new)
+            .map_err(Failure::from)
+    };
+    Ok(match kind {
+        TargetKind::Netlify | TargetKind::Vercel | TargetKind::Cloudflare => Artifact::Site(site("")?),
+        TargetKind::Appstore => {
+            let app = read_ipa(&workspace, &Name::parse("app.ipa")?, kind.limits().max_file_bytes)?;
+            Artifact::Ipa(Arc::new(app))
+        }
+        TargetKind::Expo => {
+            let content = Content::Export(site(EXPORT_DIR)?);
+            Artifact::Project(Arc::new(Project { app: App::of(&workspace)?, content }))
+        }
+    })
 }

@@ -81,7 +81,7 @@ impl Appstore {
     fn ipa<'a>(job: &'a Job<'_>) -> Result<&'a Arc<Ipa>, DeployError> {
         match job.artifact {
             Artifact::Ipa(ipa) => Ok(ipa),
-            Artifact::Site(_) | Artifact::Project => {
+            Artifact::Site(_) | Artifact::Project(_) | Artifact::Gone => {
                 Err(DeployError::new(ErrorKind::Config, "App Store Connect takes a ready .ipa file"))
             }
         }
@@ -368,7 +368,7 @@ impl Target for Appstore {
     fn prepare(&self, artifact: Artifact) -> Result<Artifact, DeployError> {
         match &artifact {
             Artifact::Ipa(_) => Ok(artifact),
-            Artifact::Site(_) | Artifact::Project => {
+            Artifact::Site(_) | Artifact::Project(_) | Artifact::Gone => {
                 Err(DeployError::new(ErrorKind::Config, "App Store Connect takes a ready .ipa file"))
             }
         }
@@ -384,6 +384,11 @@ impl Target for Appstore {
             (Step::Wait, _) => self.wait(state, job).await,
             (Step::Live, _) => state.clone().released(),
         }
+    }
+
+    /// An upload whose creation was not answered is known by the app's version and build number alone.
+    fn cancels_by_files(&self, state: &State) -> bool {
+        state.deployment_id.is_none() && state.step == Step::Create
     }
 
     async fn cancel(&self, state: &State, job: &Job<'_>) -> Result<(), DeployError> {

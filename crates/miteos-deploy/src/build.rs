@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::detect::{BuildSettings, Plan, detect};
 use crate::site::Index;
 pub use ask::{AskError, Asking, Machine, Question};
+pub use environment::trusted_certificates;
 pub use failure::{BuildErrorKind, BuildFailure};
 use log::Log;
 pub use registries::{BadRegistry, Registries, RegistrySource};

@@ -1,14 +1,23 @@
 //! Expo, through its own command-line tool: the web build on EAS Hosting, or a native build on Expo's machines. The
 //! provider documents the tool and not the API behind it, so the tool is driven, in a pinned version, by a [`Runner`]
-//! that the server gives: the project's configuration is code, and has to run where code of agents may.
+//! that the server gives. The tool has the token, so it is shown nothing that it would run: of a project it is told the
+//! name and the id, and what is built by a project's own code was built before.
 //!
 //! A web deployment is made under an identifier of ours, the same at each attempt. A native build carries our mark as
 //! its message, and builds are listed with theirs.
 
+mod app;
+mod eas;
+mod install;
+mod jail;
+mod leash;
 mod output;
+mod room;
 mod runner;
+mod source;
 
 use async_trait::async_trait;
+use miteos_tools::Workspace;
 use miteos_tools::secret::Secret;
 use serde_json::Value;
 use sha2::Digest as _;
@@ -19,11 +28,15 @@ use tokio_util::sync::CancellationToken;
 use crate::call::{Clock, Pace, Redactor, needed, text};
 use crate::config::{ExpoAction, ExpoConfig, ExpoPlatform};
 use crate::error::{DeployError, ErrorKind};
-use crate::site::Artifact;
+use crate::site::{Artifact, Site};
 use crate::state::{Release, State, Step, Visibility};
 use crate::target::{Advance, Environment, Job, Next, Order, Target, TargetKind, Tools, Verified};
 
-pub use runner::{Command, EAS_CLI_VERSION, NoRunner, Ran, Runner, RunnerError};
+pub use app::App;
+pub use eas::Eas;
+pub use jail::{Jail, Sandboxes};
+pub use runner::{Command, EAS_CLI_VERSION, EXPORT_DIR, Folder, Lines, NoRunner, Ran, Runner, RunnerError};
+pub use source::{LEFT_OUT, prepare as prepare_source};
 
 /// A short question to the tool.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2 * 60);
@@ -38,6 +51,42 @@ const MAX_PAGES: usize = 4;
 /// Digits of the identifier of a web deployment.
 const IDENTIFIER_DIGITS: usize = 10;
 const KIND: TargetKind = TargetKind::Expo;
+/// No questions, no colours, no look at version control, no look for newer versions, and nothing told of its user.
+const QUIET: [(&str, &str); 8] = [
+    ("CI", "1"),
+    ("DISABLE_EAS_ANALYTICS", "1"),
+    ("DO_NOT_TRACK", "1"),
+    ("EAS_NO_VCS", "1"),
+    ("EAS_SKIP_NEW_VERSION_CHECK", "1"),
+    ("EXPO_NO_TELEMETRY", "1"),
+    ("NO_COLOR", "1"),
+    ("TERM", "dumb"),
+];
+
+/// What is handed over of a project.
+#[derive(Clone)]
+pub struct Project {
+    pub app: App,
+    pub content: Content,
+}
+
+#[derive(Clone)]
+pub enum Content {
+    /// The files of a web build, looked through.
+    Export(Arc<Site>),
+    /// A copy of the project that [`prepare_source`] has made fit, for a native build.
+    Source(Workspace),
+}
+
+/// How the tool is run.
+struct Run<'a> {
+    arguments: &'a [&'a str],
+    folder: Folder,
+    timeout: Duration,
+    /// Whose log gets what it tells people; a question is not told.
+    job: Option<&'a Job<'a>>,
+    cancel: &'a CancellationToken,
+}
 
 pub(crate) struct Expo {
     config: ExpoConfig,
@@ -59,67 +108,93 @@ impl Expo {
     }
 
     /// Runs the tool and gives what it wrote to its output.
-    async fn run(
-        &self,
-        arguments: &[&str],
-        timeout: Duration,
-        cancel: &CancellationToken,
-    ) -> Result<String, DeployError> {
+    async fn run(&self, run: Run<'_>) -> Result<String, DeployError> {
+        // The token is never an argument, since those can be seen by every program of the machine.
+        let mut environment: Vec<(String, Secret)> =
+            QUIET.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
+        environment.push(("EXPO_TOKEN".to_owned(), self.config.token.clone()));
         let command = Command {
-            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
-            // Nothing else: the runner adds a path and a home of its own. The token is never an argument, since
-            // those can be seen by every program of the machine.
-            environment: vec![
-                ("CI".to_owned(), Secret::new("1")),
-                ("EAS_NO_VCS".to_owned(), Secret::new("1")),
-                ("EXPO_NO_TELEMETRY".to_owned(), Secret::new("1")),
-                ("EXPO_TOKEN".to_owned(), self.config.token.clone()),
-                ("TERM".to_owned(), Secret::new("dumb")),
-            ],
-            timeout,
+            arguments: run.arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            environment,
+            folder: run.folder,
+            timeout: run.timeout,
         };
-        let ran = self.runner.run(&command, cancel).await.map_err(runner_failed)?;
+        let lines = |line: &str| {
+            let line = self.redactor.clean(&output::uncoloured(line));
+            if let Some(job) = run.job.filter(|_| !line.is_empty()) {
+                job.say(format!("eas: {line}"));
+            }
+        };
+        let ran = self.runner.run(&command, &lines, run.cancel).await.map_err(runner_failed)?;
         if ran.exit_code == Some(0) {
             return Ok(String::from_utf8_lossy(&ran.stdout).into_owned());
         }
         Err(output::failure(&ran, &self.redactor))
     }
 
-    async fn json(
-        &self,
-        arguments: &[&str],
-        timeout: Duration,
-        cancel: &CancellationToken,
-    ) -> Result<Value, DeployError> {
-        let text = self.run(arguments, timeout, cancel).await?;
+    async fn json(&self, run: Run<'_>) -> Result<Value, DeployError> {
+        let text = self.run(run).await?;
         output::json(&text).ok_or_else(|| {
-            let message = "eas-cli ended well and wrote no JSON; its version may not be the pinned one";
+            let message = format!(
+                "eas-cli ended well and wrote no JSON; its version may not be the pinned one ({EAS_CLI_VERSION})"
+            );
             DeployError::new(ErrorKind::Rejected, message)
         })
     }
 
-    /// A web deployment is the exported folder, which was looked through; a native build is made of the project.
-    fn check(&self, artifact: &Artifact) -> Result<(), DeployError> {
-        match (self.config.settings.action, artifact) {
-            (ExpoAction::Web, Artifact::Site(_)) | (ExpoAction::Build, Artifact::Project) => Ok(()),
-            (ExpoAction::Web, Artifact::Project | Artifact::Ipa(_)) => {
-                let message = "a web deployment to Expo publishes the exported folder, so that folder is looked \
-                               through first";
-                Err(DeployError::new(ErrorKind::Config, message))
+    /// A question about a project.
+    async fn ask(
+        &self,
+        app: &App,
+        arguments: &[&str],
+        cancel: &CancellationToken,
+    ) -> Result<Value, DeployError> {
+        let folder = Folder::Named(app.clone());
+        self.json(Run { arguments, folder, timeout: ASK_TIMEOUT, job: None, cancel }).await
+    }
+
+    /// A web deployment is the exported files, which were looked through; a native build is made of the project.
+    fn project<'a>(&self, artifact: &'a Artifact) -> Result<&'a Arc<Project>, DeployError> {
+        let refused = |message| Err(DeployError::new(ErrorKind::Config, message));
+        let project = match artifact {
+            Artifact::Project(project) => project,
+            Artifact::Site(_) | Artifact::Ipa(_) | Artifact::Gone => {
+                return refused("Expo is given a project that says which one it is");
             }
-            (ExpoAction::Build, Artifact::Site(_) | Artifact::Ipa(_)) => {
-                let message = "Expo builds a project folder, in which its tool runs";
-                Err(DeployError::new(ErrorKind::Config, message))
+        };
+        match (self.config.settings.action, &project.content) {
+            (ExpoAction::Web, Content::Export(_)) | (ExpoAction::Build, Content::Source(_)) => Ok(project),
+            (ExpoAction::Web, Content::Source(_)) => refused(
+                "a web deployment to Expo publishes the exported folder, so that folder is looked through first",
+            ),
+            (ExpoAction::Build, Content::Export(_)) => {
+                refused("Expo builds an app from the project, and not from its exported folder")
             }
         }
     }
 
+    /// Which project it is, is known before anything is made.
+    fn locate(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
+        let project = self.project(job.artifact)?;
+        let mut state = state.clone().at(Step::Create);
+        state.project_id = Some(project.app.reference());
+        if self.config.settings.action == ExpoAction::Web {
+            // The identifier is ours.
+            state.deployment_id = Some(identifier(job.order));
+        }
+        Ok(Advance::go(state))
+    }
+
     async fn deploy_web(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let id = state.deployment()?;
-        let dir = self.config.settings.export_dir();
-        let arguments = ["deploy", "--non-interactive", "--json", "--export-dir", dir, "--id", id];
+        let project = self.project(job.artifact)?;
+        let Content::Export(site) = &project.content else { return Err(DeployError::lost("files")) };
+        let folder = Folder::Export(project.app.clone(), Arc::clone(site));
+        let arguments = ["deploy", "--non-interactive", "--json", "--export-dir", EXPORT_DIR, "--id", id];
+        let (timeout, cancel) = (UPLOAD_TIMEOUT, job.cancel);
+        let run = Run { arguments: &arguments, folder, timeout, job: Some(job), cancel };
         let mut state = state.clone().at(Step::Publish);
-        match self.json(&arguments, UPLOAD_TIMEOUT, job.cancel).await {
+        match self.json(run).await {
             Ok(deployed) => {
                 state.url = text(&deployed, "url").map(str::to_owned);
                 state.inspect_url = text(&deployed, "dashboardUrl").map(str::to_owned);
@@ -133,35 +208,36 @@ impl Expo {
     }
 
     async fn publish_web(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
-        let id = state.deployment()?;
+        let (app, id) = (app(state)?, state.deployment()?);
         let mut state = state.clone();
         if self.config.settings.environment == Environment::Production {
-            let shown = self.assign(id, job.cancel).await?;
+            let shown = self.assign(&app, id, job.cancel).await?;
             state.url = Some(shown);
         } else if state.url.is_none() {
             // The answer that had it was lost.
-            state.url = Some(self.alias(id, job.cancel).await?);
+            state.url = Some(self.alias(&app, id, job.cancel).await?);
         }
         state.live(Visibility::Public)
     }
 
     /// Makes a deployment the production one, and gives its address.
-    async fn assign(&self, id: &str, cancel: &CancellationToken) -> Result<String, DeployError> {
+    async fn assign(&self, app: &App, id: &str, cancel: &CancellationToken) -> Result<String, DeployError> {
         let arguments = ["deploy:alias", "--prod", "--id", id, "--non-interactive", "--json"];
-        let assigned = self.json(&arguments, ASK_TIMEOUT, cancel).await?;
+        let assigned = self.ask(app, &arguments, cancel).await?;
         let production = assigned.get("production").unwrap_or(&assigned);
         needed(KIND, production, "url")
     }
 
     /// Gives a deployment its identifier as a name, and with that an address.
-    async fn alias(&self, id: &str, cancel: &CancellationToken) -> Result<String, DeployError> {
+    async fn alias(&self, app: &App, id: &str, cancel: &CancellationToken) -> Result<String, DeployError> {
         let arguments = ["deploy:alias", "--alias", id, "--id", id, "--non-interactive", "--json"];
-        let assigned = self.json(&arguments, ASK_TIMEOUT, cancel).await?;
+        let assigned = self.ask(app, &arguments, cancel).await?;
         needed(KIND, assigned.pointer("/aliases/0").unwrap_or(&assigned), "url")
     }
 
     async fn find_build(
         &self,
+        app: &App,
         order: &Order,
         cancel: &CancellationToken,
     ) -> Result<Option<Value>, DeployError> {
@@ -180,7 +256,7 @@ impl Expo {
                 "--non-interactive",
                 "--json",
             ];
-            let found = self.json(&arguments, ASK_TIMEOUT, cancel).await.map_err(unanswered)?;
+            let found = self.ask(app, &arguments, cancel).await.map_err(unanswered)?;
             let builds = found.as_array().map(Vec::as_slice).unwrap_or_default();
             let ours = builds.iter().rfind(|one| text(one, "message") == Some(mark.as_str()));
             if ours.is_some() || builds.len() < PAGE_BUILDS {
@@ -191,26 +267,9 @@ impl Expo {
     }
 
     async fn create_build(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
-        let build = match self.find_build(job.order, job.cancel).await? {
+        let build = match self.find_build(&app(state)?, job.order, job.cancel).await? {
             Some(build) => build,
-            None => {
-                let mark = job.order.mark();
-                let profile = self.config.settings.profile.as_deref().unwrap_or("production");
-                let arguments = [
-                    "build",
-                    "--platform",
-                    self.platform()?,
-                    "--profile",
-                    profile,
-                    "--message",
-                    &mark,
-                    "--non-interactive",
-                    "--json",
-                    "--no-wait",
-                ];
-                let built = self.json(&arguments, UPLOAD_TIMEOUT, job.cancel).await?;
-                built.as_array().and_then(|list| list.first()).cloned().unwrap_or(built)
-            }
+            None => self.make_build(job).await?,
         };
         let id = needed(KIND, &build, "id")?;
         job.say(format!("build {id}"));
@@ -219,13 +278,35 @@ impl Expo {
         Ok(Advance::go(state))
     }
 
-    async fn view(&self, id: &str, cancel: &CancellationToken) -> Result<Value, DeployError> {
-        self.json(&["build:view", id, "--json"], ASK_TIMEOUT, cancel).await.map_err(unanswered)
+    async fn make_build(&self, job: &Job<'_>) -> Result<Value, DeployError> {
+        let project = self.project(job.artifact)?;
+        let Content::Source(source) = &project.content else { return Err(DeployError::lost("project")) };
+        let mark = job.order.mark();
+        let profile = self.config.settings.profile.as_deref().unwrap_or("production");
+        let arguments = [
+            "build",
+            "--platform",
+            self.platform()?,
+            "--profile",
+            profile,
+            "--message",
+            &mark,
+            "--non-interactive",
+            "--json",
+            "--no-wait",
+        ];
+        let (folder, timeout, cancel) = (Folder::Source(source.clone()), UPLOAD_TIMEOUT, job.cancel);
+        let built = self.json(Run { arguments: &arguments, folder, timeout, job: Some(job), cancel }).await?;
+        Ok(built.as_array().and_then(|list| list.first()).cloned().unwrap_or(built))
+    }
+
+    async fn view(&self, app: &App, id: &str, cancel: &CancellationToken) -> Result<Value, DeployError> {
+        self.ask(app, &["build:view", id, "--json"], cancel).await.map_err(unanswered)
     }
 
     async fn wait_build(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let id = state.deployment()?;
-        let build = self.view(id, job.cancel).await?;
+        let build = self.view(&app(state)?, id, job.cancel).await?;
         let status = text(&build, "status").unwrap_or_default();
         match status {
             "FINISHED" => {}
@@ -257,8 +338,7 @@ impl Expo {
         let url = build.pointer("/artifacts/buildUrl").and_then(Value::as_str);
         let url = url.or_else(|| build.pointer("/artifacts/applicationArchiveUrl").and_then(Value::as_str));
         let url = url.map(str::to_owned).ok_or_else(|| DeployError::lost("address of the built app"))?;
-        let project_id = build.pointer("/project/id").and_then(Value::as_str).map(str::to_owned);
-        State { url: Some(url), project_id, ..state.clone() }.live(Visibility::Account)
+        State { url: Some(url), ..state.clone() }.live(Visibility::Account)
     }
 
     fn platform(&self) -> Result<&'static str, DeployError> {
@@ -279,37 +359,27 @@ impl Target for Expo {
     }
 
     async fn verify(&self, cancel: &CancellationToken) -> Result<Verified, DeployError> {
-        let said = self.run(&["whoami"], ASK_TIMEOUT, cancel).await?;
+        let (folder, timeout) = (Folder::Empty, ASK_TIMEOUT);
+        let said = self.run(Run { arguments: &["whoami"], folder, timeout, job: None, cancel }).await?;
         let account = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("Expo");
         Ok(Verified { account: self.redactor.clean(account), project: None })
     }
 
     fn prepare(&self, artifact: Artifact) -> Result<Artifact, DeployError> {
-        self.check(&artifact)?;
+        self.project(&artifact)?;
         Ok(artifact)
     }
 
     async fn next(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
-        match state.step {
-            // Here the tool reads the folder.
-            Step::Locate | Step::Stage | Step::Create | Step::Upload => self.check(job.artifact)?,
-            Step::Publish | Step::Wait => {}
-            Step::Live => return state.clone().released(),
-        }
         match (self.config.settings.action, state.step) {
-            (ExpoAction::Web, Step::Locate) => {
-                // The identifier is ours, so it is known before anything is made.
-                let mut state = state.clone().at(Step::Create);
-                state.deployment_id = Some(identifier(job.order));
-                Ok(Advance::go(state))
-            }
+            (_, Step::Live) => state.clone().released(),
+            (_, Step::Locate) => self.locate(state, job),
             (ExpoAction::Web, Step::Stage | Step::Create | Step::Upload) => self.deploy_web(state, job).await,
-            (ExpoAction::Web, Step::Publish | Step::Wait | Step::Live) => self.publish_web(state, job).await,
-            (ExpoAction::Build, Step::Locate) => Ok(Advance::go(state.clone().at(Step::Create))),
+            (ExpoAction::Web, Step::Publish | Step::Wait) => self.publish_web(state, job).await,
             (ExpoAction::Build, Step::Stage | Step::Create | Step::Upload) => {
                 self.create_build(state, job).await
             }
-            (ExpoAction::Build, Step::Publish | Step::Wait | Step::Live) => self.wait_build(state, job).await,
+            (ExpoAction::Build, Step::Publish | Step::Wait) => self.wait_build(state, job).await,
         }
     }
 
@@ -319,18 +389,20 @@ impl Target for Expo {
             (ExpoAction::Web, _, _) | (ExpoAction::Build, None, Step::Locate) => return Ok(()),
             (ExpoAction::Build, Some(id), _) => id.clone(),
             (ExpoAction::Build, None, _) => {
-                let found = self.find_build(job.order, job.cancel).await?;
+                let found = self.find_build(&app(state)?, job.order, job.cancel).await?;
                 match found.as_ref().and_then(|build| text(build, "id")) {
                     Some(id) => id.to_owned(),
                     None => return Ok(()),
                 }
             }
         };
-        match self.run(&["build:cancel", &id, "--non-interactive"], ASK_TIMEOUT, job.cancel).await {
+        let (arguments, app) = (["build:cancel", &id, "--non-interactive"], app(state)?);
+        let (folder, timeout, cancel) = (Folder::Named(app.clone()), ASK_TIMEOUT, job.cancel);
+        match self.run(Run { arguments: &arguments, folder, timeout, job: None, cancel }).await {
             Ok(_) => Ok(()),
             // The tool says so of a build that is over already, and of any fault that it has no words for.
             Err(error) if error.kind == ErrorKind::ProviderFailed => {
-                let build = self.view(&id, job.cancel).await?;
+                let build = self.view(&app, &id, job.cancel).await?;
                 match text(&build, "status") {
                     Some("FINISHED" | "ERRORED" | "CANCELED" | "PENDING_CANCEL") => Ok(()),
                     _ => Err(unanswered(error)),
@@ -343,7 +415,8 @@ impl Target for Expo {
     async fn roll_back(&self, to: &Release, cancel: &CancellationToken) -> Result<Release, DeployError> {
         match self.config.settings.action {
             ExpoAction::Web => {
-                let url = self.assign(&to.deployment_id, cancel).await?;
+                let app = App::from_reference(&to.project_id)?;
+                let url = self.assign(&app, &to.deployment_id, cancel).await?;
                 Ok(Release { url, ..to.clone() })
             }
             ExpoAction::Build => Err(DeployError::new(
@@ -352,6 +425,11 @@ impl Target for Expo {
             )),
         }
     }
+}
+
+/// The project of a state.
+fn app(state: &State) -> Result<App, DeployError> {
+    App::from_reference(state.project()?)
 }
 
 /// The same for the same order.
@@ -374,6 +452,8 @@ fn runner_failed(error: RunnerError) -> DeployError {
         // The run was slow, not what it asked about: each step looks first at what came of the one before, and the
         // deadline of a build is its own.
         RunnerError::TimedOut { .. } => ErrorKind::Network,
+        RunnerError::Machine { .. } => ErrorKind::Unavailable,
+        RunnerError::Changed { .. } => ErrorKind::FileChanged,
         RunnerError::Unavailable { .. } => ErrorKind::Config,
     };
     DeployError::new(kind, error.to_string())

@@ -24,7 +24,7 @@ mod upload;
 mod vercel;
 
 pub use call::{Bases, Clock, Pace};
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, ExpoAction, ExpoSettings};
 pub use drive::{Keeper, drive};
 pub use error::{DeployError, ErrorKind, Retry};
 pub use site::{Artifact, Site, SiteError};

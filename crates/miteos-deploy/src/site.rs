@@ -129,10 +129,12 @@ impl Site {
 /// What is handed to a target.
 #[derive(Clone)]
 pub enum Artifact {
-    /// A folder of files; for Expo's web action the exported folder of the project that the runner is given.
+    /// A folder of files.
     Site(Arc<Site>),
     /// An app for the App Store, ready and signed.
     Ipa(Arc<crate::appstore::Ipa>),
-    /// A project folder that a command-line tool builds; the folder belongs to the runner.
-    Project,
+    /// A project of Expo, for its tool.
+    Project(Arc<crate::expo::Project>),
+    /// The files are not there any more, or are not needed: what needs none can be done.
+    Gone,
 }

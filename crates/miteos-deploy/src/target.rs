@@ -165,7 +165,7 @@ impl Job<'_> {
     pub(crate) fn site(&self) -> Result<&Arc<Site>, DeployError> {
         match self.artifact {
             Artifact::Site(site) => Ok(site),
-            Artifact::Ipa(_) | Artifact::Project => {
+            Artifact::Ipa(_) | Artifact::Project(_) | Artifact::Gone => {
                 Err(DeployError::new(ErrorKind::Config, "this target publishes a folder of files"))
             }
         }
@@ -230,6 +230,11 @@ pub trait Target: Send + Sync {
     /// provider may take, and not only a few times. At [`Step::Live`](crate::Step::Live) nothing is asked or done: the
     /// release is told from the state.
     async fn next(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError>;
+
+    /// Whether [`cancel`](Self::cancel) has to look at the files at this state, to tell what was begun for them.
+    fn cancels_by_files(&self, _state: &State) -> bool {
+        false
+    }
 
     /// Ends what the provider has begun for this state. What is live already stays live. Can be repeated.
     async fn cancel(&self, state: &State, job: &Job<'_>) -> Result<(), DeployError>;

@@ -74,11 +74,24 @@ pub struct MetricsConfig {
 }
 
 /// How deploy providers are asked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct DeploySettings {
     /// Where their APIs are. Only the server's owner can name others, never a client.
     pub bases: Bases,
     pub pace: Pace,
+    /// Expo's tool; `None`: the pinned version, installed when it is first needed.
+    pub eas: Option<PathBuf>,
+    /// How often a published address is looked at, as a visitor would, before the log says that it is not served yet.
+    pub visits: u32,
+}
+
+/// Looks at a published address unless configured otherwise: a new one is often served some seconds later.
+pub const DEFAULT_VISITS: u32 = 5;
+
+impl Default for DeploySettings {
+    fn default() -> Self {
+        Self { bases: Bases::default(), pace: Pace::default(), eas: None, visits: DEFAULT_VISITS }
+    }
 }
 
 /// Where sites that agents made are shown.

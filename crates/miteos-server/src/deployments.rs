@@ -3,6 +3,7 @@
 
 mod builder;
 mod configs;
+mod expo;
 mod files;
 mod keep;
 mod log;
@@ -16,6 +17,7 @@ mod shown;
 mod staged;
 mod tool;
 mod turns;
+mod visit;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -72,6 +74,8 @@ pub struct Parts {
     pub builder: Arc<dyn Builder>,
     /// `None`: this server serves no sites itself.
     pub publisher: Option<Arc<dyn Publisher>>,
+    /// How often a published address is looked at.
+    pub visits: u32,
     pub moves: Moves,
     pub turns: Turns,
 }

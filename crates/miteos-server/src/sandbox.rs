@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use miteos_deploy::expo::Sandboxes;
 use miteos_tools::CodeRunner;
 use miteos_tools::services::{CodeEnd, CodeError, CodeJob, CodeOutcome};
 use tokio::sync::OnceCell;
@@ -60,6 +61,13 @@ pub fn config(settings: &SandboxSettings, data_dir: &Path) -> SandboxConfig {
         hidden_folders: vec![data_dir.to_owned()],
         max_concurrent: (cpus * RUNS_PER_CPU).min(MAX_RUNS),
         drop_uid_base: DROP_UID_BASE,
+    }
+}
+
+#[async_trait]
+impl Sandboxes for LateSandbox {
+    async fn sandbox(&self) -> &Sandbox {
+        self.get().await
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use miteos_deploy::build::{Machine, RegistrySource};
+use miteos_deploy::expo::{Eas, Jail, Sandboxes};
 use miteos_models::Models;
 use miteos_store::{CommitHook, Store, StoreConfig, StoreError};
 use miteos_tools::http::Guarded;
@@ -426,11 +427,28 @@ fn deploy_parts(
             bases: config.deploy.bases.clone(),
             clock: Arc::new(deployments::TargetClock(Arc::clone(&config.clock))),
             pace: config.deploy.pace.clone(),
-            runner: Arc::new(miteos_deploy::expo::NoRunner),
+            runner: Arc::new(eas(config, &deps.services.http, sandbox)),
         },
         builder: config.builder.clone().unwrap_or_else(|| builder()),
         publisher: Some(config.publisher.clone().unwrap_or_else(|| Arc::new(previews.clone()))),
+        visits: config.deploy.visits,
         moves: deployments::Moves::default(),
         turns: deployments::Turns::default(),
     }
+}
+
+/// What runs Expo's tool.
+fn eas(config: &Config, http: &Guarded, sandbox: &Arc<LateSandbox>) -> Eas {
+    let folder = config.data_dir.join("eas");
+    let eas = match &config.deploy.eas {
+        Some(program) => Eas::named(folder, program.clone()),
+        None => {
+            let machine = Machine::new(config.data_dir.join("asked"), http.clone());
+            let registries = RegistrySource::new(config.build_registries.clone(), Arc::new(machine));
+            Eas::pinned(folder, registries)
+        }
+    };
+    eas.sweep();
+    let sandboxes = Arc::clone(sandbox) as Arc<dyn Sandboxes>;
+    eas.with_jail(Jail { sandboxes, dial: Arc::new(http.clone()) })
 }

@@ -23,6 +23,8 @@ pub struct Netlify {
     pub ends_in: Option<&'static str>,
     /// Why a deploy failed, in other words than the usual ones.
     pub said: Option<String>,
+    /// Where sites are said to be, in place of their own domains.
+    pub shown_at: Option<String>,
     made: u64,
 }
 
@@ -80,7 +82,7 @@ impl Netlify {
             "site_id": id,
             "name": site.name,
             "url": format!("http://{host}"),
-            "ssl_url": format!("https://{host}"),
+            "ssl_url": self.shown_at.clone().unwrap_or_else(|| format!("https://{host}")),
             "admin_url": format!("https://app.netlify.com/sites/{}", site.name),
             "account_slug": "test",
             "account_name": "Test",
@@ -109,7 +111,7 @@ impl Netlify {
             "required": deploy.required,
             "required_functions": [],
             "url": format!("http://{name}.netlify.app"),
-            "ssl_url": format!("https://{name}.netlify.app"),
+            "ssl_url": self.shown_at.clone().unwrap_or_else(|| format!("https://{name}.netlify.app")),
             "deploy_url": format!("http://{id}--{name}.netlify.app"),
             "deploy_ssl_url": format!("https://{id}--{name}.netlify.app"),
             "admin_url": format!("https://app.netlify.com/sites/{name}"),

@@ -209,6 +209,7 @@ async fn resolve(settings: &Settings, flags: &Flags) -> Result<Config, Failure> 
             registries.map_err(|error| Failure::usage(format!("{}: {error}", config::BUILD_REGISTRIES)))?;
         config.build_registries = Some(registries);
     }
+    config.deploy.eas = settings.get(config::EAS).map(PathBuf::from);
     let figures = flags.metrics_listen.clone().or_else(|| settings.get(config::METRICS_LISTEN));
     config.metrics = MetricsConfig {
         listen: figures.as_deref().map(address).transpose()?,

@@ -56,6 +56,11 @@ const QUIET: [(&str, &str); 18] = [
     ("NG_CLI_ANALYTICS", "false"),
 ];
 
+/// The file of them that this machine has.
+pub fn trusted_certificates() -> Option<&'static str> {
+    CERTIFICATES.into_iter().find(|file| Path::new(file).is_file())
+}
+
 /// All variables of a build. `isolated`: whether there is a proxy.
 pub(super) fn variables(registries: &Registries, isolated: bool) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
@@ -75,7 +80,7 @@ pub(super) fn variables(registries: &Registries, isolated: bool) -> Vec<(String,
     if let Some(url) = &registries.python {
         PYTHON_VARIABLES.iter().for_each(|name| set(name, url.as_str()));
     }
-    if let Some(file) = CERTIFICATES.into_iter().find(|file| Path::new(file).is_file()) {
+    if let Some(file) = trusted_certificates() {
         CERTIFICATE_VARIABLES.iter().for_each(|name| set(name, file));
     }
     all

@@ -157,10 +157,7 @@ impl Framework {
             }
             Self::Expo => {
                 if text("app.json").contains("'output':'server'") {
-                    return refused(
-                        "Expo",
-                        "set web.output to static in app.json, or deploy with the target expo",
-                    );
+                    return refused("Expo", "set web.output to static in app.json");
                 }
                 Ok(())
             }

@@ -54,9 +54,12 @@ const SIGNS: [(&[&str], ErrorKind, &str); 10] = [
             "must configure eas project",
             "project config: eas project",
             "invalid uuid appid",
+            "experience with id",
+            "slug for project identified",
+            "owner of project identified",
         ],
         ErrorKind::Config,
-        "run `eas init` in the project once, so that app.json has extra.eas.projectId",
+        "run `eas init` in the project once, so that app.json has the project's extra.eas.projectId, slug and owner",
     ),
     (
         &[
@@ -115,7 +118,9 @@ pub(super) fn failure(ran: &Ran, redactor: &Redactor) -> DeployError {
     let stdout = String::from_utf8_lossy(&ran.stdout).into_owned();
     let all = format!("{stderr}\n{stdout}").to_lowercase();
     let found = SIGNS.iter().find(|(words, ..)| words.iter().any(|word| all.contains(word)));
-    let (kind, mend) = found.map_or((ErrorKind::ProviderFailed, ""), |(_, kind, mend)| (*kind, *mend));
+    // A tool that was ended has said nothing of what it was asked.
+    let unknown = if ran.exit_code.is_some() { ErrorKind::ProviderFailed } else { ErrorKind::Unavailable };
+    let (kind, mend) = found.map_or((unknown, ""), |(_, kind, mend)| (*kind, *mend));
     let said = redactor.clean(&plain(if stderr.trim().is_empty() { &stdout } else { &stderr }));
     let code = ran.exit_code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
     let mut message = format!("eas-cli failed ({code})");
@@ -131,6 +136,13 @@ pub(super) fn failure(ran: &Ran, redactor: &Redactor) -> DeployError {
 /// The last lines without the colours and signs of a terminal.
 fn plain(text: &str) -> String {
     const LINES: usize = 6;
+    let out = uncoloured(text);
+    let lines: Vec<&str> = out.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES)..].join(" ")
+}
+
+/// Without the signs that set the colours of a terminal.
+pub(super) fn uncoloured(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
@@ -145,6 +157,5 @@ fn plain(text: &str) -> String {
             out.push(letter);
         }
     }
-    let lines: Vec<&str> = out.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(LINES)..].join(" ")
+    out
 }

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use miteos_deploy::expo::{Command, NoRunner, Ran, Runner, RunnerError};
+use miteos_deploy::expo::{
+    App, Command, Content, Folder as Given, Lines, NoRunner, Project, Ran, Runner, RunnerError,
+    prepare_source,
+};
 use miteos_deploy::{Artifact, ErrorKind, Release, TargetKind, Visibility};
 use miteos_tools::http::{EgressPolicy, Guarded};
 use serde_json::{Value, json};
@@ -17,6 +20,10 @@ use crate::setup::{Folder, Run, clock, quick, target};
 
 const KIND: TargetKind = TargetKind::Expo;
 const TOKEN: &str = "expo_standin_0123456789";
+/// What says which project it is.
+const APP_JSON: &str = r#"{"expo":{"name":"Shop","slug":"shop","owner":"acme",
+    "extra":{"eas":{"projectId":"5ab9c0de-0000-4000-8000-0123456789ab"}}}}"#;
+const REFERENCE: &str = "acme/shop/5ab9c0de-0000-4000-8000-0123456789ab";
 
 #[derive(Default)]
 struct World {
@@ -122,7 +129,14 @@ impl Eas {
 
 #[async_trait]
 impl Runner for Eas {
-    async fn run(&self, command: &Command, _cancel: &CancellationToken) -> Result<Ran, RunnerError> {
+    async fn run(
+        &self,
+        command: &Command,
+        lines: Lines<'_>,
+        _cancel: &CancellationToken,
+    ) -> Result<Ran, RunnerError> {
+        check_folder(command);
+        lines(&format!("\u{1b}[2mrunning\u{1b}[22m {} with {TOKEN}", command.arguments[0]));
         let token = command.environment.iter().find(|(name, _)| name == "EXPO_TOKEN").expect("a token");
         assert_eq!(token.1.reveal(), TOKEN);
         assert!(!command.arguments.iter().any(|argument| argument.contains(TOKEN)), "a token is no argument");
@@ -149,6 +163,37 @@ impl Runner for Eas {
     }
 }
 
+/// The tool is given what it needs, and the project's own files to build it from and for nothing else.
+fn check_folder(command: &Command) {
+    let named = |app: &App| assert_eq!(app.json()["expo"]["owner"], "acme");
+    match (&command.folder, command.arguments[0].as_str()) {
+        (Given::Empty, "whoami") | (Given::Source(_), "build") => {}
+        (Given::Export(app, site), "deploy") => {
+            named(app);
+            assert!(site.get("index.html").is_some());
+        }
+        (Given::Named(app), "deploy:alias" | "build:list" | "build:view" | "build:cancel") => named(app),
+        (_, other) => panic!("{other} in the wrong folder"),
+    }
+}
+
+fn app() -> App {
+    App::of(&Folder::new(&[("app.json", APP_JSON.as_bytes())]).workspace).unwrap()
+}
+
+/// The files of a web build.
+fn export() -> Artifact {
+    let site = Folder::site().scan(KIND).unwrap();
+    Artifact::Project(Arc::new(Project { app: app(), content: Content::Export(Arc::new(site)) }))
+}
+
+/// A project to be built.
+fn source() -> Artifact {
+    let folder = Folder::new(&[("app.json", APP_JSON.as_bytes())]);
+    let app = prepare_source(&folder.workspace).unwrap();
+    Artifact::Project(Arc::new(Project { app, content: Content::Source(folder.workspace.clone()) }))
+}
+
 fn run_with(eas: &Arc<Eas>, settings: Value) -> Run {
     let runner: Arc<dyn Runner> = Arc::clone(eas) as Arc<dyn Runner>;
     let tools = miteos_deploy::Tools {
@@ -159,8 +204,7 @@ fn run_with(eas: &Arc<Eas>, settings: Value) -> Run {
         runner,
     };
     let target = target(&tools, KIND, &json!({ "token": TOKEN }), &settings);
-    let site = || Folder::site().scan(KIND).unwrap().into();
-    let artifact = if settings["action"] == "build" { Artifact::Project } else { Artifact::Site(site()) };
+    let artifact = if settings["action"] == "build" { source() } else { export() };
     let artifact = target.prepare(artifact).unwrap();
     Run::new(tools, target, artifact, "dep-1")
 }
@@ -176,6 +220,8 @@ async fn a_web_build_goes_live_and_back() {
     assert_eq!(run.target.verify(&run.cancel).await.unwrap().account, "test-person");
     let release = run.drive().await.unwrap();
     assert_eq!((release.url.as_str(), release.visibility), ("https://shop.expo.app", Visibility::Public));
+    assert_eq!(release.project_id, REFERENCE);
+    assert!(run.said("eas: running deploy with ***"), "{:?}", run.lines);
     eas.world.lock().unwrap().production = None;
     run.target.roll_back(&release, &run.cancel).await.unwrap();
     assert_eq!(eas.world.lock().unwrap().production.as_deref(), Some(release.deployment_id.as_str()));
@@ -190,7 +236,7 @@ async fn a_native_build_is_waited_for_and_can_be_cancelled() {
     let eas = Eas::new();
     let run = run_with(&eas, build());
     let release = run.drive().await.unwrap();
-    assert_eq!((release.url.as_str(), release.project_id.as_str()), ("https://expo.dev/a.ipa", "p"));
+    assert_eq!((release.url.as_str(), release.project_id.as_str()), ("https://expo.dev/a.ipa", REFERENCE));
     run.cancel().await.unwrap();
     let world = eas.world.lock().unwrap();
     assert_eq!(
@@ -206,6 +252,8 @@ async fn what_the_tool_says_has_a_kind() {
         ("An Expo user account is required. Either log in to continue", ErrorKind::BadCredentials),
         ("Entity not authorized: AppEntity[x] (viewer = RobotViewerContext)", ErrorKind::Forbidden),
         ("EAS project not configured.", ErrorKind::Config),
+        ("Slug for project identified by \"extra.eas.projectId\" (a) does not match", ErrorKind::Config),
+        ("Experience with id '5ab9c0de' does not exist.", ErrorKind::Config),
         ("Credentials are not set up. Run this command again in interactive mode.", ErrorKind::Config),
         ("GraphQL request failed: DEV_DOMAIN_NAME_TAKEN", ErrorKind::NameTaken),
         ("You have reached your monthly limit on the Free plan", ErrorKind::Quota),
@@ -291,9 +339,10 @@ async fn what_a_web_deployment_publishes_was_looked_through() {
     let eas = Eas::new();
     let tools = run_with(&eas, json!({})).tools;
     let web = target(&tools, KIND, &json!({ "token": TOKEN }), &json!({}));
-    let error = web.prepare(Artifact::Project).err().unwrap();
+    let error = web.prepare(source()).err().unwrap();
     assert!(error.kind == ErrorKind::Config && error.message.contains("exported folder"), "{error}");
     let native = target(&tools, KIND, &json!({ "token": TOKEN }), &build());
+    assert_eq!(native.prepare(export()).err().unwrap().kind, ErrorKind::Config);
     let site = Folder::site().scan(KIND).unwrap();
     assert_eq!(native.prepare(Artifact::Site(site.into())).err().unwrap().kind, ErrorKind::Config);
 }

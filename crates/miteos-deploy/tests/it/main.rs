@@ -5,6 +5,7 @@
 mod appstore;
 mod cloudflare;
 mod crash;
+mod eas;
 mod expo;
 mod netlify;
 mod setup;

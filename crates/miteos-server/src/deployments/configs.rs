@@ -6,7 +6,7 @@ use std::time::Duration;
 use miteos_core::deployment::{BuildWishes, Environment, Failure, FailureCode, FailureStep, Target};
 use miteos_core::ids::DeployConfigId;
 use miteos_deploy::detect::BuildSettings;
-use miteos_deploy::{Config, DeployError, ErrorKind, TargetKind, Verified, open};
+use miteos_deploy::{Config, DeployError, ErrorKind, ExpoSettings, TargetKind, Verified, open};
 use miteos_store::DeployConfigRow;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,8 @@ pub struct Parsed {
 pub struct Opened {
     pub target: Box<dyn miteos_deploy::Target>,
     pub build: BuildWishes,
+    /// What is done with a project of Expo; for other targets the usual.
+    pub expo: ExpoSettings,
     /// What must never be shown or published.
     pub secrets: Vec<String>,
 }
@@ -144,7 +146,13 @@ impl Parts {
         };
         Ok(self.unseal(&row).map(|(_, Parsed { config, build })| {
             let secrets = config.secrets().into_iter().map(str::to_owned).collect();
-            Opened { target: open(config, &self.tools), build, secrets }
+            let expo = match &config {
+                Config::Expo(config) => config.settings.clone(),
+                Config::Netlify(_) | Config::Vercel(_) | Config::Cloudflare(_) | Config::Appstore(_) => {
+                    ExpoSettings::default()
+                }
+            };
+            Opened { target: open(config, &self.tools), build, expo, secrets }
         }))
     }
 }

@@ -12,6 +12,7 @@ use miteos_deploy::{Artifact, TargetKind};
 use miteos_tools::workspace::{FileKind, Name, WalkLimits, Workspace};
 
 use super::builder::{BuiltFolder, Place};
+use super::expo;
 use crate::errors::chain;
 use crate::preview;
 
@@ -19,8 +20,6 @@ use crate::preview;
 const COPY: &str = "site";
 /// The name of an app in there.
 const APP: &str = "app.ipa";
-/// What stands for the app's project folder, which its own tool reads.
-const PROJECT: &str = "project";
 /// Names that are looked at for an app.
 const MAX_LOOKED_AT: usize = 10_000;
 
@@ -31,7 +30,7 @@ pub struct Places {
     pub scratch: Workspace,
 }
 
-fn failed(code: FailureCode, message: impl Into<String>) -> Failure {
+pub(super) fn failed(code: FailureCode, message: impl Into<String>) -> Failure {
     Failure::new(code, FailureStep::Prepare, message)
 }
 
@@ -83,11 +82,6 @@ pub async fn take(
     Ok(built(&site, &copied))
 }
 
-/// What stands for a project that its target's own tool reads and builds.
-pub fn project() -> Built {
-    Built { digest: PROJECT.to_owned(), folder: String::new(), files: 0, bytes: 0 }
-}
-
 /// The app to upload, copied: the one that is named, or the only one there is.
 pub async fn take_app(places: &Places, wanted: Option<&str>) -> Result<Built, Failure> {
     let (workspace, scratch) = (places.workspace.clone(), places.scratch.clone());
@@ -128,13 +122,14 @@ pub async fn again(
     };
     let kind = super::configs::kind(target);
     match kind {
-        Some(TargetKind::Expo) => return Ok(Artifact::Project),
+        Some(TargetKind::Expo) if expo::is_source(built) => return expo::source_again(places).await,
         Some(TargetKind::Appstore) => {
             let ipa = app(places.scratch.clone()).await.map_err(|_| lost("are gone"))?;
             let same = hex::encode(ipa.sha256) == built.digest;
             return if same { Ok(Artifact::Ipa(Arc::new(ipa))) } else { Err(lost("have changed")) };
         }
-        Some(TargetKind::Netlify | TargetKind::Vercel | TargetKind::Cloudflare) | None => {}
+        Some(TargetKind::Netlify | TargetKind::Vercel | TargetKind::Cloudflare | TargetKind::Expo) | None => {
+        }
     }
     let folder = read(&built.folder).ok_or_else(|| lost("are not where they were"))?;
     // Whether it has to have a page was found out then; the same files have it or not.
@@ -148,7 +143,12 @@ pub async fn again(
     if site.digest() != built.digest {
         return Err(lost("have changed while it was under way"));
     }
-    Ok(Artifact::Site(Arc::new(site)))
+    let site = Arc::new(site);
+    match kind {
+        Some(TargetKind::Expo) => expo::export_again(places, site).await,
+        Some(TargetKind::Netlify | TargetKind::Vercel | TargetKind::Cloudflare | TargetKind::Appstore)
+        | None => Ok(Artifact::Site(site)),
+    }
 }
 
 async fn look(
@@ -274,7 +274,7 @@ fn read(text: &str) -> Option<Place> {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| {

@@ -97,12 +97,18 @@ impl Provider<'_> {
     }
 
     /// Ends what was begun. Gives the release if it had gone live by itself.
-    pub async fn end(&self, kind: TargetKind, cancel: &CancellationToken) -> Option<Release> {
+    pub async fn end(
+        &self,
+        kind: TargetKind,
+        places: &files::Places,
+        cancel: &CancellationToken,
+    ) -> Option<Release> {
         let Some(stored) = &self.deployment.provider else { return None };
         let Ok(state) = state(Some(stored), kind) else { return None };
         let order = self.order();
         let say = |line: Line| self.log.say(&line.text);
-        let job = Job { order: &order, artifact: &Artifact::Project, cancel, log: &say };
+        let artifact = self.files_to_end(&state, places).await;
+        let job = Job { order: &order, artifact: &artifact, cancel, log: &say };
         // A step that only asks: who cancels too late has a live deployment.
         if self.deployment.is_being_cancelled()
             && state.step == Step::Wait
@@ -130,6 +136,22 @@ impl Provider<'_> {
         }
         self.log.say("the provider has not answered whether it has ended it; look at it there");
         None
+    }
+
+    /// The files, where only they tell what was begun for them. Reading them anew takes a while, so they are not read
+    /// otherwise.
+    async fn files_to_end(&self, state: &State, places: &files::Places) -> Artifact {
+        if !self.opened.target.cancels_by_files(state) {
+            return Artifact::Gone;
+        }
+        match self.artifact(places).await {
+            Ok(Some(artifact)) => artifact,
+            Ok(None) => Artifact::Gone,
+            Err(failure) => {
+                self.log.say(&failure.message);
+                Artifact::Gone
+            }
+        }
     }
 
     /// The files again, for a provider.

@@ -9,17 +9,20 @@ use miteos_core::deployment::{
     Built, Command, Deployment, Effect, Failure, FailureCode, FailureStep, Release, Stage, Target, Visibility,
 };
 use miteos_core::ids::{AccountId, DeploymentId};
+use miteos_deploy::ExpoAction;
 use miteos_tools::Workspace;
 use tokio_util::sync::CancellationToken;
 
 use super::builder::{BuildError, BuildJob, BuiltFolder};
 use super::configs::{self, Opened};
+use super::expo;
 use super::files::{self, Places};
 use super::keep::{CommandError, DeploymentError, scope};
 use super::log::{FLUSH_EVERY, Log};
 use super::provider::{self, Ended, Provider};
 use super::publisher::{PublishError, PublishJob};
 use super::turns::Turn;
+use super::visit::Visit;
 use super::{Parts, configs::kind, staged};
 use crate::errors::chain;
 use crate::runner::Slot;
@@ -205,15 +208,22 @@ impl Runner {
             return Err(failed(Failure::new(FailureCode::Interrupted, FailureStep::Prepare, message)));
         }
         let none = Default::default();
-        let settings = configs::settings(&deployment.wishes, opened.map_or(&none, |opened| &opened.build));
+        let mut settings =
+            configs::settings(&deployment.wishes, opened.map_or(&none, |opened| &opened.build));
+        // The name that Expo's own tool has for it.
+        settings.output =
+            settings.output.or_else(|| opened.and_then(|opened| opened.expo.export_dir.clone()));
         let (places, target) = (self.places(deployment), deployment.about.target);
         if target == Target::Appstore {
             return files::take_app(&places, settings.output.as_deref()).await.map_err(failed);
         }
-        if target == Target::Expo {
-            // Its own tool reads and builds the project.
-            return Ok(files::project());
-        }
+        let app = match opened.filter(|_| target == Target::Expo) {
+            Some(opened) if opened.expo.action == ExpoAction::Build => {
+                return expo::take_source(&places, &self.log, cancel).await.map_err(failed);
+            }
+            Some(_) => Some(expo::app(&places.workspace).await.map_err(failed)?),
+            None => None,
+        };
         if let Some(folder) = self.staged(deployment, &scratch, cancel).await? {
             return files::take(&places, folder, target, Vec::new()).await.map_err(failed);
         }
@@ -228,6 +238,9 @@ impl Runner {
             log: &say,
         };
         let folder = self.parts.builder.build(job).await?;
+        if let Some(app) = app {
+            expo::keep_app(&places.scratch, app).await.map_err(failed)?;
+        }
         let forbidden = opened.map(|opened| opened.secrets.clone()).unwrap_or_default();
         files::take(&places, folder, target, forbidden).await.map_err(failed)
     }
@@ -304,6 +317,8 @@ impl Runner {
         };
         match self.attended(&cancel, work).await?? {
             Ended::Released(release) => {
+                let visit = Visit { parts: &self.parts, release: &release, log: &self.log };
+                self.attended(&cancel, visit.make(&cancel)).await?;
                 self.log.say(&format!("live at {}", release.url));
                 self.record(Command::Released(release)).await
             }
@@ -326,7 +341,9 @@ impl Runner {
             let artifact = files::again(&self.places(deployment), built, target, Vec::new()).await;
             let site = match artifact.map_err(PublishError::Refused)? {
                 miteos_deploy::Artifact::Site(site) => site,
-                miteos_deploy::Artifact::Ipa(_) | miteos_deploy::Artifact::Project => {
+                miteos_deploy::Artifact::Ipa(_)
+                | miteos_deploy::Artifact::Project(_)
+                | miteos_deploy::Artifact::Gone => {
                     let message = "there is no folder of files to publish";
                     let failure = Failure::new(FailureCode::NoOutput, FailureStep::Prepare, message);
                     return Err(PublishError::Refused(failure));
@@ -371,7 +388,8 @@ impl Runner {
                     let provider =
                         Provider { parts, deployment, opened: &opened, log, workspace: &workspace };
                     let cancel = self.stop.child_token();
-                    let ended = self.attended_end(provider.end(kind, &cancel)).await?;
+                    let places = self.places(deployment);
+                    let ended = self.attended_end(provider.end(kind, &places, &cancel)).await?;
                     if let Some(release) = ended {
                         self.log.say(&format!("it went live before it could be stopped, at {}", release.url));
                         return self.record(Command::Released(release)).await;

@@ -1,11 +1,15 @@
 //! Deployments through the HTTP contract, to the stand-in of a provider.
 
+mod appstore;
 mod configs;
 mod crash;
+mod expo;
 mod faults;
 mod logs;
 mod parts;
+mod table;
 mod tool;
+mod visits;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -31,7 +35,8 @@ pub fn to(kind: TargetKind, url: &str) -> impl Fn(&mut Config) + Clone + Send + 
     let bases = Bases::default().with(kind, url).unwrap();
     move |config| {
         config.egress = EgressPolicy::parse("127.0.0.1/32").unwrap();
-        config.deploy = DeploySettings { bases: bases.clone(), pace: pace() };
+        // Nobody outside is asked.
+        config.deploy = DeploySettings { bases: bases.clone(), pace: pace(), eas: None, visits: 0 };
     }
 }
 

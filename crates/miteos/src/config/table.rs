@@ -103,6 +103,7 @@ mod rows {
         SEARCH = "MITEOS_SEARCH", SERVICES, None, "the first with a key, else duckduckgo": "The service that searches the web.";
         EGRESS_ALLOW = "MITEOS_EGRESS_ALLOW", List, None, "none": "Blocks of private addresses that agents' calls and webhooks may reach, such as 10.1.0.0/16.";
         BUILD_REGISTRIES = "MITEOS_BUILD_REGISTRIES", List, None, "what npm, pnpm, yarn or pip of this machine answer": "Where builds get packages from: npm=, python= or @scope= and an https address; an address alone is one more host.";
+        EAS = "MITEOS_EAS", Path, None, "the pinned version, which npm installs when it is first needed": "The program eas of Expo, for deployments to it; of the pinned version.";
         METRICS_LISTEN = "MITEOS_METRICS_LISTEN", Address, Some("serve --metrics-listen"), "none": "An address where the server's own figures are, and nothing else.";
         METRICS_TOKEN = "MITEOS_METRICS_TOKEN", Secret, None, "none: it is not there": "The token that opens /v1/metrics, at least 16 bytes.";
         LOG_FORMAT = "MITEOS_LOG_FORMAT", FORMATS, Some("serve --log-format"), "serve: text on a terminal, else json; run: text": "How a line of the log looks.";

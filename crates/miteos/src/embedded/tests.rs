@@ -8,7 +8,7 @@ use crate::config::{Env, FILE_NAME, Purpose};
 /// A setting, a value, and whether a configuration has it.
 type Case = (&'static str, &'static str, fn(&Config) -> bool);
 
-const CASES: [Case; 19] = [
+const CASES: [Case; 20] = [
     (config::LISTEN, "127.0.0.1:7123", |c| c.listen.port() == 7123),
     (config::PUBLIC_URL, "https://m.example", |c| c.public_url.as_deref() == Some("https://m.example")),
     (config::BOOTSTRAP_KEY, "mt_live_0123456789012345", |c| {
@@ -33,6 +33,7 @@ const CASES: [Case; 19] = [
     (config::BUILD_REGISTRIES, "npm=https://npm.example/", |c| {
         c.build_registries.as_ref().is_some_and(|all| all.allowed().to_string() == "npm.example:443")
     }),
+    (config::EAS, "/opt/eas", |c| c.deploy.eas.as_deref() == Some(std::path::Path::new("/opt/eas"))),
     (config::PREVIEW_LISTEN, "127.0.0.1:7125", |c| c.preview.listen.is_some_and(|at| at.port() == 7125)),
     (config::PREVIEW_URL, "https://*.preview.example", |c| {
         c.preview.hosts == PreviewHosts::parse("https://*.preview.example").ok()
