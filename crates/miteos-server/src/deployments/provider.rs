@@ -60,7 +60,13 @@ impl Provider<'_> {
         cancel: &CancellationToken,
         rest: &(dyn Fn() + Sync),
     ) -> Result<Ended, DeploymentError> {
-        let artifact = match self.opened.target.prepare(artifact) {
+        let artifact = match artifact {
+            Artifact::Gone => Ok(artifact),
+            Artifact::Site(_) | Artifact::Ipa(_) | Artifact::Project(_) => {
+                self.opened.target.prepare(artifact)
+            }
+        };
+        let artifact = match artifact {
             Ok(artifact) => artifact,
             Err(error) => return Ok(Ended::Failed(failure(&error, FailureStep::Prepare, self.log))),
         };
@@ -154,8 +160,16 @@ impl Provider<'_> {
         }
     }
 
-    /// The files again, for a provider.
-    pub async fn artifact(&self, places: &files::Places) -> Result<Option<Artifact>, Failure> {
+    /// The files again, if there is a step left that reads them. To read them anew takes a while, and that they are gone
+    /// is no reason to end what goes live by itself.
+    pub async fn artifact_for_next(&self, places: &files::Places) -> Result<Option<Artifact>, Failure> {
+        match only_waits(self.deployment) {
+            true => Ok(Some(Artifact::Gone)),
+            false => self.artifact(places).await,
+        }
+    }
+
+    async fn artifact(&self, places: &files::Places) -> Result<Option<Artifact>, Failure> {
         let Some(built) = &self.deployment.built else { return Ok(None) };
         let forbidden = self.opened.secrets.clone();
         files::again(places, built, self.deployment.about.target, forbidden).await.map(Some)

@@ -309,7 +309,7 @@ impl Runner {
         let cancel = self.stop.child_token();
         let rest = || drop(self.at_work().take());
         let work = async {
-            match provider.artifact(&self.places(deployment)).await {
+            match provider.artifact_for_next(&self.places(deployment)).await {
                 Ok(Some(artifact)) => provider.go(kind, artifact, &cancel, &rest).await,
                 Ok(None) => Ok(Ended::CutOff),
                 Err(failure) => Ok(Ended::Failed(failure)),

@@ -267,3 +267,22 @@ async fn a_failure_tells_no_secret() {
     let told = format!("{:?} {}", events(&server, &id).await, log(&server, &id).await);
     assert!(told.contains("--auth ***") && !told.contains(TOKEN), "{told}");
 }
+
+/// What the provider has and only works on goes live although the server has lost its copy of the files.
+#[tokio::test]
+async fn files_are_not_asked_for_while_the_provider_works() {
+    let temp = tempfile::tempdir().unwrap();
+    let (standin, netlify) = (StandIn::start(Script::default()).await, netlify().await);
+    let change = to(TargetKind::Netlify, &netlify.url);
+    let mut server = TestServer::over(temp.path(), standin.clone(), &change).await;
+    config(&server, json!({})).await;
+    netlify.look(|netlify| netlify.ends_in = Some("processing"));
+    let id = deploy(&server, &workspace(&server, "shop").await).await;
+    let processes = || netlify.look(|netlify| netlify.deploys.values().any(|one| one.state == "processing"));
+    wait_until("the provider works on it", processes).await;
+    server.stop().await;
+    std::fs::remove_dir_all(temp.path().join("deployments").join(&id)).unwrap();
+    netlify.look(|netlify| netlify.ends_in = None);
+    let server = TestServer::over(temp.path(), standin, &change).await;
+    assert_eq!(ended(&server, &id).await["status"], "live");
+}
