@@ -1,10 +1,10 @@
 // A person's whole path in test mode, on a desk and on a phone: sign in, start, watch, guide, reject, edit and approve,
-// download. Each step is seen on the page.
+// download, share, deploy and open. Each step is seen on the page.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { DESKTOP, PHONE, launch, open, overflow, serious, Server, signIn, until } from "./harness.mjs";
+import { DESKTOP, PHONE, launch, open, opened, overflow, serious, Server, signIn, until } from "./harness.mjs";
 
 let server;
 let browser;
@@ -99,6 +99,38 @@ for (const [name, options, narrow] of [["desk", DESKTOP, false], ["phone", PHONE
     const real = Buffer.from(await (await fetch(listed.download_url)).arrayBuffer());
     assert.deepEqual(await readFile(await got.path()), real);
     await page.keyboard.press("Escape");
+
+    // A public link for somebody without a key: it works, and is taken back.
+    await file.getByRole("button", { name: `Share ${shownName}` }).click();
+    await page.getByRole("button", { name: "Make a link" }).click();
+    const link = (await page.locator("[data-share] code").textContent()).trim();
+    await fine(page, "a shared file");
+    assert.deepEqual(Buffer.from(await (await fetch(link)).arrayBuffer()), real);
+    await page.getByRole("button", { name: "Revoke" }).click();
+    await page.getByText("leads nowhere from now on").waitFor();
+    assert.equal((await fetch(link)).status, 404);
+    await page.keyboard.press("Escape");
+
+    // Deploy it to a preview, and open that.
+    await panel.getByRole("button", { name: "Deploy" }).click();
+    await page.getByLabel("Where to").selectOption("preview");
+    await fine(page, "a deployment to begin");
+    await page.getByRole("dialog").getByRole("button", { name: "Deploy" }).click();
+    await page.locator(".steps .past").nth(3).waitFor();
+    await page.getByText("this is a test: nothing is pushed").waitFor();
+    await fine(page, "a deployment");
+    const deployment = await server.call("GET", `/deployments/${(await page.evaluate(() => location.hash)).split("/").pop()}`);
+    assert.deepEqual([deployment.status, deployment.target], ["live", "preview"]);
+    const tab = await opened(page, page.getByRole("link", { name: "Open it" }));
+    assert.equal(tab.url(), deployment.url);
+    assert.notEqual(new URL(tab.url()).origin, server.url);
+    await tab.close();
+    await page.goto(`${server.url}/#/deployments`);
+    await page.locator(`[data-deployment="${deployment.id}"][data-status="live"]`).waitFor();
+    await fine(page, "the list of deployments");
+    await page.goto(`${server.url}/#/task/${task}`);
+    await look(page, narrow, /^Results/);
+    await panel.locator(`[data-deployment="${deployment.id}"]`).waitFor();
 
     // The timeline is the journal.
     await look(page, narrow, "Timeline");
