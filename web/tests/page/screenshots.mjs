@@ -9,7 +9,7 @@ import { DESKTOP, PHONE, launch, open, Server, signIn, until } from "./harness.m
 const folder = process.argv[2] ?? new URL("../../../docs/images", import.meta.url).pathname;
 await mkdir(folder, { recursive: true });
 /** What docs/ shows. */
-const SHOWN = new Set(["page-empty", "page-now", "page-task", "page-task-dark", "page-inbox", "page-phone-now", "page-phone-task", "page-phone-decision"]);
+const SHOWN = new Set(["page-empty", "page-now", "page-task", "page-task-dark", "page-inbox", "page-deployments", "page-deployment", "page-phone-now", "page-phone-task", "page-phone-decision"]);
 const [server, browser] = await Promise.all([Server.start(), launch()]);
 const shoot = async (page, name) => {
   if (process.argv[2] === undefined && !SHOWN.has(name)) return;
@@ -46,6 +46,22 @@ try {
   const graph = await server.start("Plan the move of our blog to a new host: inventory, redirects, a dry run, and a checklist\n[test:agents=5] [test:approval]", { max_agents: 4 });
   await server.until(graph.id, (task) => task.approvals.length > 0 && task.agents.filter((agent) => agent.status === "complete").length >= 3);
 
+  // Sites that were published, one with a mistake.
+  const site = { "index.html": "<!doctype html><title>Tea shop</title><h1>Tea</h1>", "menu.html": "<!doctype html><h1>Menu</h1>", "style.css": "h1 { font-weight: 400 }" };
+  const deploy = async (name, files, target = "preview", config = undefined) => {
+    const workspace = await server.workspace(name, files);
+    const made = await server.call("POST", "/deployments", { workspace_id: workspace.id, target, config_id: config });
+    return until("a deployment's end", async () => {
+      const shown = await server.call("GET", `/deployments/${made.id}`);
+      return ["live", "failed"].includes(shown.status) ? shown : undefined;
+    });
+  };
+  const account = await server.call("POST", "/deploy-configs", { name: "Tea shop", target: "netlify", credentials: { token: "nfp_0123456789abcdef" }, settings: { site: "tea-shop.netlify.app" } });
+  await deploy("Handbook for newcomers", { ...site, "index.html": "<!doctype html><title>Handbook</title>" });
+  await deploy("Release notes 2.4", site);
+  await deploy("Tea shop", site, "netlify", account.id);
+  const shown = await deploy("Tea shop, new menu", site);
+
   for (const [scheme, suffix] of [["light", ""], ["dark", "-dark"]]) {
     const page = await open(browser, server, { ...DESKTOP, colorScheme: scheme });
     await signIn(page, server.keys.test);
@@ -60,7 +76,22 @@ try {
     await page.getByRole("button", { name: /^Approve/ }).waitFor();
     await page.locator(".diff, .args").first().waitFor();
     await shoot(page, `page-inbox${suffix}`);
+    await page.goto(`${server.url}/#/deployments`);
+    await page.locator(".deployment-row").nth(3).waitFor();
+    await shoot(page, `page-deployments${suffix}`);
+    await page.goto(`${server.url}/#/deployments/${shown.id}`);
+    await page.locator(".log-line").first().waitFor();
+    await page.locator(".preview-panel h3").waitFor();
+    await shoot(page, `page-deployment${suffix}`);
     if (scheme === "light") {
+      await page.goto(`${server.url}/#/settings/accounts`);
+      await page.locator(".line-row").filter({ hasText: "Tea shop" }).waitFor();
+      await shoot(page, "page-accounts");
+      await page.getByRole("button", { name: "New account" }).click();
+      await shoot(page, "page-account");
+      await page.goto(`${server.url}/#/settings/models`);
+      await page.locator("table.data tbody tr").first().waitFor();
+      await shoot(page, "page-models");
       await page.goto(`${server.url}/#/tasks`);
       await page.locator("a.task-row").first().waitFor();
       await shoot(page, "page-tasks");
@@ -85,6 +116,14 @@ try {
   await phone.getByRole("button", { name: /risk/ }).first().click();
   await phone.getByRole("button", { name: /^Approve/ }).waitFor();
   await shoot(phone, "page-phone-decision");
+  await phone.goto(`${server.url}/#/deployments/${shown.id}`);
+  await phone.locator(".preview-panel h3").waitFor();
+  await shoot(phone, "page-phone-deployment");
+  await phone.goto(`${server.url}/#/deployments`);
+  await phone.locator(".deployment-row").nth(3).waitFor();
+  await shoot(phone, "page-phone-deployments");
+  await phone.getByRole("button", { name: "More" }).click();
+  await shoot(phone, "page-phone-more");
   await phone.context().close();
 } finally {
   await browser.close();
