@@ -26,7 +26,7 @@ function All() {
         <h1>Deployments</h1><div className="grow" />
         <Button icon="deploy" tone="strong" onClick={() => setMaking(true)}>Deploy</Button>
       </div>
-      {list.isError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <div className="panel"><Bones /></div>
+      {list.isLoadingError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <div className="panel"><Bones /></div>
         : rows.length === 0 && offset === 0 ? (
           <div className="panel">
             <Empty icon="deploy" title="Nothing was published yet" tools={<Button onClick={() => setMaking(true)}>Deploy a workspace</Button>}>

@@ -47,7 +47,7 @@ test("a page that an agent wrote is opened on an origin of its own", async () =>
 
   // As a page it has its own address.
   await page.getByRole("dialog").getByRole("button", { name: "Show as a page" }).click();
-  const link = page.getByRole("link", { name: "Open it" });
+  const link = page.getByRole("link", { name: "Open it", exact: true });
   await link.waitFor();
   await fine(page, "a staged deliverable");
   assert.equal(await link.getAttribute("rel"), "noopener noreferrer");
@@ -66,7 +66,7 @@ test("a page that an agent wrote is opened on an origin of its own", async () =>
   await page.getByRole("dialog").getByRole("button", { name: "Deploy" }).click();
   await page.locator(".steps .past").nth(3).waitFor();
   await page.getByText(/new bytes; live at/).waitFor();
-  const again = await opened(page, page.getByRole("link", { name: "Open it" }));
+  const again = await opened(page, page.getByRole("link", { name: "Open it", exact: true }));
   await shows(again).waitFor();
   assert.equal((await server.call("GET", `/deployments?limit=100`, undefined, server.keys.live)).data.filter((each) => each.status === "live").length, 2);
 
@@ -109,7 +109,7 @@ test("a plain folder is deployed, and one with nothing to show says what would b
     await page.getByRole("dialog").getByRole("button", { name: "Deploy" }).click();
     await page.locator(selector).waitFor();
   }
-  await page.getByText("There is nothing to publish").waitFor();
+  await page.getByText("There is nothing to publish", { exact: true }).waitFor();
   await page.locator(".note.bad").getByText("index.html").first().waitFor();
   await fine(page, "a failed deployment");
   await page.getByRole("button", { name: "Deploy again" }).waitFor();
@@ -170,7 +170,7 @@ test("one under way at a host is followed and cancelled; one that is live is mad
   assert.equal(await page.locator("a[href^='javascript']").count(), 0);
   state.deployment = { ...state.deployment, url: "https://shop.example/" };
   await page.reload();
-  assert.equal(await page.getByRole("link", { name: "Open it" }).getAttribute("href"), "https://shop.example/");
+  assert.equal(await page.getByRole("link", { name: "Open it", exact: true }).getAttribute("href"), "https://shop.example/");
   await page.getByRole("button", { name: "Make it live again" }).click();
   await page.getByRole("button", { name: "Make it live", exact: true }).click();
   await page.getByText("It is the live one again").waitFor();

@@ -39,6 +39,12 @@ export async function startModel(script) {
     let text = "";
     request.on("data", (chunk) => { text += chunk; });
     request.on("end", () => {
+      // What models there are is asked when the server starts.
+      if (request.method !== "POST") {
+        response.setHeader("content-type", "application/json");
+        response.end(JSON.stringify({ object: "list", data: [{ id: "scripted-1", object: "model" }] }));
+        return;
+      }
       response.setHeader("content-type", "text/event-stream");
       response.end(answerText(choose(JSON.parse(text).messages)));
     });

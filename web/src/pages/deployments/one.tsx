@@ -20,7 +20,7 @@ import { PreviewPanel } from "./preview";
 
 export function OneDeployment({ id }: { id: string }) {
   const found = useDeployment(id);
-  if (found.isError) {
+  if (found.isLoadingError) {
     return (
       <div className="page">
         <Empty icon="alert" title="This deployment cannot be shown" tools={<><Button onClick={() => void found.refetch()}>Try again</Button><Button tone="plain" onClick={() => go(to("deployments"))}>All deployments</Button></>}>{told(found.error)}</Empty>

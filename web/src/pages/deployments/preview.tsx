@@ -16,13 +16,9 @@ export function PreviewPanel({ deployment }: { deployment: Deployment }) {
   const key = [world, "deployments", "preview", deployment.id];
   const found = useQuery({ queryKey: key, queryFn: () => api.preview(deployment.id), retry: false });
   if (found.isPending) return <Panel title="Preview"><Bones /></Panel>;
-  if (found.isError) {
-    return (
-      <Panel title="Preview">
-        {found.error instanceof NotFoundError ? <p className="quiet">This preview has ended or was deleted: nothing is at its address any more.</p> : <Trouble error={found.error} again={() => void found.refetch()} />}
-      </Panel>
-    );
-  }
+  // Also where it was there a moment ago.
+  if (found.error instanceof NotFoundError) return <Panel title="Preview"><p className="quiet">This preview has ended or was deleted: nothing is at its address any more.</p></Panel>;
+  if (found.isLoadingError) return <Panel title="Preview"><Trouble error={found.error} again={() => void found.refetch()} /></Panel>;
   return <Shown preview={found.data} queryKey={key} />;
 }
 

@@ -2,7 +2,7 @@
 // and then where the key may have no second stream.
 
 import { useEffect, useState } from "react";
-import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { RateLimitError } from "@miteos/sdk";
 import type { Api } from "../../api/api";
 import type { Deployment } from "../../api/types";
@@ -21,7 +21,7 @@ export function useDeployments(workspace: string | undefined, limit = PAGE, offs
   const { api, world } = useSession();
   return useQuery({
     queryKey: [world, "deployments", "list", workspace ?? "", limit, offset],
-    queryFn: () => api.deployments({ workspace_id: workspace, limit, offset }), placeholderData: keepPreviousData,
+    queryFn: () => api.deployments({ workspace_id: workspace, limit, offset }),
   });
 }
 

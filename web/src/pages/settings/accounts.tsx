@@ -24,7 +24,7 @@ export function Accounts() {
   return (
     <>
       <Panel title="Accounts to deploy to" flush tools={<Button small icon="plus" onClick={() => setOpen("new")}>New account</Button>}>
-        {list.isError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <Bones /> : list.data.length === 0 ? (
+        {list.isLoadingError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <Bones /> : list.data.length === 0 ? (
           <Empty icon="deploy" title="No accounts yet">With an account at Netlify, Vercel, Cloudflare, Expo or App Store Connect, finished work can go there. A preview on this server needs none.</Empty>
         ) : (
           <div className="lines">

@@ -23,7 +23,7 @@ export function ModelList() {
   const list = useModels();
   return (
     <Panel title="Models" flush>
-      {list.isError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <Bones /> : list.data.data.length === 0 ? (
+      {list.isLoadingError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <Bones /> : list.data.data.length === 0 ? (
         <Empty icon="bulb" title="No model is set up">
           Agents think with a language model. Whoever runs this server sets a key of a provider, or fetches a model that runs on the server itself with <code>miteos model pull</code>.
         </Empty>
