@@ -137,7 +137,7 @@ function Side({ page, waits, help }: { page: string; waits: number; help: () => 
 function WorldChoice() {
   const { world, worlds, setWorld } = useSession();
   if (worlds.length < 2) {
-    return <div className="world small quiet">{world === "test" ? "Test world: scripted model, no cost" : "Live"}</div>;
+    return <div className="world small quiet">{world === "test" ? "Test world: nothing costs, nothing leaves the server" : "Live"}</div>;
   }
   return (
     <div className="world">

@@ -151,11 +151,13 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
 }
 
 function summary(settings: TaskSettings, cents: number | null): string {
-  const parts = [`Dial ${settings.dial}`, plural(settings.agents, "agent")];
+  const parts = [capital(dialMeaning(settings.dial)), plural(settings.agents, "agent")];
   if (cents !== null && Number.isFinite(cents)) parts.push(`at most $${(cents / 100).toFixed(2)}`);
   if (settings.model.trim() !== "") parts.push(settings.model.trim());
   return parts.join(" · ");
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 const stamp = (): string => new Date().toISOString().slice(0, 19).replace("T", " ");
 

@@ -48,19 +48,22 @@ try {
 
   // Sites that were published, one with a mistake.
   const site = { "index.html": "<!doctype html><title>Tea shop</title><h1>Tea</h1>", "menu.html": "<!doctype html><h1>Menu</h1>", "style.css": "h1 { font-weight: 400 }" };
-  const deploy = async (name, files, target = "preview", config = undefined) => {
-    const workspace = await server.workspace(name, files);
-    const made = await server.call("POST", "/deployments", { workspace_id: workspace.id, target, config_id: config });
+  const deploy = async (name, files, target = "preview", config = undefined, key = server.keys.test) => {
+    const workspace = await server.workspace(name, files, key);
+    const made = await server.call("POST", "/deployments", { workspace_id: workspace.id, target, config_id: config }, key);
     return until("a deployment's end", async () => {
-      const shown = await server.call("GET", `/deployments/${made.id}`);
+      const shown = await server.call("GET", `/deployments/${made.id}`, undefined, key);
       return ["live", "failed"].includes(shown.status) ? shown : undefined;
     });
   };
   const account = await server.call("POST", "/deploy-configs", { name: "Tea shop", target: "netlify", credentials: { token: "nfp_0123456789abcdef" }, settings: { site: "tea-shop.netlify.app" } });
-  await deploy("Handbook for newcomers", { ...site, "index.html": "<!doctype html><title>Handbook</title>" });
-  await deploy("Release notes 2.4", site);
   await deploy("Tea shop", site, "netlify", account.id);
-  const shown = await deploy("Tea shop, new menu", site);
+  // These are really published.
+  const live = server.keys.live;
+  await deploy("Handbook for newcomers", { ...site, "index.html": "<!doctype html><title>Handbook</title>" }, "preview", undefined, live);
+  await deploy("Release notes 2.4", site, "preview", undefined, live);
+  await deploy("Notes of the meeting", { "notes.md": "# Notes" }, "preview", undefined, live);
+  const shown = await deploy("Tea shop, new menu", { ...site, ".drafts/new.html": "x" }, "preview", undefined, live);
 
   for (const [scheme, suffix] of [["light", ""], ["dark", "-dark"]]) {
     const page = await open(browser, server, { ...DESKTOP, colorScheme: scheme });
@@ -76,13 +79,17 @@ try {
     await page.getByRole("button", { name: /^Approve/ }).waitFor();
     await page.locator(".diff, .args").first().waitFor();
     await shoot(page, `page-inbox${suffix}`);
-    await page.goto(`${server.url}/#/deployments`);
-    await page.locator(".deployment-row").nth(3).waitFor();
-    await shoot(page, `page-deployments${suffix}`);
-    await page.goto(`${server.url}/#/deployments/${shown.id}`);
-    await page.locator(".log-line").first().waitFor();
-    await page.locator(".preview-panel h3").waitFor();
-    await shoot(page, `page-deployment${suffix}`);
+    const owner = await open(browser, server, { ...DESKTOP, colorScheme: scheme });
+    await signIn(owner, live);
+    await owner.goto(`${server.url}/#/deployments`);
+    await owner.locator(".deployment-row").nth(3).waitFor();
+    await owner.locator(".light[data-state='open']").waitFor();
+    await shoot(owner, `page-deployments${suffix}`);
+    await owner.goto(`${server.url}/#/deployments/${shown.id}`);
+    await owner.locator(".log-line").first().waitFor();
+    await owner.locator(".preview-panel h3").waitFor();
+    await shoot(owner, `page-deployment${suffix}`);
+    await owner.context().close();
     if (scheme === "light") {
       await page.goto(`${server.url}/#/settings/accounts`);
       await page.locator(".line-row").filter({ hasText: "Tea shop" }).waitFor();
@@ -116,15 +123,18 @@ try {
   await phone.getByRole("button", { name: /risk/ }).first().click();
   await phone.getByRole("button", { name: /^Approve/ }).waitFor();
   await shoot(phone, "page-phone-decision");
-  await phone.goto(`${server.url}/#/deployments/${shown.id}`);
-  await phone.locator(".preview-panel h3").waitFor();
-  await shoot(phone, "page-phone-deployment");
-  await phone.goto(`${server.url}/#/deployments`);
-  await phone.locator(".deployment-row").nth(3).waitFor();
-  await shoot(phone, "page-phone-deployments");
-  await phone.getByRole("button", { name: "More" }).click();
-  await shoot(phone, "page-phone-more");
   await phone.context().close();
+  const phoneLive = await open(browser, server, { ...PHONE, colorScheme: "light" });
+  await signIn(phoneLive, live);
+  await phoneLive.goto(`${server.url}/#/deployments/${shown.id}`);
+  await phoneLive.locator(".preview-panel h3").waitFor();
+  await shoot(phoneLive, "page-phone-deployment");
+  await phoneLive.goto(`${server.url}/#/deployments`);
+  await phoneLive.locator(".deployment-row").nth(3).waitFor();
+  await shoot(phoneLive, "page-phone-deployments");
+  await phoneLive.getByRole("button", { name: "More" }).click();
+  await shoot(phoneLive, "page-phone-more");
+  await phoneLive.context().close();
 } finally {
   await browser.close();
   await server.stop();

@@ -162,6 +162,8 @@ function WhyFailed({ deployment }: { deployment: Deployment }) {
 }
 
 const ROW = 21;
+/** A short log is as high as this many lines. */
+const LEAST_ROWS = 6;
 /** So near to the end counts as at the end (pixels). */
 const NEAR = 40;
 
@@ -179,7 +181,7 @@ function Lines({ lines }: { lines: readonly LogLine[] }) {
   };
   const longest = lines.reduce((most, line) => Math.max(most, Math.min(line.text.length, 2000)), 0);
   return (
-    <div className="scroll log-frame" ref={frame} onScroll={scrolled} tabIndex={0} role="log" aria-label={`The log, ${plural(lines.length, "line")}`}>
+    <div className="scroll log-frame" style={{ height: Math.max(LEAST_ROWS, lines.length) * ROW + 14 }} ref={frame} onScroll={scrolled} tabIndex={0} role="log" aria-label={`The log, ${plural(lines.length, "line")}`}>
       <div style={{ height: list.getTotalSize(), width: `max(100%, ${longest + 14}ch)`, position: "relative" }} className="mono">
         {list.getVirtualItems().map((item) => {
           const line = lines[item.index]!;

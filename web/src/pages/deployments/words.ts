@@ -31,7 +31,7 @@ export const isDone = (deployment: Deployment): boolean => deployment.status ===
 /** The states that a deployment passes, in order. */
 export const STEPS: { id: Deployment["status"]; name: string; hint: string }[] = [
   { id: "pending", name: "Waiting", hint: "for its turn" },
-  { id: "building", name: "Building", hint: "and looking through what is published" },
+  { id: "building", name: "Building", hint: "and checking the files" },
   { id: "deploying", name: "Publishing", hint: "files go to the host" },
   { id: "live", name: "Live", hint: "at its address" },
 ];

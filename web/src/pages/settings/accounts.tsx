@@ -10,7 +10,7 @@ import { Dialog, useSay } from "../../ui/dialog";
 import { Icon } from "../../ui/icons";
 import { useDeployConfigs } from "../deployments/queries";
 import { targetName } from "../deployments/words";
-import { answersOf, HOSTS, isComplete, settingsOf, type Answers, type HostField } from "./hosts";
+import { answersOf, HOSTS, isAboutBuild, isComplete, settingsOf, type Answers, type HostField } from "./hosts";
 
 export function Accounts() {
   const { world } = useSession();
@@ -106,7 +106,13 @@ function Form({ config, close }: { config: DeployConfig | null; close: () => voi
           <Fields fields={host.credentials} answers={credentials} change={setCredentials} />
           <p className="small faint">{config !== null ? "This takes the place of what is stored. " : ""}It is stored encrypted, never shown again, and given to no agent.</p>
         </> : <div className="row wrap"><span className="quiet small">The token is stored, and is not shown.</span><Button small onClick={() => setRenewing(true)}>Replace it</Button></div>}
-        <Fields fields={host.settings} answers={settings} change={setSettings} />
+        <Fields fields={host.settings.filter((field) => !isAboutBuild(field))} answers={settings} change={setSettings} />
+        {host.settings.some(isAboutBuild) && (
+          <details>
+            <summary className="small quiet">How it is built: found out by itself, unless you say it here</summary>
+            <div className="stack wide" style={{ marginTop: 12 }}><Fields fields={host.settings.filter(isAboutBuild)} answers={settings} change={setSettings} /></div>
+          </details>
+        )}
         {wrong && <div className="note bad" role="alert"><Icon name="alert" /><div className="stack" style={{ gap: 2 }}><strong>It was not stored</strong><span>{wrong}</span></div></div>}
       </div>
     </Dialog>

@@ -9,6 +9,9 @@ export type HostField = {
   needed?: boolean;
 } & ({ kind: "text" | "secret" | "long" | "yes" } | { kind: "choice"; choices: [string, string][] });
 
+/** Whether a field says how a project is built: most leave that open. */
+export const isAboutBuild = (field: HostField): boolean => building.includes(field);
+
 export interface Host {
   id: Exclude<DeployTarget, "preview">;
   name: string;
