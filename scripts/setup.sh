@@ -188,6 +188,22 @@ check_rust() {
   fi
 }
 
+# --- Node.js -------------------------------------------------------------------------------------------------------------
+
+# What builds the page says which one it needs.
+least_node=$(sed -n 's/^.*"node": *">=\([0-9.]*\)".*$/\1/p' web/package.json)
+
+# One that is there but too old: package managers of systems often have no newer one, so what helps is said.
+check_node() {
+  have node || return 0
+  local version
+  version=$(node --version | sed 's/^v//')
+  if ! not_below "$version" "$least_node"; then
+    echo "setup.sh: Node.js is $version, at least $least_node is needed; get one from https://nodejs.org/en/download, or with a version manager: nvm install --lts" >&2
+    exit 2
+  fi
+}
+
 # --- Installing -----------------------------------------------------------------------------------------------------------
 
 # As root, or as somebody whom sudo does not ask.
@@ -219,6 +235,7 @@ install() {
 
 main() {
   check_rust
+  [ "$purpose" != tests ] || check_node
   local lacking=() unmet=() names=() name manager line sudo=''
   mapfile_of lacking missing "${needed[@]}" ${wanted[@]+"${wanted[@]}"}
   [ "${#lacking[@]}" -gt 0 ] || return 0
@@ -245,6 +262,7 @@ main() {
     fi
     exit 2
   fi
+  [ "$purpose" != tests ] || check_node
   mapfile_of unmet missing ${wanted[@]+"${wanted[@]}"}
   [ "${#unmet[@]}" -eq 0 ] || echo "setup.sh: going on without ${unmet[*]}${line:+; to have it, run: $line}"
 }

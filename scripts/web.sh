@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the page for people (web/) into web/dist, where the next `cargo build` takes it from. Does nothing when it is
-# built already from the same files. Needs Node.js 20 or newer, with npm.
+# built already from the same files. Needs Node.js 20.19 or newer, with npm.
 #
 #   ./scripts/web.sh           builds the page
 #   ./scripts/web.sh --check   checks its types and runs its unit tests, too
@@ -18,12 +18,18 @@ case "${1:-}" in
     ;;
 esac
 
+least=$(sed -n 's/^.*"node": *">=\([0-9.]*\)".*$/\1/p' web/package.json)
 for program in node npm; do
   if ! command -v "$program" >/dev/null 2>&1; then
-    echo "web.sh: $program is missing; install Node.js 20 or newer" >&2
+    echo "web.sh: $program is missing; install Node.js $least or newer" >&2
     exit 2
   fi
 done
+version=$(node --version | sed 's/^v//')
+if [ "$(printf '%s\n%s\n' "$version" "$least" | sort -V | head -n 1)" != "$least" ]; then
+  echo "web.sh: Node.js is $version, at least $least is needed; get one from https://nodejs.org/en/download" >&2
+  exit 2
+fi
 
 # What the page is made of, as one sum.
 sources() {

@@ -17,6 +17,7 @@ import { useShortcuts } from "./ui/shortcuts";
 
 const TaskPage = lazy(() => import("./pages/task"));
 const Inbox = lazy(() => import("./pages/inbox"));
+const Deployments = lazy(() => import("./pages/deployments"));
 const Workspaces = lazy(() => import("./pages/workspaces"));
 const Usage = lazy(() => import("./pages/usage"));
 const Settings = lazy(() => import("./pages/settings"));
@@ -47,6 +48,7 @@ const PLACES: Place[] = [
   { page: "inbox", name: "Inbox", icon: "inbox" },
   { page: "tasks", name: "Tasks", icon: "tasks" },
   { page: "workspaces", name: "Workspaces", icon: "folder" },
+  { page: "deployments", name: "Deployments", icon: "deploy" },
   { page: "usage", name: "Usage", icon: "usage" },
   { page: "settings", name: "Settings", icon: "settings" },
 ];
@@ -56,6 +58,8 @@ function Frame() {
   const pending = usePending();
   const waits = pending.data?.total ?? 0;
   const [help, setHelp] = useState(false);
+  const [more, setMore] = useState(false);
+  useEffect(() => setMore(false), [route]);
 
   useEffect(() => {
     const name = PLACES.find((place) => place.page === route.page)?.name ?? "Miteos";
@@ -63,7 +67,7 @@ function Frame() {
   }, [route, waits]);
 
   useShortcuts({
-    "g n": () => go(to("")), "g i": () => go(to("inbox")), "g t": () => go(to("tasks")), "g w": () => go(to("workspaces")),
+    "g n": () => go(to("")), "g i": () => go(to("inbox")), "g t": () => go(to("tasks")), "g w": () => go(to("workspaces")), "g d": () => go(to("deployments")),
     "g u": () => go(to("usage")), "g s": () => go(to("settings")), "?": () => setHelp(true),
   });
 
@@ -77,8 +81,9 @@ function Frame() {
           <Page page={route.page} id={route.id} />
         </Suspense>
       </main>
-      <Bottom page={route.page} waits={waits} />
+      <Bottom page={route.page} waits={waits} more={() => setMore(true)} />
       {help && <Shortcuts close={() => setHelp(false)} />}
+      {more && <More page={route.page} close={() => setMore(false)} />}
     </div>
   );
 }
@@ -90,6 +95,7 @@ function Page({ page, id }: { page: string; id: string | null }): ReactNode {
     case "tasks": return <Tasks />;
     case "task": return id ? <TaskPage key={id} id={id} /> : <Tasks />;
     case "workspaces": return <Workspaces id={id} />;
+    case "deployments": return <Deployments id={id} />;
     case "usage": return <Usage />;
     case "settings": return <Settings part={id} />;
     default: return (
@@ -131,7 +137,7 @@ function Side({ page, waits, help }: { page: string; waits: number; help: () => 
 function WorldChoice() {
   const { world, worlds, setWorld } = useSession();
   if (worlds.length < 2) {
-    return <div className="world small quiet">{world === "test" ? "Test world: scripted model, no cost" : "Live"}</div>;
+    return <div className="world small quiet">{world === "test" ? "Test world: nothing costs, nothing leaves the server" : "Live"}</div>;
   }
   return (
     <div className="world">
@@ -148,8 +154,10 @@ function Light() {
   const connection = useConnection();
   const [tone, text] = {
     open: ["good", "Connected"], connecting: ["off", "Connecting…"], waiting: ["bad", "Connection lost"], refused: ["bad", "No live updates"],
+    asking: ["work", "Looks every few seconds"],
   }[connection.state] as [string, string];
-  return <div className="light small quiet" data-state={connection.state}><span className={`lamp ${tone}`} />{text}</div>;
+  const why = connection.state === "asking" ? "This key may have no more live connections than are open already, so this page asks every few seconds." : undefined;
+  return <div className="light small quiet" data-state={connection.state} title={why}><span className={`lamp ${tone}`} />{text}</div>;
 }
 
 function ConnectionLine() {
@@ -169,16 +177,38 @@ function ConnectionLine() {
   return null;
 }
 
-function Bottom({ page, waits }: { page: string; waits: number }) {
+/** On a phone these are always in sight; the others are behind one more. */
+const AT_HAND = new Set(["", "inbox", "tasks", "workspaces"]);
+
+function Bottom({ page, waits, more }: { page: string; waits: number; more: () => void }) {
+  const elsewhere = PLACES.some((place) => place.page === page && !AT_HAND.has(page));
   return (
     <nav className="bottom" aria-label="Main, below">
-      {PLACES.filter((place) => place.page !== "usage").map((place) => <PlaceLink key={place.page} place={place} at={page} waits={waits} />)}
+      {PLACES.filter((place) => AT_HAND.has(place.page)).map((place) => <PlaceLink key={place.page} place={place} at={page} waits={waits} />)}
+      <button type="button" aria-current={elsewhere ? "true" : undefined} onClick={more}><Icon name="more" /><span className="name">More</span></button>
     </nav>
   );
 }
 
+function More({ page, close }: { page: string; close: () => void }) {
+  return (
+    <Dialog title="More" close={close}>
+      <div className="stack wide more">
+        <nav className="lines framed" aria-label="More places">
+          {PLACES.filter((place) => !AT_HAND.has(place.page)).map((place) => (
+            <a key={place.page} className="line-row" href={to(place.page)} aria-current={place.page === page ? "page" : undefined} onClick={close}><Icon name={place.icon} /><span className="grow">{place.name}</span></a>
+          ))}
+        </nav>
+        <WorldChoice />
+        <Light />
+      </div>
+    </Dialog>
+  );
+}
+
 const KEYS: [string, string][] = [
-  ["/", "Write a new task"], ["g n", "Now"], ["g i", "Inbox"], ["g t", "Tasks"], ["g w", "Workspaces"], ["g u", "Usage"], ["g s", "Settings"],
+  ["/", "Write a new task"], ["g n", "Now"], ["g i", "Inbox"], ["g t", "Tasks"], ["g w", "Workspaces"], ["g d", "Deployments"],
+  ["g u", "Usage"], ["g s", "Settings"],
   ["j  k", "In the inbox: next, previous"], ["a", "In the inbox: approve"], ["r", "In the inbox: reject"], ["e", "In the inbox: edit, then approve"],
   ["p", "On a task: pause or resume"], ["m", "On a task: guide all agents"], ["?", "This list"],
 ];

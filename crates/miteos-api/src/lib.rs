@@ -15,6 +15,7 @@ pub mod errors;
 pub mod events;
 pub mod health;
 pub mod keys;
+pub mod models;
 pub mod numbers;
 pub mod previews;
 pub mod subtasks;
@@ -39,6 +40,7 @@ pub use errors::{ErrorBody, Success};
 pub use events::{Event, EventPage, EventType, ListEvents};
 pub use health::{Check, Health, Readiness};
 pub use keys::{ApiKey, CreateApiKey, CreatedApiKey, SCOPES};
+pub use models::{Model, ModelList};
 pub use previews::{CreatePreviewLink, Preview, PreviewLink, UpdatePreview};
 pub use subtasks::Subtask;
 pub use tasks::{

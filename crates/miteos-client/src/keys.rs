@@ -1,6 +1,6 @@
-//! Calls on API keys, and on what was used with them.
+//! Calls on API keys, on what was used with them, and of which models.
 
-use miteos_api::{ApiKey, CreateApiKey, CreatedApiKey, ListUsage, Usage};
+use miteos_api::{ApiKey, CreateApiKey, CreatedApiKey, ListUsage, ModelList, Usage};
 
 use crate::client::Client;
 use crate::error::ClientError;
@@ -24,5 +24,10 @@ impl Client {
     /// `GET /usage`.
     pub async fn usage(&self, query: &ListUsage) -> Result<Usage, ClientError> {
         self.json(&self.get(&["usage"])?.query(query)?).await
+    }
+
+    /// `GET /models`: what a task can run on.
+    pub async fn list_models(&self) -> Result<ModelList, ClientError> {
+        self.json(&self.get(&["models"])?).await
     }
 }

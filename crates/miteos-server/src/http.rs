@@ -15,6 +15,7 @@ mod guard;
 mod health;
 mod layers;
 mod metrics;
+mod models;
 pub mod openapi;
 pub mod operations;
 mod page;

@@ -32,6 +32,7 @@ mod secrets;
 mod serve;
 mod services;
 mod sign_in;
+mod summary;
 mod tasks;
 mod tier;
 mod traces;

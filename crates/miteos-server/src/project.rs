@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::{deployments, views};
+use crate::{deployments, summary, views};
 
 /// A record that cannot be read back.
 #[derive(Debug, thiserror::Error)]
@@ -306,49 +306,12 @@ pub fn approval(approval: &Approval) -> miteos_api::Approval {
         tool: approval.tool.clone(),
         input: input(&approval.input),
         risk: risk(approval.risk),
-        summary: summary(approval),
+        summary: summary::summary(approval),
         status: status(approval.status),
         reason: approval.reason.clone(),
         created_at: approval.created_at.to_string(),
         expires_at: Some(approval.expires_at.to_string()),
         decided_at: approval.decided_at.map(|at: Timestamp| at.to_string()),
-    }
-}
-
-/// Longest argument shown in a summary (characters).
-const MAX_SHOWN_CHARS: usize = 80;
-
-fn summary(approval: &Approval) -> String {
-    let shown = match input(&approval.input) {
-        Value::Object(fields) => fields
-            .iter()
-            .take(4)
-            .map(|(name, value)| format!("{name}: {}", brief(value)))
-            .collect::<Vec<_>>()
-            .join(", "),
-        other => brief(&other),
-    };
-    match approval.asked {
-        Asked::Policy => format!("Run {} ({shown})", approval.tool),
-        Asked::MayHaveHappened => {
-            format!(
-                "{} was running when the server stopped and may have happened ({shown}). Repeat it?",
-                approval.tool
-            )
-        }
-    }
-}
-
-fn brief(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() > MAX_SHOWN_CHARS {
-        line.chars().take(MAX_SHOWN_CHARS - 1).chain(['…']).collect()
-    } else {
-        line
     }
 }
 

@@ -1,5 +1,8 @@
 //! The page for people, as bytes: what `scripts/web.sh` built, or a page that says how to build it. It knows nothing of
 //! how they are served. A crate of its own, so that the server is not compiled anew when the page changes.
+//!
+//! A release holds the page. A debug program reads it from its source tree when it starts, so that whoever works on the
+//! page need not compile.
 
 #![forbid(unsafe_code)]
 
@@ -21,13 +24,29 @@ static NOT_BUILT: &[File] =
 
 /// The files of the page.
 pub fn files() -> &'static [File] {
-    if is_built() { BUILT } else { NOT_BUILT }
+    if is_built() { built() } else { NOT_BUILT }
 }
 
-/// Whether this program holds the page.
+/// Whether this program has the page.
 pub fn is_built() -> bool {
-    !BUILT.is_empty()
+    !built().is_empty()
 }
+
+#[cfg(not(debug_assertions))]
+fn built() -> &'static [File] {
+    BUILT
+}
+
+/// As it lies in the source tree now; as it was compiled in, where that tree is gone.
+#[cfg(debug_assertions)]
+fn built() -> &'static [File] {
+    static READ: std::sync::OnceLock<Vec<File>> = std::sync::OnceLock::new();
+    let read = READ.get_or_init(|| on_disk::read().unwrap_or_default());
+    if read.is_empty() { BUILT } else { read }
+}
+
+#[cfg(debug_assertions)]
+mod on_disk;
 
 #[cfg(test)]
 mod tests {

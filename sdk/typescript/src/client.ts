@@ -10,6 +10,7 @@ import { DeployConfigs } from "./resources/deploy-configs.js";
 import { Deployments } from "./resources/deployments.js";
 import { Events } from "./resources/events.js";
 import { Keys } from "./resources/keys.js";
+import { Models } from "./resources/models.js";
 import { Server } from "./resources/server.js";
 import { Tasks } from "./resources/tasks.js";
 import { UsageReports } from "./resources/usage.js";
@@ -56,6 +57,7 @@ export class Miteos {
   readonly webhooks: Webhooks;
   readonly keys: Keys;
   readonly usage: UsageReports;
+  readonly models: Models;
   readonly server: Server;
   /** The server's address, without `/v1`. */
   readonly baseUrl: string;
@@ -81,6 +83,7 @@ export class Miteos {
     this.webhooks = new Webhooks(transport);
     this.keys = new Keys(transport);
     this.usage = new UsageReports(transport);
+    this.models = new Models(transport);
     this.server = new Server(transport);
   }
 }

@@ -37,6 +37,7 @@ export type { DeployConfigs } from "./resources/deploy-configs.js";
 export type { DeploymentNews, Deployments, ListDeployments } from "./resources/deployments.js";
 export type { AccountStreamOptions, Events } from "./resources/events.js";
 export type { Keys } from "./resources/keys.js";
+export type { Models } from "./resources/models.js";
 export type { Server } from "./resources/server.js";
 export type { ListEvents, ListTasks, TaskStreamOptions, Tasks, WaitOptions } from "./resources/tasks.js";
 export type { GetUsage, UsageReports } from "./resources/usage.js";

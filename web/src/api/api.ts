@@ -1,9 +1,11 @@
 // The page's way to the server: the SDK, and nothing beside it. What the page needs of it, by the page's own words.
 
 import {
-  ApiError, Miteos, UnauthorizedError, type ConnectionState, type CreateApiKey, type CreateWebhook, type EventType, type SetApprovalPolicy,
+  ApiError, ForbiddenError, Miteos, UnauthorizedError, type ConnectionState, type CreateApiKey, type CreateDeployConfig, type CreateDeployment,
+  type CreateWebhook, type EventType, type SetApprovalPolicy, type UpdateDeployConfig, type UpdatePreview,
 } from "@miteos/sdk";
 import type { CreateTask, Event, GroupBy, TaskStatus } from "./types";
+import { Pace } from "./pace";
 
 /** A page that stays open waits as long as it takes. */
 const NEVER_GIVE_UP = Number.POSITIVE_INFINITY;
@@ -12,10 +14,17 @@ export const MAX_SHOWN_BYTES = 2 * 1024 * 1024;
 
 export class Api {
   readonly client: Miteos;
+  /** How often this key may ask by itself. */
+  readonly pace = new Pace();
   private readonly expired: () => void;
 
   constructor(key: string, expired: () => void) {
-    this.client = new Miteos({ apiKey: key, baseUrl: location.origin });
+    const asked = async (input: string, init?: RequestInit): Promise<Response> => {
+      const answer = await fetch(input, init);
+      this.pace.heard(answer.headers);
+      return answer;
+    };
+    this.client = new Miteos({ apiKey: key, baseUrl: location.origin, fetch: asked });
     this.expired = expired;
   }
 
@@ -24,7 +33,7 @@ export class Api {
     try {
       await this.client.tasks.list({ limit: 1 }, { maxRetries: 1 });
     } catch (error) {
-      if (error instanceof ApiError && error.status === 403) return;
+      if (error instanceof ForbiddenError) return;
       throw error;
     }
   }
@@ -62,14 +71,11 @@ export class Api {
     return page.events[0] ?? null;
   }
 
-  followTask(id: string, after: number, signal: AbortSignal): AsyncIterable<Event> {
-    return this.client.tasks.stream(id, { after, signal, maxReconnects: NEVER_GIVE_UP });
-  }
-
+  /** The one stream that a page holds open. Without types it is everything that happens in the account. */
   followAccount(
-    after: number | undefined, types: readonly string[], signal: AbortSignal, onConnection: (state: ConnectionState) => void,
+    after: number | undefined, types: readonly string[] | undefined, signal: AbortSignal, onConnection: (state: ConnectionState) => void,
   ) {
-    return this.client.events.stream({ after, types: types as EventType[], signal, onConnection, maxReconnects: NEVER_GIVE_UP });
+    return this.client.events.stream({ after, types: types as EventType[] | undefined, signal, onConnection, maxReconnects: NEVER_GIVE_UP });
   }
 
   pendingApprovals() {
@@ -128,6 +134,82 @@ export class Api {
     return (await this.of(this.client.deliverables.download(task, file))).blob();
   }
 
+  share(task: string, file: string, expiresIn: number | undefined) {
+    return this.of(this.client.deliverables.share(task, file, { expiresIn }));
+  }
+
+  revokeShare(id: string) {
+    return this.of(this.client.deliverables.revokeShare(id));
+  }
+
+  stage(task: string, file: string) {
+    return this.of(this.client.deliverables.stage(task, file));
+  }
+
+  deployments(query: { workspace_id?: string | undefined; limit: number; offset?: number }) {
+    return this.of(this.client.deployments.list(query));
+  }
+
+  deployment(id: string) {
+    return this.of(this.client.deployments.get(id));
+  }
+
+  createDeployment(deployment: CreateDeployment) {
+    return this.of(this.client.deployments.create(deployment));
+  }
+
+  deploymentLog(id: string) {
+    return this.of(this.client.deployments.log(id));
+  }
+
+  followDeployment(id: string, after: number | undefined, signal: AbortSignal, onConnection: (state: ConnectionState) => void) {
+    return this.client.deployments.stream(id, { after, signal, onConnection, maxReconnects: NEVER_GIVE_UP });
+  }
+
+  cancelDeployment(id: string) {
+    return this.of(this.client.deployments.cancel(id));
+  }
+
+  rollBack(id: string) {
+    return this.of(this.client.deployments.rollback(id));
+  }
+
+  preview(id: string) {
+    return this.of(this.client.deployments.preview(id));
+  }
+
+  updatePreview(id: string, change: UpdatePreview) {
+    return this.of(this.client.deployments.updatePreview(id, change));
+  }
+
+  deletePreview(id: string) {
+    return this.of(this.client.deployments.deletePreview(id));
+  }
+
+  createPreviewLink(id: string, expiresIn: number) {
+    return this.of(this.client.deployments.createPreviewLink(id, { expires_in: expiresIn }));
+  }
+
+  revokePreviewLinks(id: string) {
+    return this.of(this.client.deployments.revokePreviewLinks(id));
+  }
+
+  deployConfigs() {
+    return this.of(this.client.deployConfigs.list());
+  }
+
+  createDeployConfig(config: CreateDeployConfig) {
+    return this.of(this.client.deployConfigs.create(config));
+  }
+
+  updateDeployConfig(id: string, change: UpdateDeployConfig) {
+    return this.of(this.client.deployConfigs.update(id, change));
+  }
+
+  deleteDeployConfig(id: string) {
+    return this.of(this.client.deployConfigs.delete(id));
+  }
+
   workspaces() {
     return this.of(this.client.workspaces.list());
   }
@@ -158,6 +240,10 @@ export class Api {
 
   usage(query: { from?: string; to?: string; group_by: GroupBy }) {
     return this.of(this.client.usage.get(query));
+  }
+
+  models() {
+    return this.of(this.client.models.list());
   }
 
   keys() {

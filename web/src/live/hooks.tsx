@@ -1,6 +1,6 @@
-// The feeds as React sees them: one for the account, and one for each task that is open.
+// The feeds as React sees them: one for the account, which holds the page's only stream, and one for each task that is open.
 
-import { createContext, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
+import { createContext, useContext, useEffect, useMemo, useSyncExternalStore, type ReactNode } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 import { useSession } from "../session";
 import type { Event } from "../api/types";
@@ -17,18 +17,20 @@ const Feed = createContext<AccountFeed | null>(null);
 export function Following({ children }: { children: ReactNode }) {
   const { api, world } = useSession();
   const queries = useQueryClient();
-  const [feed, setFeed] = useState<AccountFeed | null>(null);
+  const feed = useMemo(() => new AccountFeed(api), [api]);
   useEffect(() => {
     const dirty = new Set<string>();
     let timer: ReturnType<typeof setTimeout> | null = null;
+    let last = 0;
     const mark = (...names: string[]) => {
       for (const name of names) dirty.add(name);
       timer ??= setTimeout(() => {
         timer = null;
+        last = Date.now();
         const marked = [...dirty];
         dirty.clear();
         for (const name of marked) void queries.invalidateQueries({ queryKey: [world, name] });
-      }, LIST_PAUSE_MS);
+      }, Math.max(LIST_PAUSE_MS, last + api.pace.pause(LIST_PAUSE_MS) - Date.now()));
     };
     const heard = (event: Event) => {
       const type: string = event.type;
@@ -38,14 +40,12 @@ export function Following({ children }: { children: ReactNode }) {
       if (event.type === "deliverable.created") mark("deliverables");
       if (event.type === "task.complete" || event.type === "task.failed" || event.type === "task.cancelled") mark("usage", "workspaces", "approvals");
     };
-    const made = new AccountFeed(api, heard, () => mark("approvals", "tasks", "task", "deployments"));
-    setFeed(made);
-    made.start();
+    feed.start(heard, () => mark("approvals", "tasks", "task", "deployments", "deliverables"));
     return () => {
-      made.end();
+      feed.end();
       if (timer !== null) clearTimeout(timer);
     };
-  }, [api, world, queries]);
+  }, [feed, api, world, queries]);
   return <Feed value={feed}>{children}</Feed>;
 }
 
@@ -59,7 +59,9 @@ export function useConnection(): Connection {
 
 export function useTaskFeed(id: string): FeedState & { again: () => void } {
   const { api } = useSession();
-  const feed = useMemo(() => new TaskFeed(api, id), [api, id]);
+  const account = useContext(Feed);
+  if (!account) throw new Error("nobody follows the account");
+  const feed = useMemo(() => new TaskFeed(api, account, id), [api, account, id]);
   const state = useSyncExternalStore(feed.subscribe, feed.get);
   return { ...state, again: feed.again };
 }

@@ -1,16 +1,17 @@
-// One task's log on this page: read in pages, then followed, folded in batches. It asks again where something is missing,
-// and says nothing that is not in the log.
+// One task's log on this page: read in pages, then fed by the account's stream, folded in batches. Where something is missing
+// it reads the log again from what it has; it shows nothing that is not in the log.
 
 import type { Event } from "../api/types";
 import type { Api } from "../api/api";
+import type { AccountFeed } from "./account-feed";
 import { emptyView, fold, isOver, type TaskView } from "./fold";
 
 /** Events of one page of the log. */
 const PAGE = 1000;
-/** A hidden page gives its place among the streams back after so long (ms); it resumes by its cursor. */
-const HIDDEN_PATIENCE_MS = 30_000;
 /** Batches are folded at most so often while the page is hidden and draws nothing (ms). */
 const HIDDEN_BATCH_MS = 500;
+/** A log that could not be read is read again after so long (ms), if something is known to be missing. */
+const AGAIN_MS = 2_000;
 
 export interface FeedState {
   view: TaskView;
@@ -25,10 +26,14 @@ export class TaskFeed {
   private queue: Event[] = [];
   private scheduled: number | ReturnType<typeof setTimeout> | null = null;
   private stop: AbortController | null = null;
-  private hiding: ReturnType<typeof setTimeout> | null = null;
+  private leave: (() => void) | null = null;
+  private reading = false;
+  /** The log is to be read once more when it has been read. */
+  private stale = false;
+  private retrying: ReturnType<typeof setTimeout> | null = null;
   private users = 0;
 
-  constructor(private readonly api: Api, readonly id: string) {
+  constructor(private readonly api: Api, private readonly account: Pick<AccountFeed, "watch">, readonly id: string) {
     this.state = { view: emptyView(id), caughtUp: false, error: null };
   }
 
@@ -51,58 +56,66 @@ export class TaskFeed {
   };
 
   private begin(): void {
-    document.addEventListener("visibilitychange", this.visibility);
-    this.follow();
+    this.stop = new AbortController();
+    this.leave = this.account.watch(this.id, { heard: this.heard, look: this.look });
+    this.look();
   }
 
   private end(): void {
-    document.removeEventListener("visibilitychange", this.visibility);
-    if (this.hiding !== null) clearTimeout(this.hiding);
-    this.hiding = null;
+    this.leave?.();
+    this.leave = null;
     this.stop?.abort();
     this.stop = null;
+    this.reading = false;
+    this.stale = false;
+    if (this.retrying !== null) clearTimeout(this.retrying);
+    this.retrying = null;
     this.flush();
   }
 
-  private visibility = (): void => {
-    if (document.visibilityState === "hidden") {
-      this.hiding ??= setTimeout(() => { this.stop?.abort(); this.stop = null; }, HIDDEN_PATIENCE_MS);
-    } else {
-      if (this.hiding !== null) clearTimeout(this.hiding);
-      this.hiding = null;
-      if (this.stop === null && this.users > 0) this.follow();
-    }
+  private heard = (event: Event): void => {
+    if (event.seq <= this.state.view.lastSeq) return;
+    this.queue.push(event);
+    this.schedule();
   };
 
-  private follow(): void {
-    if (this.stop !== null || isOver(this.state.view.status)) return;
-    const stop = new AbortController();
-    this.stop = stop;
-    this.run(stop.signal).catch((error: unknown) => {
-      if (stop.signal.aborted) return;
-      this.stop = null;
-      this.set({ ...this.state, error });
-    });
-  }
-
-  private async run(signal: AbortSignal): Promise<void> {
-    if (this.state.error !== null) this.set({ ...this.state, error: null });
-    await this.backlog(signal);
-    if (isOver(this.state.view.status)) return;
-    for await (const event of this.api.followTask(this.id, this.state.view.lastSeq, signal)) {
-      this.queue.push(event);
-      this.schedule();
+  /** Reads the log from what is known to where it is now. */
+  private look = (): void => {
+    if (this.stop === null || isOver(this.state.view.status)) return;
+    if (this.reading) {
+      this.stale = true;
+      return;
     }
-    this.flush();
-  }
+    const { signal } = this.stop;
+    this.reading = true;
+    this.read(signal).then(
+      () => {
+        if (signal.aborted) return;
+        this.reading = false;
+        // What came meanwhile and could not be joined on is in the log by now.
+        this.flush();
+        if (this.stale) this.look();
+      },
+      (error: unknown) => {
+        if (signal.aborted) return;
+        this.reading = false;
+        this.stale = false;
+        // Of a log that is on the page already, the rest is asked for again. The light says what is wrong meanwhile.
+        if (this.state.caughtUp) this.retrying ??= setTimeout(() => { this.retrying = null; this.look(); }, this.api.pace.pause(AGAIN_MS));
+        else this.set({ ...this.state, error });
+      },
+    );
+  };
 
-  /** Reads the log to where it is now: faster than a stream, and it tells when that is done. */
-  private async backlog(signal: AbortSignal): Promise<void> {
+  private async read(signal: AbortSignal): Promise<void> {
+    if (this.state.error !== null) this.set({ ...this.state, error: null });
     for (;;) {
+      this.stale = false;
       const page = await this.api.taskEvents(this.id, this.state.view.lastSeq, PAGE, signal);
+      if (signal.aborted) return;
       const view = fold(this.state.view, page.events);
       const done = !page.has_more;
-      this.set({ view, caughtUp: this.state.caughtUp || done, error: null });
+      if (view !== this.state.view || !this.state.caughtUp) this.set({ view, caughtUp: this.state.caughtUp || done, error: null });
       if (done || page.events.length === 0) return;
     }
   }
@@ -116,10 +129,13 @@ export class TaskFeed {
     if (typeof this.scheduled === "number") cancelAnimationFrame(this.scheduled);
     if (this.scheduled !== null) clearTimeout(this.scheduled);
     this.scheduled = null;
-    if (this.queue.length === 0) return;
+    // While the log is read, what comes waits for what is before it.
+    if (this.queue.length === 0 || this.reading) return;
     const events = this.queue;
     this.queue = [];
-    this.set({ ...this.state, view: fold(this.state.view, events) });
+    const view = fold(this.state.view, events);
+    if (view !== this.state.view) this.set({ ...this.state, view });
+    if ((events[events.length - 1]?.seq ?? 0) > view.lastSeq) this.look();
   };
 
   private set(state: FeedState): void {

@@ -11,7 +11,7 @@ import { Dialog, useSay } from "../ui/dialog";
 import { RiskChip } from "../ui/status";
 import { useShortcuts } from "../ui/shortcuts";
 import { Icon } from "../ui/icons";
-import { asksTo } from "../live/describe";
+import { asksTo, toolName } from "../live/describe";
 import { Arguments } from "./arguments";
 import { EditInput, readInput, type Draft, draftOf } from "./edit-input";
 
@@ -74,7 +74,7 @@ export function Decision({ approval, workspaceId, keys, showTask, decided }: Dec
       <div className="stack">
         <div className="row wrap">
           <RiskChip risk={approval.risk} />
-          <code>{approval.tool}</code>
+          <span className="small quiet" title={approval.tool}>{capital(toolName(approval.tool))}</span>
           <span className="small faint">asked <Ago at={approval.created_at} /></span>
           {approval.expires_at && open && <span className="small faint">counts as rejected <Ago at={approval.expires_at} /></span>}
           {showTask && <a className="small" href={to("task", approval.task_id)}>Open the task</a>}
@@ -122,6 +122,8 @@ export function Decision({ approval, workspaceId, keys, showTask, decided }: Dec
     </div>
   );
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function settled(approval: Approval): string {
   switch (approval.status) {

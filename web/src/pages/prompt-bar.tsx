@@ -11,6 +11,8 @@ import { Icon } from "../ui/icons";
 import { bytes, dialMeaning, plural, title } from "../ui/format";
 import { useShortcuts } from "../ui/shortcuts";
 import { recentPrompts, rememberPrompt } from "./recent";
+import { costLine, isPriced } from "./cost-range";
+import { price, useModels } from "./settings/models";
 
 const DRAFT = "miteos.draft";
 const SETTINGS = "miteos.task-settings";
@@ -142,17 +144,20 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
         <span id="prompt-hint" className="faint small wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span>
         <Button tone="strong" type="submit" disabled={busy !== null || prompt.trim() === "" || badBudget || tooLong}>{busy ?? "Start"}</Button>
       </div>
+      <CostBefore model={settings.model.trim() || null} agents={settings.agents} />
       {open && <HowPanel settings={settings} change={change} workspace={workspace} setWorkspace={setWorkspace} badBudget={badBudget} />}
     </form>
   );
 }
 
 function summary(settings: TaskSettings, cents: number | null): string {
-  const parts = [`Dial ${settings.dial}`, plural(settings.agents, "agent")];
+  const parts = [capital(dialMeaning(settings.dial)), plural(settings.agents, "agent")];
   if (cents !== null && Number.isFinite(cents)) parts.push(`at most $${(cents / 100).toFixed(2)}`);
   if (settings.model.trim() !== "") parts.push(settings.model.trim());
   return parts.join(" · ");
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 const stamp = (): string => new Date().toISOString().slice(0, 19).replace("T", " ");
 
@@ -171,11 +176,39 @@ function HowPanel(props: {
       <Field name="Budget in dollars" hint="Work stops before it would cost more. Empty: no limit." wrong={props.badBudget ? "An amount such as 2.50" : null}>
         {(id) => <input id={id} className="input" inputMode="decimal" placeholder="No limit" value={settings.budget} onChange={(event) => change({ budget: event.target.value })} />}
       </Field>
-      <Field name="Model" hint="As provider/model. Empty: the server's choice.">
-        {(id) => <input id={id} className="input mono" placeholder="the server's choice" spellCheck={false} value={settings.model} onChange={(event) => change({ model: event.target.value })} />}
-      </Field>
+      <ModelField value={settings.model} choose={(model) => change({ model })} />
       <WorkspaceField value={props.workspace} choose={props.setWorkspace} />
     </div>
+  );
+}
+
+/** What tasks like this one have cost before, where that is known. */
+function CostBefore({ model, agents }: { model: string | null; agents: number }) {
+  const { api, world } = useSession();
+  const models = useModels();
+  const done = useQuery({ queryKey: [world, "costs"], queryFn: () => api.tasks({ status: "complete", limit: 100 }), staleTime: 60_000 });
+  const line = models.data && done.data && isPriced(models.data.data, model) ? costLine(done.data.tasks, { model, agents }) : null;
+  return line && <p className="small faint cost-before">{line}</p>;
+}
+
+function ModelField({ value, choose }: { value: string; choose: (model: string) => void }) {
+  const { world } = useSession();
+  const models = useModels();
+  const known = models.data?.data ?? [];
+  const found = known.find((each) => each.id === value.trim());
+  if (world === "test") {
+    return <Field name="Model" hint="In the test world a scripted model answers, at no cost.">{(id) => <input id={id} className="input mono" disabled value="test/scripted" readOnly />}</Field>;
+  }
+  const hint = found
+    ? found.input_usd_per_mtok === 0 && found.output_usd_per_mtok === 0 ? "It costs nothing." : `A million tokens: reading ${price(found.input_usd_per_mtok)}, writing ${price(found.output_usd_per_mtok)}.`
+    : "Empty: the server's choice.";
+  return (
+    <Field name="Model" hint={hint}>
+      {(id) => <>
+        <input id={id} className="input mono" list={`${id}-known`} placeholder="the server's choice" spellCheck={false} value={value} onChange={(event) => choose(event.target.value)} />
+        <datalist id={`${id}-known`}>{known.map((each) => <option key={each.id} value={each.id} />)}</datalist>
+      </>}
+    </Field>
   );
 }
 

@@ -1,4 +1,4 @@
-// Settings: this browser, keys, webhooks, and when agents ask.
+// Settings: this browser, keys, webhooks, accounts to deploy to, models, and when agents ask.
 
 import { useState } from "react";
 import { useQuery } from "@tanstack/react-query";
@@ -11,10 +11,13 @@ import { forgetPrompts } from "./recent";
 import { Keys } from "./settings/keys";
 import { Webhooks } from "./settings/webhooks";
 import { Asking } from "./settings/asking";
+import { Accounts } from "./settings/accounts";
+import { ModelList } from "./settings/models";
 
-type Part = "browser" | "keys" | "webhooks" | "asking";
+type Part = "browser" | "keys" | "webhooks" | "accounts" | "models" | "asking";
 const PARTS: { id: Part; name: string }[] = [
   { id: "browser", name: "This browser" }, { id: "keys", name: "API keys" }, { id: "webhooks", name: "Webhooks" }, { id: "asking", name: "When agents ask" },
+  { id: "models", name: "Models" }, { id: "accounts", name: "Deploy accounts" },
 ];
 
 export default function Settings({ part }: { part: string | null }) {
@@ -27,6 +30,8 @@ export default function Settings({ part }: { part: string | null }) {
       {shown === "keys" && <Keys />}
       {shown === "webhooks" && <Webhooks />}
       {shown === "asking" && <Asking />}
+      {shown === "models" && <ModelList />}
+      {shown === "accounts" && <Accounts />}
     </div>
   );
 }

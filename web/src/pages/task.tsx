@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 import { useTaskFeed } from "../live/hooks";
-import { useTask } from "../live/queries";
+import { usePending, useTask } from "../live/queries";
 import { asksTo } from "../live/describe";
 import { isOver, type TaskView } from "../live/fold";
 import type { Approval, Task } from "../api/types";
@@ -29,18 +29,18 @@ const SUMS_EVERY_MS = 1_500;
 
 /** The server's object of the task, asked for again as its log grows. */
 function useSums(id: string, lastSeq: number) {
-  const { world } = useSession();
+  const { api, world } = useSession();
   const queries = useQueryClient();
   const asked = useRef(0);
   useEffect(() => {
     if (lastSeq === 0) return;
-    const wait = Math.max(0, asked.current + SUMS_EVERY_MS - Date.now());
+    const wait = Math.max(0, asked.current + api.pace.pause(SUMS_EVERY_MS) - Date.now());
     const timer = setTimeout(() => {
       asked.current = Date.now();
       void queries.invalidateQueries({ queryKey: [world, "task", id] });
     }, wait);
     return () => clearTimeout(timer);
-  }, [id, lastSeq, world, queries]);
+  }, [id, lastSeq, api, world, queries]);
   return useTask(id);
 }
 
@@ -49,9 +49,11 @@ export default function TaskPage({ id }: { id: string }) {
   const { view } = feed;
   const sums = useSums(id, view.lastSeq);
   const pending = useMemo(() => Object.values(view.approvals).filter((approval) => approval.status === "pending"), [view.approvals]);
+  // As everywhere the count is of all tasks. A hidden tab hears nothing of this one, and asks for that count now and then.
+  const waits = Math.max(pending.length, usePending().data?.total ?? 0);
   useEffect(() => {
-    if (view.prompt !== "") document.title = `${pending.length > 0 ? `(${pending.length}) ` : ""}${title(view.prompt)} · Miteos`;
-  }, [view.prompt, pending.length]);
+    if (view.prompt !== "") document.title = `${waits > 0 ? `(${waits}) ` : ""}${title(view.prompt)} · Miteos`;
+  }, [view.prompt, waits]);
 
   const error = feed.error ?? (view.lastSeq === 0 ? sums.error : null);
   if (error) {

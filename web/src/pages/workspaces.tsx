@@ -11,6 +11,7 @@ import { Icon } from "../ui/icons";
 import { Dialog, useSay } from "../ui/dialog";
 import { bytes, count, plural } from "../ui/format";
 import { FileDialog } from "./file-view";
+import { NewDeployment } from "./deployments/new";
 import { FileName, useFiles, useFileSource } from "./task/workspace";
 
 export default function Workspaces({ id }: { id: string | null }) {
@@ -74,6 +75,7 @@ function One({ workspace }: { workspace: Workspace }) {
   const say = useSay();
   const picker = useRef<HTMLInputElement>(null);
   const [open, setOpen] = useState<string | null>(null);
+  const [deploying, setDeploying] = useState(false);
   const files = useFiles(workspace.id, 0);
   const source = useFileSource(workspace.id);
   const again = () => {
@@ -110,6 +112,7 @@ function One({ workspace }: { workspace: Workspace }) {
     <div className="page">
       <div className="page-head">
         <div className="stack grow" style={{ gap: 2 }}><a className="small faint back" href={to("workspaces")}>Workspaces</a><h1 className="clip">{workspace.name}</h1></div>
+        <Button icon="deploy" onClick={() => setDeploying(true)}>Deploy</Button>
         <Button icon="upload" onClick={() => picker.current?.click()}>Upload</Button>
         <input ref={picker} type="file" multiple hidden onChange={(event) => { void upload(event.target.files); event.target.value = ""; }} />
         <Button icon="trash" tone="danger" label="Delete the workspace" onClick={() => void removeAll()} />
@@ -129,6 +132,7 @@ function One({ workspace }: { workspace: Workspace }) {
         )}
       </Panel>
       {shown && <FileDialog source={source(shown)} close={() => setOpen(null)} />}
+      {deploying && <NewDeployment workspace={workspace.id} close={() => setDeploying(false)} />}
     </div>
   );
 }

@@ -70,7 +70,7 @@ export function title(prompt: string): string {
 /** What the dial's position means. */
 export function dialMeaning(level: number): string {
   if (level >= 100) return "never asks";
-  if (level >= 50) return "asks before anything leaves the workspace";
+  if (level >= 50) return "asks before what is risky";
   if (level >= 20) return "asks before every change";
   return "asks before every action";
 }

@@ -24,14 +24,16 @@ function browserPath() {
 
 /** A server in a folder of its own. It can be killed and started again over the same data, at the same address. */
 export class Server {
-  constructor(folder) {
+  constructor(folder, env) {
     this.folder = folder;
+    this.env = env;
     this.address = "127.0.0.1:0";
   }
 
-  static async start() {
+  /** `env` is set for the program, such as the model that it is to use. */
+  static async start(env = {}) {
     if (!PROGRAM) throw new Error("MITEOS_PROGRAM names the program to test; run: ./scripts/test-page.sh");
-    const server = new Server(await mkdtemp(join(tmpdir(), "miteos-page-")));
+    const server = new Server(await mkdtemp(join(tmpdir(), "miteos-page-")), env);
     await server.run();
     return server;
   }
@@ -40,7 +42,7 @@ export class Server {
     // Nothing of the machine's own settings: a model server that is found here would be asked.
     const { PATH, HOME } = process.env;
     this.child = spawn(PROGRAM, ["--json", "--data-dir", this.folder, "serve", "--listen", this.address], {
-      env: { PATH, HOME, MITEOS_SANDBOX: "none" }, stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH, HOME, MITEOS_SANDBOX: "none", ...this.env }, stdio: ["ignore", "pipe", "pipe"],
     });
     let said = "";
     this.child.stderr.on("data", (chunk) => { said += chunk; });
@@ -81,35 +83,45 @@ export class Server {
     return answer;
   }
 
-  start(prompt, config = {}) {
-    return this.call("POST", "/tasks", { prompt, config });
+  start(prompt, config = {}, key = this.keys.test) {
+    return this.call("POST", "/tasks", { prompt, config }, key);
   }
 
-  async events(task) {
+  async events(task, key = this.keys.test) {
     const all = [];
     for (let after = 0; ;) {
-      const page = await this.call("GET", `/tasks/${task}/events?after=${after}&limit=1000`);
+      const page = await this.call("GET", `/tasks/${task}/events?after=${after}&limit=1000`, undefined, key);
       all.push(...page.events);
       if (!page.has_more) return all;
       after = page.next_after;
     }
   }
 
-  async until(task, good) {
+  /** A workspace with these files. */
+  async workspace(name, files, key = this.keys.test) {
+    const made = await this.call("POST", "/workspaces", { name }, key);
+    const form = new FormData();
+    for (const [path, text] of Object.entries(files)) form.append("file", new Blob([text]), path);
+    const sent = await fetch(`${this.url}/v1/workspaces/${made.id}/files`, { method: "POST", body: form, headers: { authorization: `Bearer ${key}` } });
+    if (!sent.ok) throw new Error(`upload: ${sent.status} ${await sent.text()}`);
+    return made;
+  }
+
+  async until(task, good, key = this.keys.test) {
     return until(`the task ${task}`, async () => {
-      const shown = await this.call("GET", `/tasks/${task}`);
+      const shown = await this.call("GET", `/tasks/${task}`, undefined, key);
       return good(shown) ? shown : undefined;
     });
   }
 
-  ended(task) {
-    return this.until(task, (shown) => ["complete", "failed", "cancelled"].includes(shown.status));
+  ended(task, key = this.keys.test) {
+    return this.until(task, (shown) => ["complete", "failed", "cancelled"].includes(shown.status), key);
   }
 }
 
 /** Waits for something that is looked at again and again. */
-export async function until(what, look) {
-  const end = Date.now() + PATIENCE;
+export async function until(what, look, patience = PATIENCE) {
+  const end = Date.now() + patience;
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
@@ -154,6 +166,14 @@ export async function signIn(page, key) {
   await page.getByLabel("API key").fill(key);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByLabel("What should be done?").waitFor();
+}
+
+/** Waits until a link has opened its tab; what is opened has no hold on the page that opened it. */
+export async function opened(page, link) {
+  const [tab] = await Promise.all([page.context().waitForEvent("page"), link.click()]);
+  await tab.waitForLoadState();
+  if (await tab.evaluate(() => window.opener !== null)) throw new Error("the tab can reach the page that opened it");
+  return tab;
 }
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");

@@ -1,10 +1,10 @@
 // A person's whole path in test mode, on a desk and on a phone: sign in, start, watch, guide, reject, edit and approve,
-// download. Each step is seen on the page.
+// download, share, deploy and open. Each step is seen on the page.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { DESKTOP, PHONE, launch, open, overflow, serious, Server, signIn, until } from "./harness.mjs";
+import { DESKTOP, PHONE, launch, open, opened, overflow, serious, Server, signIn, until } from "./harness.mjs";
 
 let server;
 let browser;
@@ -41,8 +41,8 @@ for (const [name, options, narrow] of [["desk", DESKTOP, false], ["phone", PHONE
     await until("two agents at work", async () => (await agents.count()) >= 2);
     await fine(page, "a task that runs");
 
-    // Guide one.
-    await agents.first().getByRole("button", { name: "Guide" }).click();
+    // Guide one: the one that waits for a person is still there, however slow this machine is.
+    await agents.filter({ hasText: "Needs you" }).first().getByRole("button", { name: "Guide" }).click();
     await page.getByLabel("Your words").fill("Keep it to one page");
     await page.getByRole("button", { name: "Say it" }).click();
     await page.getByText("It is read at the next step").waitFor();
@@ -99,6 +99,38 @@ for (const [name, options, narrow] of [["desk", DESKTOP, false], ["phone", PHONE
     const real = Buffer.from(await (await fetch(listed.download_url)).arrayBuffer());
     assert.deepEqual(await readFile(await got.path()), real);
     await page.keyboard.press("Escape");
+
+    // A public link for somebody without a key: it works, and is taken back.
+    await file.getByRole("button", { name: `Share ${shownName}` }).click();
+    await page.getByRole("button", { name: "Make a link" }).click();
+    const shared = (await page.locator("[data-share] code").textContent()).trim();
+    await fine(page, "a shared file");
+    assert.deepEqual(Buffer.from(await (await fetch(shared)).arrayBuffer()), real);
+    await page.getByRole("button", { name: "Revoke" }).click();
+    await page.getByText("leads nowhere from now on").waitFor();
+    assert.equal((await fetch(shared)).status, 404);
+    await page.keyboard.press("Escape");
+
+    // Deploy it to a preview, and open that.
+    await panel.getByRole("button", { name: "Deploy" }).click();
+    await page.getByLabel("Where to").selectOption("preview");
+    await fine(page, "a deployment to begin");
+    await page.getByRole("dialog").getByRole("button", { name: "Deploy" }).click();
+    await page.locator(".steps .past").nth(3).waitFor();
+    await page.getByText("this is a test: nothing is pushed").waitFor();
+    await fine(page, "a deployment");
+    const deployment = await server.call("GET", `/deployments/${(await page.evaluate(() => location.hash)).split("/").pop()}`);
+    assert.deepEqual([deployment.status, deployment.target], ["live", "preview"]);
+    const tab = await opened(page, page.getByRole("link", { name: "Open it", exact: true }));
+    assert.equal(tab.url(), deployment.url);
+    assert.notEqual(new URL(tab.url()).origin, server.url);
+    await tab.close();
+    await page.goto(`${server.url}/#/deployments`);
+    await page.locator(`[data-deployment="${deployment.id}"][data-status="live"]`).waitFor();
+    await fine(page, "the list of deployments");
+    await page.goto(`${server.url}/#/task/${task}`);
+    await look(page, narrow, /^Results/);
+    await panel.locator(`[data-deployment="${deployment.id}"]`).waitFor();
 
     // The timeline is the journal.
     await look(page, narrow, "Timeline");

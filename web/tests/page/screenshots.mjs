@@ -9,7 +9,7 @@ import { DESKTOP, PHONE, launch, open, Server, signIn, until } from "./harness.m
 const folder = process.argv[2] ?? new URL("../../../docs/images", import.meta.url).pathname;
 await mkdir(folder, { recursive: true });
 /** What docs/ shows. */
-const SHOWN = new Set(["page-empty", "page-now", "page-task", "page-task-dark", "page-inbox", "page-phone-now", "page-phone-task", "page-phone-decision"]);
+const SHOWN = new Set(["page-empty", "page-now", "page-task", "page-task-dark", "page-inbox", "page-deployments", "page-deployment", "page-phone-now", "page-phone-task", "page-phone-decision"]);
 const [server, browser] = await Promise.all([Server.start(), launch()]);
 const shoot = async (page, name) => {
   if (process.argv[2] === undefined && !SHOWN.has(name)) return;
@@ -46,6 +46,25 @@ try {
   const graph = await server.start("Plan the move of our blog to a new host: inventory, redirects, a dry run, and a checklist\n[test:agents=5] [test:approval]", { max_agents: 4 });
   await server.until(graph.id, (task) => task.approvals.length > 0 && task.agents.filter((agent) => agent.status === "complete").length >= 3);
 
+  // Sites that were published, one with a mistake.
+  const site = { "index.html": "<!doctype html><title>Tea shop</title><h1>Tea</h1>", "menu.html": "<!doctype html><h1>Menu</h1>", "style.css": "h1 { font-weight: 400 }" };
+  const deploy = async (name, files, target = "preview", config = undefined, key = server.keys.test) => {
+    const workspace = await server.workspace(name, files, key);
+    const made = await server.call("POST", "/deployments", { workspace_id: workspace.id, target, config_id: config }, key);
+    return until("a deployment's end", async () => {
+      const shown = await server.call("GET", `/deployments/${made.id}`, undefined, key);
+      return ["live", "failed"].includes(shown.status) ? shown : undefined;
+    });
+  };
+  const account = await server.call("POST", "/deploy-configs", { name: "Tea shop", target: "netlify", credentials: { token: "nfp_0123456789abcdef" }, settings: { site: "tea-shop.netlify.app" } });
+  await deploy("Tea shop", site, "netlify", account.id);
+  // These are really published.
+  const live = server.keys.live;
+  await deploy("Handbook for newcomers", { ...site, "index.html": "<!doctype html><title>Handbook</title>" }, "preview", undefined, live);
+  await deploy("Release notes 2.4", site, "preview", undefined, live);
+  await deploy("Notes of the meeting", { "notes.md": "# Notes" }, "preview", undefined, live);
+  const shown = await deploy("Tea shop, new menu", { ...site, ".drafts/new.html": "x" }, "preview", undefined, live);
+
   for (const [scheme, suffix] of [["light", ""], ["dark", "-dark"]]) {
     const page = await open(browser, server, { ...DESKTOP, colorScheme: scheme });
     await signIn(page, server.keys.test);
@@ -60,7 +79,26 @@ try {
     await page.getByRole("button", { name: /^Approve/ }).waitFor();
     await page.locator(".diff, .args").first().waitFor();
     await shoot(page, `page-inbox${suffix}`);
+    const owner = await open(browser, server, { ...DESKTOP, colorScheme: scheme });
+    await signIn(owner, live);
+    await owner.goto(`${server.url}/#/deployments`);
+    await owner.locator(".deployment-row").nth(3).waitFor();
+    await owner.locator(".light[data-state='open']").waitFor();
+    await shoot(owner, `page-deployments${suffix}`);
+    await owner.goto(`${server.url}/#/deployments/${shown.id}`);
+    await owner.locator(".log-line").first().waitFor();
+    await owner.locator(".preview-panel h3").waitFor();
+    await shoot(owner, `page-deployment${suffix}`);
+    await owner.context().close();
     if (scheme === "light") {
+      await page.goto(`${server.url}/#/settings/accounts`);
+      await page.locator(".line-row").filter({ hasText: "Tea shop" }).waitFor();
+      await shoot(page, "page-accounts");
+      await page.getByRole("button", { name: "New account" }).click();
+      await shoot(page, "page-account");
+      await page.goto(`${server.url}/#/settings/models`);
+      await page.locator("table.data tbody tr").first().waitFor();
+      await shoot(page, "page-models");
       await page.goto(`${server.url}/#/tasks`);
       await page.locator("a.task-row").first().waitFor();
       await shoot(page, "page-tasks");
@@ -86,6 +124,17 @@ try {
   await phone.getByRole("button", { name: /^Approve/ }).waitFor();
   await shoot(phone, "page-phone-decision");
   await phone.context().close();
+  const phoneLive = await open(browser, server, { ...PHONE, colorScheme: "light" });
+  await signIn(phoneLive, live);
+  await phoneLive.goto(`${server.url}/#/deployments/${shown.id}`);
+  await phoneLive.locator(".preview-panel h3").waitFor();
+  await shoot(phoneLive, "page-phone-deployment");
+  await phoneLive.goto(`${server.url}/#/deployments`);
+  await phoneLive.locator(".deployment-row").nth(3).waitFor();
+  await shoot(phoneLive, "page-phone-deployments");
+  await phoneLive.getByRole("button", { name: "More" }).click();
+  await shoot(phoneLive, "page-phone-more");
+  await phoneLive.context().close();
 } finally {
   await browser.close();
   await server.stop();

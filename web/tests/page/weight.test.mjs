@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { launch, open, Server, signIn, until } from "./harness.mjs";
+import { busiest, heap, scrollThrough } from "./measure.mjs";
 
 /** All that is sent, as it is sent (bytes). */
 const MAX_ASSETS = 400 * 1024;
@@ -28,42 +29,6 @@ test("all that is loaded is small", () => {
   console.log(`assets: ${(sum / 1024).toFixed(0)} KiB in ${names.length} files`);
   assert.ok(names.length > 5 && sum < MAX_ASSETS, `${sum} bytes`);
 });
-
-/** Processor time of the page's main thread in its longest task, from a trace of what `act` does. */
-async function busiest(page, act) {
-  await browser.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline", "__metadata"] });
-  await act();
-  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
-  const main = new Set(traceEvents.filter((each) => each.name === "thread_name" && each.args.name === "CrRendererMain").map((each) => `${each.pid}/${each.tid}`));
-  const tasks = traceEvents.filter((each) => each.ph === "X" && /RunTask$/.test(each.name) && main.has(`${each.pid}/${each.tid}`));
-  assert.ok(tasks.length > 50, "the trace has the page's tasks");
-  const timed = tasks.filter((each) => each.tdur !== undefined);
-  assert.ok(timed.length > 50, "the trace has processor times");
-  return Math.max(...timed.map((each) => each.tdur)) / 1000;
-}
-
-async function heap(page) {
-  const session = await page.context().newCDPSession(page);
-  await session.send("HeapProfiler.collectGarbage");
-  const { usedSize } = await session.send("Runtime.getHeapUsage");
-  await session.detach();
-  return usedSize;
-}
-
-/** Scrolls to the end and back, a screen at a time, a frame for each. */
-async function scrollThrough(page, selector, steps) {
-  await page.evaluate(async ([where, times]) => {
-    const frame = document.querySelector(where);
-    const next = () => new Promise((resolve) => requestAnimationFrame(resolve));
-    const far = frame.scrollHeight - frame.clientHeight;
-    for (const way of [1, 0]) {
-      for (let step = 1; step <= times; step += 1) {
-        frame.scrollTop = far * (way ? step / times : 1 - step / times);
-        await next();
-      }
-    }
-  }, [selector, steps]);
-}
 
 function events(task, from, limit) {
   const last = Math.min(EVENTS, from + limit);
@@ -93,13 +58,13 @@ test("a task with 20,000 events is read and scrolled without a hitch", async () 
     return route.fulfill({ json: events(task, Number(query.get("after") ?? 0), Number(query.get("limit") ?? 100)) });
   });
   await signIn(page, server.keys.test);
-  const reading = await busiest(page, async () => {
+  const reading = await busiest(browser, page, async () => {
     await page.goto(`${server.url}/#/task/${task}`);
     await until("all of it", async () => (await page.locator(".timeline-panel h2").textContent().catch(() => "")).includes("20K"));
   });
   await scrollThrough(page, ".rows-frame", 40);
   const before = await heap(page);
-  const scrolling = await busiest(page, () => scrollThrough(page, ".rows-frame", 400));
+  const scrolling = await busiest(browser, page, () => scrollThrough(page, ".rows-frame", 400));
   const after = await heap(page);
   const rows = await page.locator(".event").count();
   console.log(`20,000 events: busy at most ${reading.toFixed(0)} ms while reading, ${scrolling.toFixed(0)} ms while scrolling; heap ${(before / 2 ** 20).toFixed(1)} to ${(after / 2 ** 20).toFixed(1)} MiB; ${rows} lines on the page`);
@@ -129,7 +94,7 @@ test("a list of 500 tasks scrolls without a hitch", async () => {
     return page.evaluate(() => document.querySelector(".task-table .scroll").scrollHeight > 490 * 44);
   });
   const before = await heap(page);
-  const busy = await busiest(page, () => scrollThrough(page, ".task-table .scroll", 200));
+  const busy = await busiest(browser, page, () => scrollThrough(page, ".task-table .scroll", 200));
   const after = await heap(page);
   console.log(`500 tasks: busy at most ${busy.toFixed(0)} ms while scrolling; heap ${(before / 2 ** 20).toFixed(1)} to ${(after / 2 ** 20).toFixed(1)} MiB`);
   assert.ok(busy < MAX_BUSY_MS, `busy for ${busy} ms`);

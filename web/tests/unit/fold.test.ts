@@ -83,16 +83,18 @@ describe("fold", () => {
 
   it("folds 20,000 events at once, and one by one, fast", () => {
     const events = manyEvents(20_000);
-    let began = performance.now();
+    // Processor time: what else the machine does is not its fault.
+    const spent = () => process.cpuUsage().user / 1000;
+    let began = spent();
     const whole = foldAll(events);
-    const atOnce = performance.now() - began;
+    const atOnce = spent() - began;
     expect(whole.lastSeq).toBe(20_000);
     expect(whole.rows).toHaveLength(20_000);
-    began = performance.now();
+    began = spent();
     let view = fold(emptyView("task_1"), events.slice(0, 19_000));
     // As live: batches of one frame each.
     for (let at = 19_000; at < 20_000; at += 4) view = fold(view, events.slice(at, at + 4));
-    const live = performance.now() - began;
+    const live = spent() - began;
     expect(view.lastSeq).toBe(20_000);
     // Far above what it takes (some 60 and 100 ms), far below what anybody would notice as a fault of it.
     expect(atOnce).toBeLessThan(2_000);

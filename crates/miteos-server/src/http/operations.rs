@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use super::guard;
 use super::{
     App, agents, api_keys, approvals, deliverables, deploy_configs, deployments, events, health, metrics,
-    openapi, previews, shares, tasks, uploads, usage, webhooks, workspaces, ws,
+    models, openapi, previews, shares, tasks, uploads, usage, webhooks, workspaces, ws,
 };
 
 /// Who may call an operation. It is checked before the operation sees the request.
@@ -129,6 +129,7 @@ fn work() -> Vec<Row> {
         on_get("/api-keys", KEYS_READ, NOTHING, api_keys::list),
         on_delete("/api-keys/{id}", KEYS_WRITE, NOTHING, api_keys::revoke),
         on_get("/usage", USAGE_READ, QUERY, usage::usage),
+        on_get("/models", TASKS_READ, NOTHING, models::list),
         on_post("/webhooks", WEBHOOKS_WRITE, JSON, webhooks::create),
         on_get("/webhooks", WEBHOOKS_READ, NOTHING, webhooks::list),
         on_get("/webhooks/{id}", WEBHOOKS_READ, NOTHING, webhooks::get),

@@ -105,3 +105,30 @@ async fn storage_is_counted() {
         json!({"workspaces": 1, "workspace_bytes": 5_000, "deliverables": 0, "deliverable_bytes": 0})
     );
 }
+
+#[tokio::test]
+async fn models_are_told_with_their_prices_and_an_unknown_one_is_not_free() {
+    let unknown = "openai/nobody-has-heard-of-it";
+    let server = TestServer::start_with(Script::default(), |config| {
+        config.models.fallbacks = vec![unknown.parse().unwrap()];
+    })
+    .await;
+    let listed = server.get("/models").await;
+    let find = |id: &str| {
+        let found = listed["data"].as_array().unwrap().iter().find(|model| model["id"] == id);
+        found.unwrap_or_else(|| panic!("{id} is not in {listed}"))
+    };
+    let default = find(crate::harness::MODEL);
+    assert_eq!((&default["default"], &default["roles"]), (&json!(true), &json!(["default", "planner"])));
+    assert_eq!((&default["input_usd_per_mtok"], &default["output_usd_per_mtok"]), (&json!(1.0), &json!(2.0)));
+    let other = find(unknown);
+    assert_eq!((&other["default"], &other["roles"]), (&json!(false), &json!(["fallback"])));
+    assert_eq!((&other["input_usd_per_mtok"], &other["output_usd_per_mtok"]), (&Value::Null, &Value::Null));
+    assert!(other["context_tokens"].as_u64().unwrap() > 0 && other["local"] == false, "{other}");
+    // Whoever may see tasks may see what they run on; in the test world that is one model.
+    let (key, _) = server.make_key("test", "free", &["tasks.read"]).await;
+    let (status, test) = server.call_as(&key, "GET", "/models", None).await;
+    assert_eq!(status, 200, "{test}");
+    let ids: Vec<_> = test["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
+    assert_eq!(ids, [json!("test/scripted")]);
+}

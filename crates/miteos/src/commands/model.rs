@@ -44,6 +44,20 @@ struct Row {
     max_output_tokens: u32,
 }
 
+impl From<&miteos_client::api::Model> for Row {
+    fn from(model: &miteos_client::api::Model) -> Self {
+        let roles = ["default", "planner", "fallback"];
+        Self {
+            model: model.id.clone(),
+            roles: roles.into_iter().filter(|role| model.roles.iter().any(|held| held == role)).collect(),
+            input_price: model.input_usd_per_mtok,
+            output_price: model.output_usd_per_mtok,
+            window_tokens: model.context_tokens,
+            max_output_tokens: model.max_output_tokens,
+        }
+    }
+}
+
 impl From<&ListedModel> for Row {
     fn from(listed: &ListedModel) -> Self {
         let dollars = |micro: u64| micro as f64 / 1e6;
@@ -58,12 +72,22 @@ impl From<&ListedModel> for Row {
     }
 }
 
+/// What a named server has set up, or else what this machine has.
 async fn list(context: &Context<'_>) -> Result<Exit, Failure> {
+    if context.global.url.is_some() {
+        let models = context.client()?.list_models().await?;
+        let rows: Vec<Row> = models.data.iter().map(Row::from).collect();
+        return show(context, &rows, "prices for a million tokens, as the server knows them");
+    }
     let models = embedded::models(&context.settings).await;
     let rows: Vec<Row> = models.list().iter().map(Row::from).collect();
     for problem in models.problems() {
         context.terminal.note(&text::line(problem));
     }
+    show(context, &rows, &format!("prices for a million tokens, {}", models.price_source()))
+}
+
+fn show(context: &Context<'_>, rows: &[Row], source: &str) -> Result<Exit, Failure> {
     context.show(&rows, || {
         if rows.is_empty() {
             return vec![
@@ -91,7 +115,7 @@ async fn list(context: &Context<'_>) -> Result<Exit, Failure> {
             })
             .collect();
         let mut lines = table(&["MODEL", "ROLE", "INPUT", "OUTPUT", "WINDOW"], &cells, 0, theme);
-        lines.push(theme.dim(&format!("prices for a million tokens, {}", models.price_source())));
+        lines.push(theme.dim(source));
         lines
     })
 }

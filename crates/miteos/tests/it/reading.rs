@@ -62,6 +62,23 @@ async fn a_key_is_asked_for_as_it_was_typed_and_shown_once() {
 }
 
 #[tokio::test]
+async fn a_named_server_says_what_its_tasks_can_run_on() {
+    let server = Standin::start(Story::Complete).await;
+    let rows: Value = serde_json::from_str(&ask(&server, &["model", "list", "--json"]).await.out).unwrap();
+    assert_eq!(
+        rows,
+        serde_json::json!([
+            {"model": "a/known", "roles": ["default", "planner"], "input_price": 3.0, "output_price": 15.0,
+             "window_tokens": 200_000, "max_output_tokens": 64_000},
+            {"model": "b/unheard-of", "roles": [], "input_price": null, "output_price": null,
+             "window_tokens": 128_000, "max_output_tokens": 8192},
+        ])
+    );
+    let plain = ask(&server, &["model", "list"]).await.out;
+    assert!(plain.contains("$3.00") && plain.contains("unknown") && plain.contains("as the server knows them"), "{plain}");
+}
+
+#[tokio::test]
 async fn the_log_is_printed_from_where_it_was_asked() {
     let server = Standin::start(Story::Complete).await;
     ask(&server, &["run", "x", "--json", "--out", "out"]).await;

@@ -289,6 +289,12 @@ fn of_account(method: &Method, path: &str, body: &Value) -> Option<Value> {
         ("GET", "/v1/api-keys") => json!([api_key()]),
         ("DELETE", "/v1/api-keys/key_1") => json!({"success": true}),
         ("GET", "/v1/usage") => usage(),
+        ("GET", "/v1/models") => json!({"data": [
+            {"id": "a/known", "default": true, "roles": ["default", "planner"], "input_usd_per_mtok": 3.0,
+             "output_usd_per_mtok": 15.0, "context_tokens": 200_000, "max_output_tokens": 64_000, "local": false},
+            {"id": "b/unheard-of", "default": false, "roles": [], "input_usd_per_mtok": null,
+             "output_usd_per_mtok": null, "context_tokens": 128_000, "max_output_tokens": 8192, "local": false},
+        ]}),
         _ => return None,
     })
 }

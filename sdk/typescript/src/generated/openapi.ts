@@ -1077,6 +1077,41 @@ export interface components {
              */
             version: string;
         };
+        /** @description A language model that this server has set up. */
+        Model: {
+            /** @description `provider/model`, as `config.model` of a task takes it. */
+            id: string;
+            /** @description Whether a task that names no model runs on it. */
+            default: boolean;
+            /** @description `default`, `planner` and `fallback`, or nothing. */
+            roles: string[];
+            /**
+             * Format: double
+             * @description US dollars for a million tokens of a prompt. Null: unknown, which is not the same as free.
+             */
+            input_usd_per_mtok: number | null;
+            /**
+             * Format: double
+             * @description US dollars for a million tokens of an answer. Null: unknown, which is not the same as free.
+             */
+            output_usd_per_mtok: number | null;
+            /**
+             * Format: uint32
+             * @description Tokens of a prompt that fit.
+             */
+            context_tokens: number;
+            /**
+             * Format: uint32
+             * @description Tokens that one answer may have.
+             */
+            max_output_tokens: number;
+            /** @description Whether it runs on the server's own machines. */
+            local: boolean;
+        };
+        /** @description `GET /models`. Other models of the same providers can be named, too. */
+        ModelList: {
+            data: components["schemas"]["Model"][];
+        };
         /** @description What a deployment with target `preview` is shown as. */
         Preview: {
             /** @example dep_01jd3k7x8m9p2q4r6s8t0v2w4y */

@@ -9,9 +9,28 @@ import { useSession } from "../../session";
 import { Ago, Bones, Button, Chip, CopyButton, Empty, Field, Panel, Segments, Trouble } from "../../ui/parts";
 import { Dialog, useSay } from "../../ui/dialog";
 
-const GROUPS = ["tasks", "agents", "workspaces", "deployments", "webhooks", "skills", "keys"] as const;
 type Scope = CreateApiKey["scopes"][number];
-const SCOPES: Scope[] = [...GROUPS.flatMap((group) => [`${group}.read`, `${group}.write`] as Scope[]), "usage.read" as Scope];
+/** What a key may do, in words: what is seen with it, and what is changed. */
+const GROUPS: { name: string; see: Scope; change: Scope | null }[] = [
+  { name: "Tasks and their files", see: "tasks.read", change: "tasks.write" },
+  { name: "Agents, events and decisions", see: "agents.read", change: "agents.write" },
+  { name: "Workspaces", see: "workspaces.read", change: "workspaces.write" },
+  { name: "Deployments and accounts", see: "deployments.read", change: "deployments.write" },
+  { name: "Webhooks", see: "webhooks.read", change: "webhooks.write" },
+  { name: "Skills", see: "skills.read", change: "skills.write" },
+  { name: "API keys", see: "keys.read", change: "keys.write" },
+  { name: "Usage and cost", see: "usage.read", change: null },
+];
+
+function inWords(scopes: readonly string[]): string {
+  if (scopes.includes("*")) return "everything";
+  const may = GROUPS.flatMap((group) => {
+    const name = group.name.toLowerCase();
+    if (group.change !== null && scopes.includes(group.change)) return [`change ${name}`];
+    return scopes.includes(group.see) ? [`see ${name}`] : [];
+  });
+  return may.length > 2 ? `${may.slice(0, 2).join(", ")} and ${may.length - 2} more` : may.join(", ");
+}
 
 export function Keys() {
   const { api, world } = useSession();
@@ -36,7 +55,7 @@ export function Keys() {
                   <tr key={key.id}>
                     <td><div className="stack" style={{ gap: 0 }}><span>{key.name}</span><code className="faint">{key.prefix}…</code></div></td>
                     <td><Chip tone={key.environment === "live" ? "work" : "off"}>{key.environment}</Chip></td>
-                    <td className="small quiet" title={key.scopes.join(", ")}>{key.scopes.includes("*") ? "everything" : key.scopes.length > 3 ? `${key.scopes.slice(0, 3).join(", ")} and ${key.scopes.length - 3} more` : key.scopes.join(", ")}</td>
+                    <td className="small quiet" title={key.scopes.join(", ")}>{inWords(key.scopes)}</td>
                     <td className="small quiet">{key.last_used_at ? <Ago at={key.last_used_at} /> : "never"}</td>
                     <td className="small quiet">{key.expires_at ? <Ago at={key.expires_at} /> : "never"}</td>
                     <td className="end"><Button small tone="plain" icon="trash" label={`Revoke ${key.name}`} onClick={() => void revoke(key)} /></td>
@@ -92,11 +111,21 @@ function MakeKey({ close }: { close: () => void }) {
         </div>
         <label className="check"><input type="checkbox" checked={all} onChange={(event) => setAll(event.target.checked)} /> May do everything</label>
         {!all && (
-          <fieldset className="scopes"><legend className="small quiet">May</legend>
-            {SCOPES.map((scope) => (
-              <label key={scope} className="check small"><input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => setScopes(event.target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))} /> {scope}</label>
-            ))}
-          </fieldset>
+          <table className="data tight framed"><caption className="only-read">What the key may do</caption>
+            <thead><tr><th scope="col">With it one may</th><th scope="col">see</th><th scope="col">change</th></tr></thead>
+            <tbody>
+              {GROUPS.map((group) => (
+                <tr key={group.see}>
+                  <th scope="row">{group.name}</th>
+                  {[group.see, group.change].map((scope, at) => (
+                    <td key={at}>
+                      {scope && <input type="checkbox" title={scope} aria-label={`${at === 0 ? "See" : "Change"}: ${group.name}`} checked={scopes.includes(scope)} onChange={(event) => setScopes(event.target.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))} />}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
         )}
       </div>
     </Dialog>

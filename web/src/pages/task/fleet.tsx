@@ -26,8 +26,10 @@ export function Fleet({ view, chosen, choose, decide }: FleetProps) {
   // Who waits for a decision stands first; otherwise nobody changes places.
   const agents = [...all.filter((agent) => agent.state === "waiting"), ...all.filter((agent) => agent.state !== "waiting")];
   const active = agents.filter((agent) => !isAgentOver(agent.state)).length;
+  const waiting = agents.filter((agent) => agent.state === "waiting").length;
+  const standing = [active > waiting && `${active - waiting} at work`, waiting > 0 && `${waiting} waiting for you`].filter(Boolean).join(", ") || `${agents.length} done`;
   return (
-    <Panel title="Fleet" flush tools={agents.length > 0 && <span className="small faint number">{active > 0 ? `${active} at work` : `${agents.length} done`}</span>}>
+    <Panel title="Agents" flush tools={agents.length > 0 && <span className="small faint number">{standing}</span>}>
       {agents.length === 0 ? <NoAgents view={view} /> : (
         <ul className="lines">
           {agents.map((agent) => (

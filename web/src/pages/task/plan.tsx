@@ -54,7 +54,6 @@ function PlanNode(props: { subtask: Subtask; view: TaskView; chosen: boolean; ch
         <span className="clip block strong">{subtask.title || agentName(subtask.agent_type)}</span>
         <span className="clip block small quiet">{agentName(subtask.agent_type)} · {state}</span>
       </span>
-      {subtask.status === "complete" && <Icon name="check" tiny />}
     </button>
   );
 }

@@ -114,7 +114,7 @@ function EventRow({ row, agent, open }: { row: Row; agent: AgentView | undefined
       <span className="mark-icon"><Icon name={ICON[row.kind]} tiny /></span>
       <span className="who small faint">{agent && <><Icon name={AGENT_ICON[agent.type] ?? "robot"} tiny /><span className="clip">{agent.title || agent.type}</span></>}</span>
       <span className="clip grow">{row.text}</span>
-      {row.ms !== null && row.ms >= 100 && <span className="faint small number">{duration(row.ms)}</span>}
+      {row.ms !== null && row.ms >= 100 && <span className="faint small number nowrap">{duration(row.ms)}</span>}
     </button>
   );
 }

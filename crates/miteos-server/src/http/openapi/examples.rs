@@ -274,3 +274,16 @@ pub fn usage() -> Value {
         json!({"workspaces": 2, "workspace_bytes": 18_432, "deliverables": 1, "deliverable_bytes": 4096});
     usage
 }
+
+pub fn models() -> Value {
+    json!({"data": [
+        {
+            "id": "anthropic/claude-sonnet-4-5", "default": true, "roles": ["default", "planner"], "input_usd_per_mtok": 3.0,
+            "output_usd_per_mtok": 15.0, "context_tokens": 200_000, "max_output_tokens": 64_000, "local": false,
+        },
+        {
+            "id": "openai/a-model-of-our-own", "default": false, "roles": [], "input_usd_per_mtok": null,
+            "output_usd_per_mtok": null, "context_tokens": 128_000, "max_output_tokens": 8192, "local": false,
+        },
+    ]})
+}

@@ -1,6 +1,6 @@
-//! What was used.
+//! What was used, and what of.
 
-use miteos_api::{ListUsage, Usage};
+use miteos_api::{ListUsage, ModelList, Usage};
 
 use super::super::doc::{Doc, Tag, doc};
 use super::super::examples;
@@ -16,5 +16,11 @@ pub fn docs(s: &mut Schemas) -> Vec<Doc> {
                 "`from` after `to`, too many days, an unknown `group_by`, or `limit` or `offset` out of range.",
                 "from is after to; the earlier day comes first",
             ),
+        doc("GET", "/models", "listModels", Tag::Usage, "List models")
+            .text(
+                "Those that this server has set up, with their prices where they are known. No provider is asked. In the test \
+                 world there is the scripted model alone.",
+            )
+            .answer(200, "The models, by name.", s.told::<ModelList>(), examples::models()),
     ]
 }

@@ -1,0 +1,40 @@
+// What the page takes of processor and memory, from the browser's own traces.
+
+import assert from "node:assert/strict";
+
+/** Processor time of the page's main thread in its longest task, from a trace of what `act` does. */
+export async function busiest(browser, page, act) {
+  await browser.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline", "__metadata"] });
+  await act();
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
+  const main = new Set(traceEvents.filter((each) => each.name === "thread_name" && each.args.name === "CrRendererMain").map((each) => `${each.pid}/${each.tid}`));
+  const tasks = traceEvents.filter((each) => each.ph === "X" && /RunTask$/.test(each.name) && main.has(`${each.pid}/${each.tid}`));
+  assert.ok(tasks.length > 50, "the trace has the page's tasks");
+  const timed = tasks.filter((each) => each.tdur !== undefined);
+  assert.ok(timed.length > 50, "the trace has processor times");
+  return Math.max(...timed.map((each) => each.tdur)) / 1000;
+}
+
+/** What the page's objects take once nothing is left over (bytes). */
+export async function heap(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("HeapProfiler.collectGarbage");
+  const { usedSize } = await session.send("Runtime.getHeapUsage");
+  await session.detach();
+  return usedSize;
+}
+
+/** Scrolls to the end and back, a screen at a time, a frame for each. */
+export async function scrollThrough(page, selector, steps) {
+  await page.evaluate(async ([where, times]) => {
+    const frame = document.querySelector(where);
+    const next = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    const far = frame.scrollHeight - frame.clientHeight;
+    for (const way of [1, 0]) {
+      for (let step = 1; step <= times; step += 1) {
+        frame.scrollTop = far * (way ? step / times : 1 - step / times);
+        await next();
+      }
+    }
+  }, [selector, steps]);
+}
