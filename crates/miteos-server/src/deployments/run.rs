@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::builder::{BuildError, BuildJob, BuiltFolder};
 use super::configs::{self, Opened};
-use super::files::{self, Places};
+use super::files::{self, Places, Taking};
 use super::keep::{CommandError, DeploymentError, scope};
 use super::log::{FLUSH_EVERY, Log};
 use super::provider::{self, Ended, Provider};
-use super::publisher::{PublishError, PublishJob};
+use super::publisher::{PublishError, PublishJob, Published};
 use super::turns::Turn;
 use super::{Parts, configs::kind, staged};
 use crate::errors::chain;
@@ -204,20 +204,21 @@ impl Runner {
             let message = "the server cannot make a folder for the build; its log has the reason";
             return Err(failed(Failure::new(FailureCode::Interrupted, FailureStep::Prepare, message)));
         }
+        let say = |line: String| self.log.say(&line);
+        let taking = Taking { cancel, log: &say };
         let none = Default::default();
         let settings = configs::settings(&deployment.wishes, opened.map_or(&none, |opened| &opened.build));
         let (places, target) = (self.places(deployment), deployment.about.target);
         if target == Target::Appstore {
-            return files::take_app(&places, settings.output.as_deref()).await.map_err(failed);
+            return files::take_app(&places, settings.output.as_deref(), &taking).await;
         }
         if target == Target::Expo {
             // Its own tool reads and builds the project.
             return Ok(files::project());
         }
         if let Some(folder) = self.staged(deployment, &scratch, cancel).await? {
-            return files::take(&places, folder, target, Vec::new()).await.map_err(failed);
+            return files::take(&places, folder, target, Vec::new(), &taking).await;
         }
-        let say = |line: String| self.log.say(&line);
         let job = BuildJob {
             deployment: self.id,
             workspace: &places.workspace,
@@ -229,7 +230,7 @@ impl Runner {
         };
         let folder = self.parts.builder.build(job).await?;
         let forbidden = opened.map(|opened| opened.secrets.clone()).unwrap_or_default();
-        files::take(&places, folder, target, forbidden).await.map_err(failed)
+        files::take(&places, folder, target, forbidden, &taking).await
     }
 
     /// The site in the deliverable that takes the place of the workspace; `None`: there is none.
@@ -343,7 +344,9 @@ impl Runner {
         };
         match self.attended(&cancel, work).await? {
             Ok(published) => {
-                self.log.say(&format!("{} new bytes; live at {}", published.new_bytes, published.url));
+                let Published { files, new_files, new_bytes, url, .. } = &published;
+                self.log
+                    .say(&format!("{new_files} of {files} files are new ({new_bytes} bytes); live at {url}"));
                 let release = Release {
                     url: published.url,
                     visibility: published.visibility,
