@@ -24,14 +24,17 @@ function browserPath() {
 
 /** A server in a folder of its own. It can be killed and started again over the same data, at the same address. */
 export class Server {
-  constructor(folder) {
+  constructor(folder, { world = "test", env = {} } = {}) {
     this.folder = folder;
     this.address = "127.0.0.1:0";
+    this.world = world;
+    this.env = env;
   }
 
-  static async start() {
+  /** `world`: whose key calls have; `env`: settings besides those of every test. */
+  static async start(options) {
     if (!PROGRAM) throw new Error("MITEOS_PROGRAM names the program to test; run: ./scripts/test-page.sh");
-    const server = new Server(await mkdtemp(join(tmpdir(), "miteos-page-")));
+    const server = new Server(await mkdtemp(join(tmpdir(), "miteos-page-")), options);
     await server.run();
     return server;
   }
@@ -40,7 +43,7 @@ export class Server {
     // Nothing of the machine's own settings: a model server that is found here would be asked.
     const { PATH, HOME } = process.env;
     this.child = spawn(PROGRAM, ["--json", "--data-dir", this.folder, "serve", "--listen", this.address], {
-      env: { PATH, HOME, MITEOS_SANDBOX: "none" }, stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH, HOME, MITEOS_SANDBOX: "none", ...this.env }, stdio: ["ignore", "pipe", "pipe"],
     });
     let said = "";
     this.child.stderr.on("data", (chunk) => { said += chunk; });
@@ -72,12 +75,19 @@ export class Server {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async call(method, path, body, key = this.keys.test) {
+  async call(method, path, body, key = this.keys[this.world]) {
     const response = await fetch(`${this.url}/v1${path}`, {
       method, headers: { authorization: `Bearer ${key}`, ...(body ? { "content-type": "application/json" } : {}) }, body: body ? JSON.stringify(body) : undefined,
     });
     const answer = await response.json();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
+  async text(path) {
+    const response = await fetch(`${this.url}/v1${path}`, { headers: { authorization: `Bearer ${this.keys[this.world]}` } });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${answer}`);
     return answer;
   }
 
