@@ -59,10 +59,10 @@ pub fn through_proxy(method: &str, target: &str, named_inside: &str) -> Outcome 
     stream.write_all(&client_hello(named_inside)?)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    if answer.is_empty() {
-        return blocked("the tunnel was closed");
+    match answer.lines().last() {
+        None | Some("") => blocked("the tunnel was closed"),
+        Some(last) => Ok(last.to_owned()),
     }
-    Ok(answer.lines().last().unwrap_or_default().to_owned())
 }
 
 /// Listens where the proxy should be.
