@@ -11,6 +11,7 @@ mod log;
 mod project;
 mod registries;
 mod run;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use miteos_sandbox::{Dial, Limits, Sandbox, State};
 use miteos_tools::Workspace;
 use miteos_tools::workspace::{Name, SnapshotLimits};
-use tokio::time::Instant;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::detect::{BuildSettings, Plan, detect};
@@ -28,6 +29,7 @@ pub use environment::trusted_certificates;
 pub use failure::{BuildErrorKind, BuildFailure};
 use log::Log;
 pub use registries::{BadRegistry, Registries, RegistrySource};
+pub use tools::ToolSource;
 
 /// Names below a build's folder: the copy of the workspace, and the home of the commands.
 const SOURCE: &str = "source";
@@ -63,7 +65,12 @@ pub struct Build<'a> {
     /// Connects to the registries.
     pub dial: Arc<dyn Dial>,
     pub registries: &'a RegistrySource,
+    /// Finds the owner's package managers.
+    pub tools: &'a ToolSource,
     pub limits: BuildLimits,
+    /// How many builds run commands at once; this one waits for its place. It has to leave some of the sandbox's places
+    /// to others.
+    pub places: &'a Semaphore,
     pub cancel: &'a CancellationToken,
     /// Takes lines while they come.
     pub log: &'a (dyn Fn(String) + Send + Sync),
@@ -125,18 +132,51 @@ impl Build<'_> {
         if let State::Unavailable { reason, mend } = self.sandbox.status().state {
             return Err(BuildFailure::no_sandbox(&reason, &mend));
         }
+        let tools = self.tools.find(self.cancel).await?;
+        if let Some(lacking) = tools.lacking(&plan) {
+            return Err(lacking);
+        }
+        let _place = self.place(&mut log).await?;
         let registries = self.registries.of(&plan, self.cancel).await?;
+        for note in &registries.notes {
+            log.say(note);
+        }
+        let registries = registries.found;
         let (source, home) = self.copy(&mut log).await?;
-        let deadline = Instant::now() + std::time::Duration::from_millis(self.limits.sandbox.wall_ms);
-        let room =
-            run::Room { build: self, source: source.root(), home: &home, registries: &registries, deadline };
+        let isolated = self.isolated();
+        tools
+            .link(&home, isolated)
+            .map_err(|error| BuildFailure::machine("link the programs of a build", error))?;
+        let (source_root, home, registries) = (source.root(), home.as_path(), &registries);
+        let room = run::Room { build: self, source: source_root, home, registries, tools: &tools, isolated };
+        // What a command waits for a place in the sandbox is not its time.
+        let mut left_ms = self.limits.sandbox.wall_ms;
         for (number, line) in plan.commands.iter().enumerate() {
             let installs = plan.installs && number == 0;
-            run::command(&room, line, installs, &mut log).await?;
+            let took_ms = run::command(&room, line, installs, left_ms, &mut log).await?;
+            left_ms = left_ms.saturating_sub(took_ms);
         }
         let built = self.output(source, plan, true).await?;
         log.say(&format!("the output is {}", shown(&built.output)));
         Ok(built)
+    }
+
+    /// A place among the builds that run commands.
+    async fn place(&self, log: &mut Log<'_>) -> Result<SemaphorePermit<'_>, BuildFailure> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Ok(place);
+        }
+        log.say("it waits until another build is done");
+        tokio::select! {
+            place = self.places.acquire() => {
+                place.map_err(|error| BuildFailure::machine("give the build a place", error))
+            }
+            () = self.cancel.cancelled() => Err(BuildFailure::cancelled()),
+        }
+    }
+
+    fn isolated(&self) -> bool {
+        matches!(self.sandbox.status().state, State::Isolated { .. })
     }
 
     /// The copy of the workspace, and a new home beside it.

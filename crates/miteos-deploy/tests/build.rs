@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use miteos_deploy::TargetKind;
 use miteos_deploy::build::{
-    Build, BuildErrorKind, BuildFailure, BuildLimits, Built, Machine, Registries, RegistrySource, clear,
+    Build, BuildErrorKind, BuildFailure, BuildLimits, Built, Machine, Registries, RegistrySource, ToolSource,
+    clear,
 };
 use miteos_deploy::detect::BuildSettings;
 use miteos_deploy::site::{Index, scan};
-use miteos_sandbox::{BackendChoice, Limits, Sandbox, SandboxConfig, State};
+use miteos_sandbox::{BackendChoice, Exit, Limits, Network, RunSpec, Sandbox, SandboxConfig, State};
 use miteos_tools::Workspace;
 use miteos_tools::http::{EgressPolicy, Guarded};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for anything but a whole build.
@@ -55,8 +57,10 @@ async fn all() {
     commands_get_a_copy_and_no_secret(&sandbox).await;
     failures_are_told_apart(&sandbox).await;
     limits_are_kept(&sandbox).await;
+    waiting_is_not_building(&sandbox).await;
     cancelled_it_leaves_no_process(&sandbox).await;
-    without_registries_the_command_to_mend_is_named(&sandbox).await;
+    without_a_package_manager_its_mend_is_named(&sandbox).await;
+    programs_of_a_home_are_used(&sandbox).await;
     other_hosts_are_refused_and_named(&sandbox).await;
     a_site_is_built_with_vite(&sandbox).await;
 }
@@ -84,9 +88,11 @@ struct Place {
     folder: tempfile::TempDir,
     workspace: Workspace,
     registries: RegistrySource,
+    tools: ToolSource,
     cancel: CancellationToken,
     lines: Mutex<Vec<String>>,
     limits: BuildLimits,
+    places: Semaphore,
 }
 
 /// The machine's registry may be a mirror at an address that is not public.
@@ -99,16 +105,16 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         open_to_the_sandbox(folder.path());
         let workspace = Workspace::create(folder.path().join("ws")).unwrap();
+        let machine = || Arc::new(Machine::new(folder.path().join("asked"), http()));
         let place = Self {
-            registries: RegistrySource::new(
-                None,
-                Arc::new(Machine::new(folder.path().join("asked"), http())),
-            ),
+            registries: RegistrySource::new(None, machine()),
+            tools: ToolSource::new(folders_of_path(), machine()),
             folder,
             workspace,
             cancel: CancellationToken::new(),
             lines: Mutex::default(),
             limits: BuildLimits::default(),
+            places: Semaphore::new(1),
         };
         for (name, text) in files {
             place.write(name, text);
@@ -135,7 +141,9 @@ impl Place {
             sandbox,
             dial: Arc::new(http()),
             registries: &self.registries,
+            tools: &self.tools,
             limits: self.limits,
+            places: &self.places,
             cancel: &self.cancel,
             log: &log,
         };
@@ -256,6 +264,69 @@ async fn limits_are_kept(sandbox: &Sandbox) {
     assert!(failed.message.contains("more than 9 bytes"), "{failed}");
 }
 
+/// A build that waits for its place, or its command for one in the sandbox, uses up none of its time.
+async fn waiting_is_not_building(sandbox: &Sandbox) {
+    let mut place = Place::new(&[("x", "")]);
+    place.limits.sandbox = Limits { wall_ms: 4_000, ..Limits::build() };
+    let place = Arc::new(place);
+    let taken = place.places.acquire().await.unwrap();
+    let (waiting, own) = (Arc::clone(&place), sandbox.clone());
+    let run =
+        tokio::spawn(
+            async move { waiting.build(&own, &settings("mkdir dist && touch dist/index.html")).await },
+        );
+    let told = async {
+        while !place.said("it waits until another build is done") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.unwrap();
+    assert!(!place.build_folder().exists(), "nothing was begun");
+    // All places of the sandbox are taken for longer than the build may run.
+    let others = Place::new(&[("x", "")]);
+    let root = || others.workspace.root().to_owned();
+    let blockers = [blocker(sandbox.clone(), root()), blocker(sandbox.clone(), root())];
+    let busy = async {
+        while sandbox.status().running < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, busy).await.unwrap();
+    drop(taken);
+    for blocker in blockers {
+        blocker.await.unwrap();
+    }
+    tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap().unwrap();
+    // Who waits for a place can be cancelled there.
+    let taken = place.places.acquire().await.unwrap();
+    let (waiting, own) = (Arc::clone(&place), sandbox.clone());
+    let run = tokio::spawn(async move { waiting.build(&own, &settings("true")).await.err().unwrap() });
+    place.cancel.cancel();
+    let ended = tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap();
+    assert_eq!(ended.kind, BuildErrorKind::Cancelled);
+    drop(taken);
+}
+
+/// A program that takes a place in the sandbox for longer than the build beside it may run.
+fn blocker(sandbox: Sandbox, workspace: PathBuf) -> tokio::task::JoinHandle<()> {
+    let spec = RunSpec {
+        program: ["sleep", "5"].map(Into::into).to_vec(),
+        workspace,
+        cwd: PathBuf::new(),
+        home_cache: None,
+        read_only: Vec::new(),
+        env: Vec::new(),
+        stdin: Vec::new(),
+        limits: Limits::snippet(),
+        network: Network::Off,
+        output: None,
+    };
+    tokio::spawn(async move {
+        let ended = sandbox.run(spec, CancellationToken::new()).await.unwrap();
+        assert_eq!(ended.exit, Exit::Code(0));
+    })
+}
+
 async fn cancelled_it_leaves_no_process(sandbox: &Sandbox) {
     let token = format!("miteos-build-{}", std::process::id());
     let place = Arc::new(Place::new(&[("x", "")]));
@@ -281,22 +352,59 @@ async fn cancelled_it_leaves_no_process(sandbox: &Sandbox) {
 
 const PACKAGE: &str = r#"{"name":"x","scripts":{"build":"mkdir -p dist && echo page > dist/index.html"}}"#;
 
-async fn without_registries_the_command_to_mend_is_named(sandbox: &Sandbox) {
-    let place = Place::new(&[("package.json", PACKAGE)]);
-    let settings = BuildSettings { install: Some("pnpm install".to_owned()), ..BuildSettings::default() };
-    if on_path("pnpm") {
-        // Here it is answered, so there is nothing to see.
+async fn without_a_package_manager_its_mend_is_named(sandbox: &Sandbox) {
+    let mut place = Place::new(&[("package.json", PACKAGE)]);
+    let machine = Machine::new(place.folder.path().join("asked"), http());
+    place.tools = ToolSource::new(Vec::new(), Arc::new(machine));
+    let settings = BuildSettings { install: Some("bun install".to_owned()), ..BuildSettings::default() };
+    if Path::new("/usr/bin/bun").exists() || Path::new("/usr/local/bin/bun").exists() {
+        // Here it is with the system, so there is nothing to see.
         return;
     }
     let failed = place.build(sandbox, &settings).await.err().unwrap();
     assert_eq!(failed.kind, BuildErrorKind::Install);
-    assert!(failed.message.contains("`pnpm config list --json` is not installed"), "{failed}");
-    assert!(failed.message.contains("MITEOS_BUILD_REGISTRIES"), "{failed}");
+    assert!(
+        failed.message.contains("`bun install` needs bun, which is neither on the server's PATH"),
+        "{failed}"
+    );
+    assert!(!place.build_folder().exists(), "nothing was copied for it");
+}
+
+/// A node and an npm below a home, as a version manager keeps them. A shell stands in for node: what counts is that the
+/// build finds this one, and the folder of npm around its script, and nothing beside.
+async fn programs_of_a_home_are_used(sandbox: &Sandbox) {
+    use std::os::unix::fs::PermissionsExt;
+    let mut place = Place::new(&[("package.json", PACKAGE)]);
+    let home = place.folder.path().join("home/.manager/v1");
+    let npm = home.join("lib/node_modules/npm/bin");
+    std::fs::create_dir_all(&npm).unwrap();
+    std::fs::create_dir_all(home.join("bin")).unwrap();
+    std::fs::copy("/bin/sh", home.join("bin/node")).unwrap();
+    std::fs::write(npm.join("../told.txt"), "of the home").unwrap();
+    std::fs::write(home.join("bin/diary"), "the owner's").unwrap();
+    let script = "#!/usr/bin/env node\nmkdir -p dist\necho \"npm $1 $(cat /tools/lib/node_modules/npm/told.txt)\" >> dist/index.html\n\
+                  ls /tools /tools/bin >> dist/index.html\n";
+    std::fs::write(npm.join("npm-cli.js"), script).unwrap();
+    std::fs::set_permissions(npm.join("npm-cli.js"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("../lib/node_modules/npm/bin/npm-cli.js", home.join("bin/npm")).unwrap();
+    let machine = Arc::new(Machine::new(place.folder.path().join("asked"), http()));
+    place.tools = ToolSource::new(vec![home.join("bin")], machine.clone());
+    let registries = Registries::parse("npm=https://packages.invalid/").unwrap();
+    place.registries = RegistrySource::new(Some(registries), machine);
+    let install = BuildSettings { install: Some("npm ci".to_owned()), ..BuildSettings::default() };
+    let built = place.build(sandbox, &install).await.unwrap();
+    let page = std::fs::read_to_string(built.workspace.root().join("dist/index.html")).unwrap();
+    let of = |verb: &str| format!("npm {verb} of the home\n/tools:\nbin\nlib\n\n/tools/bin:\nnode\n");
+    assert_eq!(page, of("ci") + &of("run"));
+    clear(&place.build_folder()).unwrap();
+}
+
+fn folders_of_path() -> Vec<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
 }
 
 fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    folders_of_path().iter().any(|folder| folder.join(program).is_file())
 }
 
 fn needs_npm() {

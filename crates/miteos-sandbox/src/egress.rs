@@ -57,6 +57,11 @@ impl HostPort {
         &self.host
     }
 
+    /// Whether it is an address, and no name.
+    pub fn is_address(&self) -> bool {
+        self.host.starts_with('[') || self.host.parse::<Ipv4Addr>().is_ok()
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

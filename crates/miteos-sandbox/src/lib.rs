@@ -55,8 +55,8 @@ pub use egress::{
 pub use error::SandboxError;
 pub use limits::Limits;
 pub use spec::{
-    Captured, Exit, HOME_DIR, MAX_STDIN_BYTES, Network, OutputChunk, PROXY_URL, RunOutcome, RunSpec, Stream,
-    WORKSPACE_DIR,
+    Captured, Exit, HOME_DIR, MAX_STDIN_BYTES, Network, OutputChunk, PROXY_URL, ReadOnly, RunOutcome,
+    RunSpec, SYSTEM_PATH, Stream, WORKSPACE_DIR,
 };
 pub use status::{Attempt, Backend, ProcVariant, State, Status};
 

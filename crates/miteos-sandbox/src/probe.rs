@@ -84,25 +84,34 @@ fn helper_path(helper: &Path) -> PathBuf {
 fn read_only_binds(config: &SandboxConfig) -> Vec<PathBuf> {
     let mut binds = Vec::new();
     for path in &config.read_only_binds {
-        let covers = |inside: &str| Path::new(inside).starts_with(path) || path.starts_with(inside);
-        let clean = path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
-        let refusal = if !path.is_absolute() || !clean {
-            Some("it is not an absolute path")
-        } else if RESERVED.iter().any(|inside| covers(inside)) {
-            Some("it would cover a folder of the sandbox")
-        } else if config.runtime_dir.starts_with(path) {
-            Some("it holds the server's own folder")
-        } else if !path.exists() {
-            Some("it does not exist")
-        } else {
-            None
-        };
-        match refusal {
+        let refused = refusal(path).or_else(|| {
+            if config.runtime_dir.starts_with(path) {
+                Some("it holds the server's own folder")
+            } else if !path.exists() {
+                Some("it does not exist")
+            } else {
+                None
+            }
+        });
+        match refused {
             None => binds.push(path.clone()),
             Some(why) => tracing::warn!(path = %path.display(), why, "folder not shown to programs"),
         }
     }
     binds
+}
+
+/// Why nothing can be shown to programs at this place.
+pub(crate) fn refusal(seen_at: &Path) -> Option<&'static str> {
+    let covers = |inside: &str| Path::new(inside).starts_with(seen_at) || seen_at.starts_with(inside);
+    let clean = seen_at.components().all(|part| !matches!(part, std::path::Component::ParentDir));
+    if !seen_at.is_absolute() || !clean {
+        Some("it is not an absolute path")
+    } else if RESERVED.iter().any(|inside| covers(inside)) {
+        Some("it would cover a folder of the sandbox")
+    } else {
+        None
+    }
 }
 
 /// What programs see besides the system, and what they do not.
@@ -318,6 +327,7 @@ async fn self_test(
         workspace: workspace.clone(),
         cwd: PathBuf::new(),
         home_cache: None,
+        read_only: Vec::new(),
         env: Vec::new(),
         stdin: serde_json::to_vec(&questions).map_err(|error| error.to_string())?,
         limits,

@@ -2,9 +2,11 @@
 //! run.
 //!
 //! It accepts on a socket of the sandbox's own network, so nothing but the run's programs can reach it. Looking names
-//! up and judging addresses is the [dialler's](crate::Dial). What is inside a tunnel it does not know.
+//! up and judging addresses is the [dialler's](crate::Dial). In a tunnel it looks at the first message alone: whether it is
+//! for the host that was asked for. What comes behind that it does not know.
 
 mod head;
+mod hello;
 
 use std::io;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::egress::{DialError, Egress, HostPort, Way};
 use head::{Asked, read_head};
+use hello::{Hello, read_hello};
 
 /// Bytes that are moved at once.
 const PIECE: usize = 16 * 1024;
@@ -167,16 +170,43 @@ async fn refuse(mut program: TcpStream, status: &str, text: &str) {
     let _ = timeout(LINGER, rest).await;
 }
 
+/// Lets a tunnel begin, if its first message is for the host that it leads to. Nothing reaches the server before.
+async fn begin(
+    program: &mut TcpStream,
+    server: &mut TcpStream,
+    to: &HostPort,
+    early: Vec<u8>,
+    egress: &Egress,
+) -> io::Result<()> {
+    program.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+    let read = timeout(egress.limits().head, read_hello(program, early));
+    let (hello, read) = read.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    // A program that changes its mind says nothing.
+    if read.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let wrong = match hello {
+        Hello::Host(name) if name == to.host() => None,
+        Hello::Nobody if to.is_address() => None,
+        Hello::Host(name) => Some(format!("{name} through {to}")),
+        Hello::Nobody => Some(format!("a host without a name through {to}")),
+        Hello::Hidden => Some(format!("a hidden host through {to}")),
+        Hello::Other => Some(format!("something else than TLS through {to}")),
+    };
+    if let Some(what) = wrong {
+        tracing::info!(%to, what, "a program used a tunnel for somebody else");
+        egress.note_refused(what.chars().filter(|c| !c.is_control()).collect::<String>());
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    if !egress.spend(Way::Up, read.len()) {
+        return Err(io::ErrorKind::QuotaExceeded.into());
+    }
+    server.write_all(&read).await
+}
+
 async fn tunnel(program: TcpStream, mut server: TcpStream, to: &HostPort, early: Vec<u8>, egress: &Egress) {
     let mut program = program;
-    let started = async {
-        program.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
-        if !early.is_empty() && egress.spend(Way::Up, early.len()) {
-            server.write_all(&early).await?;
-        }
-        Ok::<(), io::Error>(())
-    };
-    if let Err(error) = started.await {
+    if let Err(error) = begin(&mut program, &mut server, to, early, egress).await {
         tracing::debug!(%to, %error, "a tunnel could not be started");
         return;
     }

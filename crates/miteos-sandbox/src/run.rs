@@ -21,9 +21,11 @@ use crate::capture::{Budget, Capture, Lines, read};
 use crate::egress::Egress;
 use crate::error::SandboxError;
 use crate::handover::{self, First};
+use crate::probe;
 use crate::proxy::Proxy;
 use crate::spec::{
-    Captured, Exit, HOME_DIR, MAX_STDIN_BYTES, Network, PROXY_URL, RunOutcome, RunSpec, Stream, WORKSPACE_DIR,
+    Captured, Exit, HOME_DIR, MAX_STDIN_BYTES, Network, PROXY_URL, ReadOnly, RunOutcome, RunSpec,
+    SYSTEM_PATH, Stream, WORKSPACE_DIR,
 };
 use crate::watch::{self, Quotas};
 use crate::wire::{InnerMode, MAX_REPORT_BYTES, Method, OUTER_ARGUMENT, Order, Plan, Raw, Report, frame};
@@ -46,8 +48,6 @@ const PROXY_VARIABLES: [&str; 6] =
 /// Variables with the hosts that are reached without it, and those: the program's own servers.
 const DIRECT_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const OWN_HOSTS: &str = "localhost,127.0.0.1,::1";
-
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Bytes of a helper's or bubblewrap's message that go into an error.
 const MESSAGE_BYTES: usize = 600;
@@ -141,6 +141,7 @@ fn order(means: &Means, spec: &RunSpec) -> Result<Order, SandboxError> {
         return Err(SandboxError::Invalid(format!("stdin is longer than {MAX_STDIN_BYTES} bytes")));
     }
     let isolated = means.isolated();
+    let read_only = shown(means, &spec.read_only)?;
     let (base, home) = if isolated {
         (PathBuf::from(WORKSPACE_DIR), PathBuf::from(HOME_DIR))
     } else {
@@ -165,7 +166,7 @@ fn order(means: &Means, spec: &RunSpec) -> Result<Order, SandboxError> {
         plan,
         workspace: spec.workspace.as_path().into(),
         home_cache: spec.home_cache.as_deref().map(Raw::from),
-        read_only_binds: means.read_only_binds.iter().map(|path| path.as_path().into()).collect(),
+        read_only,
         hidden_folders: means.hidden_folders.iter().map(|path| path.as_path().into()).collect(),
         root_point: means.runtime_dir.join("root").as_path().into(),
         become_user: means.user.filter(|_| isolated),
@@ -174,13 +175,33 @@ fn order(means: &Means, spec: &RunSpec) -> Result<Order, SandboxError> {
     })
 }
 
+/// The operator's folders, and those of this run.
+fn shown(means: &Means, wanted: &[ReadOnly]) -> Result<Vec<(Raw, Raw)>, SandboxError> {
+    let mut all: Vec<(Raw, Raw)> =
+        means.read_only_binds.iter().map(|path| (path.as_path().into(), path.as_path().into())).collect();
+    for ReadOnly { source, seen_at } in wanted {
+        let own = means.hidden_folders.iter().chain([&means.runtime_dir]);
+        let overlaps = |own: &PathBuf| own.starts_with(source) || source.starts_with(own);
+        let why = probe::refusal(seen_at).or_else(|| match source.is_absolute() {
+            false => Some("it is not an absolute path"),
+            true => own.clone().any(overlaps).then_some("it holds the server's own folder"),
+        });
+        if let Some(why) = why {
+            let text = format!("{} cannot be shown at {}: {why}", source.display(), seen_at.display());
+            return Err(SandboxError::Invalid(text));
+        }
+        all.push((source.as_path().into(), seen_at.as_path().into()));
+    }
+    Ok(all)
+}
+
 fn environment(
     home: &Path,
     proxy: bool,
     wanted: &[(String, String)],
 ) -> Result<Vec<(Raw, Raw)>, SandboxError> {
     let values: [OsString; 8] = [
-        PATH.into(),
+        SYSTEM_PATH.into(),
         home.into(),
         "sandbox".into(),
         "sandbox".into(),

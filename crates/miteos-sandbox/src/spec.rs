@@ -19,6 +19,9 @@ pub const HOME_DIR: &str = "/home/sandbox";
 /// Where a program with a way out finds its proxy.
 pub const PROXY_URL: &str = "http://127.0.0.1:3128";
 
+/// Where an isolated program looks for programs, unless its environment says otherwise.
+pub const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Most bytes that a run may be given on stdin.
 pub const MAX_STDIN_BYTES: usize = 16 * 1024 * 1024;
 
@@ -33,6 +36,15 @@ pub enum Network {
     Proxy(Arc<Egress>),
 }
 
+/// A file or folder of this machine that a program may read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReadOnly {
+    /// Where it is; a link is followed.
+    pub source: PathBuf,
+    /// Where an isolated program sees it. The folders above are made.
+    pub seen_at: PathBuf,
+}
+
 /// One run.
 #[derive(Debug)]
 pub struct RunSpec {
@@ -44,6 +56,9 @@ pub struct RunSpec {
     pub cwd: PathBuf,
     /// Folder on this machine kept as the program's home between runs; without one the home is temporary.
     pub home_cache: Option<PathBuf>,
+    /// What an isolated program may read besides the system and the operator's folders. One that holds a folder of the
+    /// server's own, or that would cover a folder of the sandbox, is refused.
+    pub read_only: Vec<ReadOnly>,
     /// Added to the few variables every program gets (PATH, HOME, USER, LANG, TMPDIR, TERM); wins over them. The
     /// server's own environment is never passed on.
     pub env: Vec<(String, String)>,

@@ -113,7 +113,8 @@ pub(crate) struct Order {
     pub plan: Plan,
     pub workspace: Raw,
     pub home_cache: Option<Raw>,
-    pub read_only_binds: Vec<Raw>,
+    /// What is shown read-only: where it is, and where it is seen.
+    pub read_only: Vec<(Raw, Raw)>,
     /// Folders of the server's own that are covered where they would be seen.
     pub hidden_folders: Vec<Raw>,
     /// An empty folder of ours on which the new root is built (each time in a mount namespace of its own).

@@ -134,6 +134,8 @@ pub struct Config {
     pub egress: EgressPolicy,
     /// Where builds get packages from; without it the machine's package managers are asked.
     pub build_registries: Option<Registries>,
+    /// The folders of the server's `PATH`: builds use the node and the package managers that it leads to.
+    pub programs: Vec<PathBuf>,
     /// How outgoing calls look names up.
     pub names: Arc<dyn Names>,
     /// How long the receiver of a webhook has for its whole answer.
@@ -185,6 +187,7 @@ impl Config {
             search: SearchConfig::keyless(),
             egress: EgressPolicy::default(),
             build_registries: None,
+            programs: Vec::new(),
             names: Arc::new(SystemNames),
             webhook_timeout: webhooks::DEFAULT_TIMEOUT,
             max_model_calls: DEFAULT_MAX_MODEL_CALLS,

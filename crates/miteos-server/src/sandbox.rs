@@ -45,6 +45,11 @@ impl LateSandbox {
         self.cell.get_or_init(|| Sandbox::probe(self.config.clone())).await
     }
 
+    /// Programs at once.
+    pub fn places(&self) -> usize {
+        self.config.max_concurrent
+    }
+
     pub async fn status(&self) -> Status {
         self.get().await.status()
     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use miteos_deploy::build::{Machine, RegistrySource};
+use miteos_deploy::build::{Asking, Machine, RegistrySource, ToolSource};
 use miteos_deploy::expo::{Eas, Jail, Sandboxes};
 use miteos_models::Models;
 use miteos_store::{CommitHook, Store, StoreConfig, StoreError};
@@ -411,9 +411,10 @@ fn deploy_parts(
     previews: &Previews,
 ) -> deployments::Parts {
     let http = deps.services.http.clone();
-    let machine = Machine::new(config.data_dir.join("asked"), http.clone());
-    let registries = RegistrySource::new(config.build_registries.clone(), Arc::new(machine));
-    let builder = || Arc::new(deployments::Sandboxed::new(Arc::clone(sandbox), http, registries));
+    let machine: Arc<dyn Asking> = Arc::new(Machine::new(config.data_dir.join("asked"), http.clone()));
+    let registries = RegistrySource::new(config.build_registries.clone(), Arc::clone(&machine));
+    let tools = ToolSource::new(config.programs.clone(), machine);
+    let builder = || Arc::new(deployments::Sandboxed::new(Arc::clone(sandbox), http, registries, tools));
     deployments::Parts {
         store: deps.tasks.store.clone(),
         feed: Arc::clone(&deps.tasks.feed),

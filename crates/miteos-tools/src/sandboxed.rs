@@ -37,6 +37,7 @@ impl CodeRunner for Sandbox {
             workspace: job.workspace,
             cwd: PathBuf::new(),
             home_cache: None,
+            read_only: Vec::new(),
             env: Vec::new(),
             stdin: job.stdin,
             limits,

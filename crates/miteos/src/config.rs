@@ -16,6 +16,8 @@ pub use table::*;
 
 /// The address that `serve` listens on by default, and that clients try.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7700";
+/// The variable that every system keeps the places of programs in. It is no setting of ours.
+const PROGRAMS: &str = "PATH";
 /// The configuration file's name.
 pub const FILE_NAME: &str = "miteos.toml";
 /// A configuration file larger than this is some other file.
@@ -137,6 +139,11 @@ impl Settings {
             .or_else(|| self.file.get(name).map(|(value, path)| (value.clone(), Source::File(path.clone()))))
     }
 
+    /// The folders in which programs are found, as whoever started this one has them.
+    pub fn programs(&self) -> Vec<PathBuf> {
+        self.env.get(PROGRAMS).map(|list| std::env::split_paths(&list).collect()).unwrap_or_default()
+    }
+
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
@@ -247,6 +254,15 @@ mod tests {
                 assert_eq!(found, ("flag".to_owned(), Source::Flag), "{key}");
             }
         }
+    }
+
+    #[test]
+    fn programs_are_where_the_path_says() {
+        let of = |env: &[(&str, &str)]| {
+            Settings::load(Env::of(env), Purpose::Serve, Some(Path::new("/d")), None).unwrap().programs()
+        };
+        assert_eq!(of(&[("PATH", "/a/bin:/b")]), [PathBuf::from("/a/bin"), PathBuf::from("/b")]);
+        assert!(of(&[]).is_empty());
     }
 
     #[test]

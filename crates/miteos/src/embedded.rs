@@ -197,6 +197,7 @@ async fn resolve(settings: &Settings, flags: &Flags) -> Result<Config, Failure> 
     config.models = models_config(settings).await;
     config.providers = local_provider(settings, &config.models);
     config.sandbox.backend = backend(settings)?;
+    config.programs = settings.programs();
     let get = |name: &str| settings.get(name);
     config.search = SearchConfig::from_settings(&get).map_err(|error| Failure::usage(error.to_string()))?;
     if let Some(list) = settings.get(config::EGRESS_ALLOW) {

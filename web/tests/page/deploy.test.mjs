@@ -18,7 +18,7 @@ before(async () => {
     agent: (_part, turn) => [[["write_file", { path: "index.html", content: PAGE }]], [["publish", { path: "index.html" }]], "The page is there."][turn],
     conclude: { summary: "The page is there.", deliverables: [] },
   });
-  [server, browser] = await Promise.all([Server.start(model.env), launch()]);
+  [server, browser] = await Promise.all([Server.start({ env: model.env }), launch()]);
 });
 after(async () => { await browser?.close(); await server?.stop(); await model?.stop(); });
 

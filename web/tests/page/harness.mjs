@@ -24,16 +24,17 @@ function browserPath() {
 
 /** A server in a folder of its own. It can be killed and started again over the same data, at the same address. */
 export class Server {
-  constructor(folder, env) {
+  constructor(folder, { world = "test", env = {} } = {}) {
     this.folder = folder;
-    this.env = env;
     this.address = "127.0.0.1:0";
+    this.world = world;
+    this.env = env;
   }
 
-  /** `env` is set for the program, such as the model that it is to use. */
-  static async start(env = {}) {
+  /** `world`: whose key calls have; `env`: settings besides those of every test. */
+  static async start(options) {
     if (!PROGRAM) throw new Error("MITEOS_PROGRAM names the program to test; run: ./scripts/test-page.sh");
-    const server = new Server(await mkdtemp(join(tmpdir(), "miteos-page-")), env);
+    const server = new Server(await mkdtemp(join(tmpdir(), "miteos-page-")), options);
     await server.run();
     return server;
   }
@@ -74,7 +75,7 @@ export class Server {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async call(method, path, body, key = this.keys.test) {
+  async call(method, path, body, key = this.keys[this.world]) {
     const response = await fetch(`${this.url}/v1${path}`, {
       method, headers: { authorization: `Bearer ${key}`, ...(body ? { "content-type": "application/json" } : {}) }, body: body ? JSON.stringify(body) : undefined,
     });
@@ -83,11 +84,18 @@ export class Server {
     return answer;
   }
 
-  start(prompt, config = {}, key = this.keys.test) {
+  async text(path) {
+    const response = await fetch(`${this.url}/v1${path}`, { headers: { authorization: `Bearer ${this.keys[this.world]}` } });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${answer}`);
+    return answer;
+  }
+
+  start(prompt, config = {}, key = this.keys[this.world]) {
     return this.call("POST", "/tasks", { prompt, config }, key);
   }
 
-  async events(task, key = this.keys.test) {
+  async events(task, key = this.keys[this.world]) {
     const all = [];
     for (let after = 0; ;) {
       const page = await this.call("GET", `/tasks/${task}/events?after=${after}&limit=1000`, undefined, key);
@@ -98,7 +106,7 @@ export class Server {
   }
 
   /** A workspace with these files. */
-  async workspace(name, files, key = this.keys.test) {
+  async workspace(name, files, key = this.keys[this.world]) {
     const made = await this.call("POST", "/workspaces", { name }, key);
     const form = new FormData();
     for (const [path, text] of Object.entries(files)) form.append("file", new Blob([text]), path);
@@ -107,14 +115,14 @@ export class Server {
     return made;
   }
 
-  async until(task, good, key = this.keys.test) {
+  async until(task, good, key = this.keys[this.world]) {
     return until(`the task ${task}`, async () => {
       const shown = await this.call("GET", `/tasks/${task}`, undefined, key);
       return good(shown) ? shown : undefined;
     });
   }
 
-  ended(task, key = this.keys.test) {
+  ended(task, key = this.keys[this.world]) {
     return this.until(task, (shown) => ["complete", "failed", "cancelled"].includes(shown.status), key);
   }
 }

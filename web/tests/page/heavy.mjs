@@ -18,7 +18,7 @@ const model = await startModel({
   agent: (part, turn) => (turn < TURNS ? Array.from({ length: CALLS }, (_, index) => ["search_files", { pattern: `${part.length}-${turn}-${index}` }]) : "Nothing was found."),
   conclude: { summary: "Nothing was found.", deliverables: [] },
 });
-const [server, browser] = await Promise.all([Server.start(model.env), launch()]);
+const [server, browser] = await Promise.all([Server.start({ env: model.env }), launch()]);
 const live = server.keys.live;
 const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
 try {

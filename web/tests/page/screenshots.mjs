@@ -5,11 +5,12 @@
 
 import { mkdir } from "node:fs/promises";
 import { DESKTOP, PHONE, launch, open, Server, signIn, until } from "./harness.mjs";
+import { Site } from "./site.mjs";
 
 const folder = process.argv[2] ?? new URL("../../../docs/images", import.meta.url).pathname;
 await mkdir(folder, { recursive: true });
 /** What docs/ shows. */
-const SHOWN = new Set(["page-empty", "page-now", "page-task", "page-task-dark", "page-inbox", "page-deployments", "page-deployment", "page-phone-now", "page-phone-task", "page-phone-decision"]);
+const SHOWN = new Set(["page-empty", "page-now", "page-task", "page-task-dark", "page-inbox", "page-deployments", "page-deployment", "page-phone-now", "page-phone-task", "page-phone-decision", "deployed"]);
 const [server, browser] = await Promise.all([Server.start(), launch()]);
 const shoot = async (page, name) => {
   if (process.argv[2] === undefined && !SHOWN.has(name)) return;
@@ -135,6 +136,17 @@ try {
   await phoneLive.getByRole("button", { name: "More" }).click();
   await shoot(phoneLive, "page-phone-more");
   await phoneLive.context().close();
+
+  const site = await Site.begin();
+  try {
+    const { url } = await site.approve();
+    const page = await (await browser.newContext(DESKTOP)).newPage();
+    await page.goto(url);
+    await page.getByRole("article").nth(2).waitFor();
+    await shoot(page, "deployed");
+  } finally {
+    await site.stop();
+  }
 } finally {
   await browser.close();
   await server.stop();

@@ -27,7 +27,7 @@ const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 const MAX_SCOPES: usize = 32;
 /// The form in which an index of Python packages tells its files.
 const SIMPLE_JSON: &str = "application/vnd.pypi.simple.v1+json";
-/// How much of a program's complaint is repeated (characters).
+/// How much of a program's complaint is logged (characters).
 const SHOWN_CHARS: usize = 200;
 
 /// Package managers that share their settings.
@@ -62,13 +62,18 @@ const YARN_FIRST_GET: Question = Question { program: "yarn", arguments: &["confi
 const PIP_LIST: Question = Question { program: "python3", arguments: &["-m", "pip", "config", "list"] };
 const PIP_HELP: Question = Question { program: "python3", arguments: &["-m", "pip", "install", "--help"] };
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum AskError {
     #[error(
         "where packages come from is not known: `{command}` {why}; mend that on the server's machine, or set \
          MITEOS_BUILD_REGISTRIES there, such as npm=https://registry.example.org/"
     )]
     Unanswered { command: String, why: String },
+    #[error(
+        "where packages come from is not known: `{command}` is not installed; mend that on the server's machine, or set \
+         MITEOS_BUILD_REGISTRIES there, such as npm=https://registry.example.org/"
+    )]
+    NotInstalled { command: String },
     #[error("the question was cancelled")]
     Cancelled,
 }
@@ -93,9 +98,22 @@ pub trait Asking: Send + Sync {
 pub(super) async fn ask(asking: &dyn Asking, family: Family) -> Result<Registries, AskError> {
     match family {
         Family::Npm => npm(asking, NPM_LIST, NPM_GET).await,
-        Family::Pnpm => npm(asking, PNPM_LIST, PNPM_GET).await,
-        Family::Yarn => yarn(asking).await,
+        Family::Pnpm => or_npm(npm(asking, PNPM_LIST, PNPM_GET).await, asking).await,
+        Family::Yarn => or_npm(yarn(asking).await, asking).await,
         Family::Python => python(asking).await,
+    }
+}
+
+/// A build may get a package manager by corepack that the machine does not have. It is told npm's registry then.
+async fn or_npm(own: Result<Registries, AskError>, asking: &dyn Asking) -> Result<Registries, AskError> {
+    match own {
+        Err(missing @ AskError::NotInstalled { .. }) => {
+            npm(asking, NPM_LIST, NPM_GET).await.map_err(|error| match error {
+                AskError::Cancelled => AskError::Cancelled,
+                AskError::Unanswered { .. } | AskError::NotInstalled { .. } => missing,
+            })
+        }
+        told => told,
     }
 }
 
@@ -129,7 +147,7 @@ async fn npm(asking: &dyn Asking, list: Question, get: Question) -> Result<Regis
 async fn yarn(asking: &dyn Asking) -> Result<Registries, AskError> {
     let default = match asking.ask(YARN_GET).await {
         Ok(text) if text.trim().starts_with("http") => address_from(YARN_GET, &text)?,
-        Ok(_) | Err(AskError::Unanswered { .. }) => {
+        Ok(_) | Err(AskError::Unanswered { .. } | AskError::NotInstalled { .. }) => {
             address_from(YARN_FIRST_GET, &asking.ask(YARN_FIRST_GET).await?)?
         }
         Err(AskError::Cancelled) => return Err(AskError::Cancelled),
@@ -226,7 +244,7 @@ impl Asking for Machine {
         let (status, stdout, stderr) = match tokio::time::timeout(TIME, asked).await {
             Ok(Ok(ran)) => ran,
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(unanswered("is not installed".to_owned()));
+                return Err(AskError::NotInstalled { command: question.to_string() });
             }
             Ok(Err(error)) => return Err(unanswered(format!("could not be run ({error})"))),
             Err(_) => return Err(unanswered(format!("did not answer within {} s", TIME.as_secs()))),
@@ -237,7 +255,9 @@ impl Asking for Machine {
         let complaint = String::from_utf8_lossy(&stderr);
         let complaint = complaint.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
         let complaint: String = complaint.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS).collect();
-        Err(unanswered(format!("failed ({status}): {complaint}")))
+        // Its words may name the owner's folders and hosts, which are none of a user's business.
+        tracing::warn!(command = %question, %status, complaint, "a package manager does not answer");
+        Err(unanswered(format!("failed ({status}), and the server's log says why")))
     }
 
     async fn page(&self, url: &Url) -> Option<Value> {

@@ -26,16 +26,19 @@ const PROXY_VARIABLES: [&str; 4] =
 /// Where package managers of JavaScript look for their registry.
 const NPM_VARIABLES: [&str; 5] = [
     "npm_config_registry",
+    "pnpm_config_registry",
     "YARN_NPM_REGISTRY_SERVER",
     "YARN_REGISTRY",
     "BUN_CONFIG_REGISTRY",
-    "COREPACK_NPM_REGISTRY",
 ];
+
+/// The same for corepack, which puts a slash of its own behind it.
+const COREPACK_REGISTRY: &str = "COREPACK_NPM_REGISTRY";
 
 const PYTHON_VARIABLES: [&str; 3] = ["PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"];
 
-/// No questions, no colours, no advertisements, and nothing told about its user.
-const QUIET: [(&str, &str); 18] = [
+/// No questions, no colours, no advertisements, nothing told about its user, and nothing newer than was asked for.
+const QUIET: [(&str, &str); 21] = [
     ("CI", "1"),
     ("NO_COLOR", "1"),
     ("DO_NOT_TRACK", "1"),
@@ -46,6 +49,10 @@ const QUIET: [(&str, &str); 18] = [
     ("npm_config_noproxy", "localhost,127.0.0.1,::1"),
     ("YARN_ENABLE_TELEMETRY", "0"),
     ("YARN_ENABLE_PROGRESS_BARS", "0"),
+    ("COREPACK_ENABLE_DOWNLOAD_PROMPT", "0"),
+    ("COREPACK_ENABLE_AUTO_PIN", "0"),
+    // A project that names no version gets the one that corepack knows the hash of, not whatever is newest.
+    ("COREPACK_DEFAULT_TO_LATEST", "0"),
     ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
     ("PIP_NO_INPUT", "1"),
     ("NEXT_TELEMETRY_DISABLED", "1"),
@@ -73,6 +80,7 @@ pub(super) fn variables(registries: &Registries, isolated: bool) -> Vec<(String,
     }
     if let Some(url) = &registries.npm {
         NPM_VARIABLES.iter().for_each(|name| set(name, url.as_str()));
+        set(COREPACK_REGISTRY, url.as_str().trim_end_matches('/'));
     }
     for (scope, url) in &registries.scopes {
         set(&format!("npm_config_{scope}:registry"), url.as_str());
@@ -97,6 +105,7 @@ mod tests {
         let all = variables(&registries, true);
         let value = |name: &str| all.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
         assert_eq!(value("npm_config_registry"), Some("https://npm.example/"));
+        assert_eq!(value("COREPACK_NPM_REGISTRY"), Some("https://npm.example"));
         assert_eq!(value("npm_config_@acme:registry"), Some("https://acme.example/"));
         assert_eq!(value("UV_DEFAULT_INDEX"), Some("https://py.example/simple"));
         assert_eq!(value("npm_config_https_proxy"), Some(PROXY_URL));

@@ -115,7 +115,7 @@ impl From<AskError> for BuildFailure {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Cancelled => Self::cancelled(),
-            unanswered @ AskError::Unanswered { .. } => {
+            unanswered @ (AskError::Unanswered { .. } | AskError::NotInstalled { .. }) => {
                 Self::new(BuildErrorKind::Install, unanswered.to_string())
             }
         }

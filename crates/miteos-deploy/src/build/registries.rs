@@ -7,6 +7,7 @@ use std::sync::Arc;
 use miteos_sandbox::{AllowList, HostPort};
 use miteos_tools::http::Url;
 use tokio::sync::Mutex;
+use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{AskError, Asking, Family, ask};
@@ -14,6 +15,9 @@ use crate::detect::{PackageManager, Plan};
 
 /// The port of an address that names none: only TLS is tunnelled.
 const HTTPS_PORT: u16 = 443;
+
+/// How long a question without an answer is not asked again.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// How much of a wrong entry is repeated (characters).
 const SHOWN_CHARS: usize = 100;
@@ -120,7 +124,34 @@ fn shown(entry: &str) -> String {
 pub struct RegistrySource {
     set: Option<Registries>,
     asking: Arc<dyn Asking>,
-    answers: Mutex<BTreeMap<Family, Registries>>,
+    answers: Mutex<BTreeMap<Family, Answer>>,
+}
+
+/// What the machine said last.
+#[derive(Clone)]
+enum Answer {
+    Known(Registries),
+    /// Not asked again until then: eight builds would wait for the same silence one after the other.
+    Unknown {
+        error: AskError,
+        until: Instant,
+    },
+}
+
+/// The registries of one build, and what its log should say of those that are not known.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub found: Registries,
+    pub notes: Vec<String>,
+}
+
+/// Why a family is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// The project is installed by it.
+    Manager,
+    /// A command line begins with its program. It may do without.
+    Named,
 }
 
 impl RegistrySource {
@@ -130,48 +161,70 @@ impl RegistrySource {
     }
 
     /// Those that a build of this plan needs. What the machine answered is kept; a question without an answer is asked
-    /// again at the next build.
-    pub async fn of(&self, plan: &Plan, cancel: &CancellationToken) -> Result<Registries, AskError> {
+    /// again after a while.
+    pub(crate) async fn of(&self, plan: &Plan, cancel: &CancellationToken) -> Result<Found, AskError> {
         if let Some(set) = &self.set {
-            return Ok(set.clone());
+            return Ok(Found { found: set.clone(), notes: Vec::new() });
         }
-        let mut all = Registries::default();
-        // One build asks at a time; the others find the answer.
-        let mut answers = self.answers.lock().await;
-        for family in families(plan) {
-            let found = match answers.get(&family) {
-                Some(known) => known.clone(),
-                None => {
-                    let found = tokio::select! {
-                        found = ask(&*self.asking, family) => found?,
-                        () = cancel.cancelled() => return Err(AskError::Cancelled),
-                    };
-                    answers.insert(family, found.clone());
-                    found
-                }
+        let mut all = Found { found: Registries::default(), notes: Vec::new() };
+        for (family, why) in families(plan) {
+            let answer = tokio::select! {
+                answer = self.answer(family) => answer,
+                () = cancel.cancelled() => return Err(AskError::Cancelled),
             };
-            all.add(found);
+            match (answer, why) {
+                (Ok(found), _) => all.found.add(found),
+                (Err(error), Why::Named) => all.notes.push(error.to_string()),
+                (Err(error), Why::Manager) => return Err(error),
+            }
         }
         Ok(all)
     }
+
+    /// One build asks at a time; the others find the answer.
+    async fn answer(&self, family: Family) -> Result<Registries, AskError> {
+        let mut answers = self.answers.lock().await;
+        match answers.get(&family) {
+            Some(Answer::Known(known)) => return Ok(known.clone()),
+            Some(Answer::Unknown { error, until }) if Instant::now() < *until => return Err(error.clone()),
+            Some(Answer::Unknown { .. }) | None => {}
+        }
+        let found = ask(&*self.asking, family).await;
+        let answer = match &found {
+            Ok(found) => Answer::Known(found.clone()),
+            Err(error) => Answer::Unknown { error: error.clone(), until: Instant::now() + SILENCE },
+        };
+        answers.insert(family, answer);
+        found
+    }
 }
 
-/// Who installs packages in this plan: the manager of the project, and whoever a line names.
-fn families(plan: &Plan) -> BTreeSet<Family> {
-    let mut found: BTreeSet<Family> = plan.manager.map(of_manager).into_iter().collect();
-    let words =
-        plan.commands.iter().flat_map(|line| line.split(|c: char| !(c.is_alphanumeric() || c == '-')));
-    for word in words {
-        found.extend(match word {
-            "npm" | "npx" => Some(Family::Npm),
-            "pnpm" | "pnpx" => Some(Family::Pnpm),
-            "yarn" => Some(Family::Yarn),
-            "bun" | "bunx" => Some(Family::Npm),
-            "pip" | "pip3" | "uv" | "uvx" | "pipx" | "poetry" | "pdm" => Some(Family::Python),
-            _ => None,
-        });
-    }
+/// Who installs packages in this plan: the manager of the project, and whoever a line runs.
+fn families(plan: &Plan) -> BTreeMap<Family, Why> {
+    let simple = plan.commands.iter().flat_map(|line| line.split([';', '&', '|', '(', ')', '{', '}', '\n']));
+    let mut found: BTreeMap<Family, Why> =
+        simple.filter_map(family_of).map(|family| (family, Why::Named)).collect();
+    found.extend(plan.manager.map(|manager| (of_manager(manager), Why::Manager)));
     found
+}
+
+/// By the program that a simple command begins with, behind its variables.
+fn family_of(command: &str) -> Option<Family> {
+    let mut words = command.split_whitespace().skip_while(|word| word.contains('='));
+    let program = words.next()?;
+    let rest = || words.clone();
+    match program.rsplit('/').next()? {
+        "npm" | "npx" | "bun" | "bunx" => Some(Family::Npm),
+        "pnpm" | "pnpx" => Some(Family::Pnpm),
+        "yarn" | "yarnpkg" => Some(Family::Yarn),
+        "pip" | "pip3" | "uv" | "uvx" | "pipx" | "poetry" | "pdm" => Some(Family::Python),
+        "python" | "python3" => {
+            let mut module = rest().skip_while(|word| *word != "-m").skip(1);
+            matches!(module.next()?, "pip" | "uv" | "pipx" | "poetry" | "pdm").then_some(Family::Python)
+        }
+        "corepack" | "exec" | "env" | "time" | "command" => family_of(&rest().collect::<Vec<_>>().join(" ")),
+        _ => None,
+    }
 }
 
 /// Bun has no command that tells, and reads what npm is set to.
@@ -185,6 +238,12 @@ fn of_manager(manager: PackageManager) -> Family {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use serde_json::Value;
+
+    use super::super::ask::Question;
     use super::*;
 
     fn plan(manager: Option<PackageManager>, commands: &[&str]) -> Plan {
@@ -226,12 +285,80 @@ mod tests {
 
     #[test]
     fn a_plan_says_who_is_asked() {
+        use Why::{Manager, Named};
         let npm = plan(Some(PackageManager::Npm), &["npm ci", "npm run build"]);
-        assert_eq!(families(&npm), [Family::Npm].into());
+        assert_eq!(families(&npm), [(Family::Npm, Manager)].into());
         let bun = plan(Some(PackageManager::Bun), &["bun install"]);
-        assert_eq!(families(&bun), [Family::Npm].into());
+        assert_eq!(families(&bun), [(Family::Npm, Manager)].into());
         let mixed = plan(Some(PackageManager::Pnpm), &["pip install -r r.txt && pnpm install", "make"]);
-        assert_eq!(families(&mixed), [Family::Pnpm, Family::Python].into());
-        assert_eq!(families(&plan(None, &["hugo --minify"])), [].into());
+        assert_eq!(families(&mixed), [(Family::Pnpm, Manager), (Family::Python, Named)].into());
+        for (line, family) in [
+            ("A=1 B=2 /usr/bin/npm ci", Some(Family::Npm)),
+            ("(cd docs; yarn)", Some(Family::Yarn)),
+            ("corepack pnpm install", Some(Family::Pnpm)),
+            ("python3 -u -m pip install x", Some(Family::Python)),
+            ("python3 tools/pip.py", None),
+            ("node tools/uv.js", None),
+            ("make pip", None),
+            ("hugo --minify", None),
+            ("A=1", None),
+        ] {
+            let expected = family.map(|family| (family, Named)).into_iter().collect();
+            assert_eq!(families(&plan(None, &[line])), expected, "{line}");
+        }
+    }
+
+    /// Counts questions; answers none, or hangs for ever.
+    #[derive(Default)]
+    struct Silent {
+        asked: AtomicUsize,
+        hangs: bool,
+    }
+
+    #[async_trait]
+    impl Asking for Silent {
+        async fn ask(&self, question: Question) -> Result<String, AskError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
+            Err(AskError::Unanswered { command: question.to_string(), why: "failed".to_owned() })
+        }
+
+        async fn page(&self, _: &Url) -> Option<Value> {
+            None
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_without_an_answer_is_asked_again_only_after_a_while() {
+        let silent = Arc::new(Silent::default());
+        let source = RegistrySource::new(None, silent.clone());
+        let npm = plan(Some(PackageManager::Npm), &["npm ci"]);
+        for _ in 0..3 {
+            let error = source.of(&npm, &CancellationToken::new()).await.unwrap_err();
+            assert!(matches!(error, AskError::Unanswered { .. }), "{error}");
+        }
+        assert_eq!(silent.asked.load(Ordering::SeqCst), 1);
+        tokio::time::advance(SILENCE).await;
+        source.of(&npm, &CancellationToken::new()).await.unwrap_err();
+        assert_eq!(silent.asked.load(Ordering::SeqCst), 2);
+        // A family that a line names may be silent: the log says so, and the build goes on.
+        let named = source.of(&plan(None, &["npm ci"]), &CancellationToken::new()).await.unwrap();
+        assert!(named.found.is_empty() && named.notes.len() == 1, "{named:?}");
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_anothers_question_can_be_cancelled() {
+        let silent = Arc::new(Silent { hangs: true, ..Silent::default() });
+        let source = RegistrySource::new(None, silent);
+        let npm = plan(Some(PackageManager::Npm), &["npm ci"]);
+        let (never, cancel) = (CancellationToken::new(), CancellationToken::new());
+        cancel.cancel();
+        tokio::select! {
+            biased;
+            _ = source.of(&npm, &never) => panic!("it hangs"),
+            ended = source.of(&npm, &cancel) => assert!(matches!(ended, Err(AskError::Cancelled))),
+        }
     }
 }

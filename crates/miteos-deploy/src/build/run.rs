@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use miteos_sandbox::{Egress, EgressLimits, Exit, Limits, Network, OutputChunk, RunOutcome, RunSpec, State};
+use miteos_sandbox::{Egress, EgressLimits, Exit, Limits, Network, OutputChunk, RunOutcome, RunSpec};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::Build;
 use super::environment::variables;
 use super::failure::{BuildErrorKind, BuildFailure};
 use super::log::Log;
 use super::registries::Registries;
+use super::tools::Tools;
 
 /// Lines that may wait to be handed on.
 const WAITING_LINES: usize = 1024;
@@ -25,34 +25,36 @@ pub(super) struct Room<'a> {
     pub source: &'a Path,
     pub home: &'a Path,
     pub registries: &'a Registries,
-    pub deadline: Instant,
+    pub tools: &'a Tools,
+    pub isolated: bool,
 }
 
-/// Runs a line of a shell to its end.
+/// Runs a line of a shell to its end, and says how long that took (ms).
 pub(super) async fn command(
     room: &Room<'_>,
     line: &str,
     installs: bool,
+    left_ms: u64,
     log: &mut Log<'_>,
-) -> Result<(), BuildFailure> {
+) -> Result<u64, BuildFailure> {
     let Build { sandbox, limits, cancel, .. } = room.build;
-    let left = room.deadline.saturating_duration_since(Instant::now());
-    let wall_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    let limits = Limits { wall_ms, ..limits.sandbox };
-    if wall_ms == 0 {
+    let limits = Limits { wall_ms: left_ms, ..limits.sandbox };
+    if left_ms == 0 {
         return Err(timed_out(room, line));
     }
-    let isolated = matches!(sandbox.status().state, State::Isolated { .. });
     let (sender, mut receiver) = mpsc::channel::<OutputChunk>(WAITING_LINES);
     let allowed = room.registries.allowed();
     let egress = (!allowed.is_empty())
         .then(|| Egress::new(allowed, Arc::clone(&room.build.dial), EgressLimits::packages()));
+    let mut env = variables(room.registries, room.isolated && egress.is_some());
+    env.push(("PATH".to_owned(), Tools::path(room.home, room.isolated)));
     let spec = RunSpec {
         program: ["/bin/sh", "-c", line].map(OsString::from).to_vec(),
         workspace: room.source.to_owned(),
         cwd: PathBuf::new(),
         home_cache: Some(room.home.to_owned()),
-        env: variables(room.registries, isolated && egress.is_some()),
+        read_only: room.tools.shown.clone(),
+        env,
         stdin: Vec::new(),
         limits,
         network: egress.clone().map_or(Network::Off, Network::Proxy),
@@ -75,7 +77,10 @@ pub(super) async fn command(
     if !outcome.isolated {
         log.say("programs run without isolation here");
     }
-    if failed { Err(failure(room, line, installs, &outcome, &log.tail(), refused)) } else { Ok(()) }
+    match failed {
+        true => Err(failure(room, line, installs, &outcome, &log.tail(), refused)),
+        false => Ok(outcome.wall_ms),
+    }
 }
 
 /// What the command asked for in vain, with the mend.
@@ -117,7 +122,8 @@ fn failure(
         Exit::Cancelled => return BuildFailure::cancelled(),
         Exit::TimedOut => return timed_out(room, line),
         Exit::Code(NO_SUCH_PROGRAM) => {
-            "did not find a program (exit code 127); builds see what is installed below /usr on the server's machine"
+            "did not find a program (exit code 127); builds see what is installed below /usr on the server's machine, and \
+             node with its package managers as the server's PATH has them"
                 .to_owned()
         }
         Exit::Code(code) => format!("failed (exit code {code})"),

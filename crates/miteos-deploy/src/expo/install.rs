@@ -98,7 +98,7 @@ impl Work {
         // It ends with its own time, whoever waits for it.
         let cancel = CancellationToken::new();
         let registries = self.registries.of(&plan(), &cancel).await;
-        let registries = registries.map_err(|error| unavailable(error.to_string()))?;
+        let registries = registries.map_err(|error| unavailable(error.to_string()))?.found;
         let mut environment = base(path, new);
         let cache = new.join("cache");
         environment.push(("npm_config_cache".to_owned(), Secret::new(cache.display().to_string())));

@@ -132,6 +132,7 @@ fn spec(
         workspace: folder.to_owned(),
         cwd: PathBuf::from(PROJECT),
         home_cache: None,
+        read_only: Vec::new(),
         env,
         stdin: Vec::new(),
         limits: Limits { wall_ms, tmp_bytes: 2 << 30, workspace_bytes: MAX_FOLDER_BYTES, ..Limits::build() },

@@ -56,7 +56,7 @@ fn plain(order: &Order) -> Result<Sources, Failed> {
     Ok(Sources {
         workspace: order.workspace.path(),
         home_cache: order.home_cache.as_ref().map(crate::wire::Raw::path),
-        read_only: order.read_only_binds.iter().map(|raw| (raw.path(), raw.path())).collect(),
+        read_only: order.read_only.iter().map(|(source, seen_at)| (source.path(), seen_at.path())).collect(),
         own_binary: order.show_binary.then(own_binary).transpose()?,
         root_point: order.root_point.path(),
     })
@@ -81,9 +81,10 @@ fn staged(order: &Order) -> Result<Sources, Failed> {
         None => None,
     };
     let mut read_only = Vec::new();
-    for bind in &order.read_only_binds {
-        let opened = open(&bind.path(), false).step(&format!("open {}", bind.path().display()))?;
-        read_only.push((opened, bind.path()));
+    for (source, seen_at) in &order.read_only {
+        let source = source.path();
+        let opened = open(&source, false).step(&format!("open {}", source.display()))?;
+        read_only.push((opened, seen_at.path()));
     }
     // By its path: what /proc/self/exe names belongs to the mounts of before, which cannot be mounted here.
     let binary = match order.show_binary {

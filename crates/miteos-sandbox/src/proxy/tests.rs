@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::hello::{named, written};
 use super::*;
 use crate::egress::{AllowList, Dial, Dialing, EgressLimits};
 
@@ -36,7 +37,7 @@ struct Place {
 impl Place {
     async fn new(limits: EgressLimits) -> Self {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let hosts = ["packages.example", "private.example", "dead.example", "slow.example"];
+        let hosts = ["packages.example", "private.example", "dead.example", "slow.example", "10.0.0.9"];
         let allow = AllowList::new(hosts.map(|host| HostPort::new(host, 443).unwrap()));
         let egress = Egress::new(allow, Arc::new(To(server.local_addr().unwrap())), limits);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -54,14 +55,26 @@ impl Place {
         text
     }
 
-    /// A tunnel, and the server's end of it.
-    async fn tunnel(&self) -> (TcpStream, TcpStream) {
+    /// A tunnel in which nothing was said yet, and the server's end of it.
+    async fn silent(&self, to: &str) -> (TcpStream, TcpStream) {
         let mut stream = TcpStream::connect(self.at).await.unwrap();
-        stream.write_all(b"CONNECT packages.example:443 HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let request = format!("CONNECT {to}:443 HTTP/1.1\r\nHost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
         let (server, _) = timeout(PATIENCE, self.server.accept()).await.unwrap().unwrap();
         let mut head = [0; 39];
         timeout(PATIENCE, stream.read_exact(&mut head)).await.unwrap().unwrap();
         assert_eq!(&head, b"HTTP/1.1 200 Connection established\r\n\r\n");
+        (stream, server)
+    }
+
+    /// A tunnel that was begun as TLS is.
+    async fn tunnel(&self) -> (TcpStream, TcpStream) {
+        let (mut stream, mut server) = self.silent("packages.example").await;
+        let hello = written(&[named("packages.example")], 4096);
+        stream.write_all(&hello).await.unwrap();
+        let mut got = vec![0; hello.len()];
+        timeout(PATIENCE, server.read_exact(&mut got)).await.unwrap().unwrap();
+        assert_eq!(got, hello);
         (stream, server)
     }
 }
@@ -89,6 +102,50 @@ async fn a_listed_host_is_reached_and_bytes_go_both_ways() {
     let mut late = String::new();
     timeout(PATIENCE, program.read_to_string(&mut late)).await.unwrap().unwrap();
     assert_eq!(late, "late");
+    place.proxy.end().await;
+}
+
+/// Registries share machines with others, who would be reached by another name in the first message.
+#[tokio::test]
+async fn a_tunnel_is_for_the_host_that_it_was_asked_for_and_for_no_neighbour() {
+    let place = Place::new(EgressLimits::packages()).await;
+    let hidden = (0xfe0d, vec![0; 8]);
+    for (to, first, told) in [
+        (
+            "packages.example",
+            written(&[named("neighbour.example")], 9),
+            "neighbour.example through packages.example:443",
+        ),
+        ("packages.example", written(&[named("sub.packages.example")], 4096), "sub.packages.example through"),
+        ("packages.example", written(&[], 4096), "a host without a name through"),
+        ("packages.example", written(&[named("packages.example"), hidden], 4096), "a hidden host through"),
+        (
+            "packages.example",
+            b"GET / HTTP/1.1\r\nHost: neighbour.example\r\n\r\n".to_vec(),
+            "something else than TLS",
+        ),
+        ("10.0.0.9", written(&[named("neighbour.example")], 4096), "neighbour.example through 10.0.0.9:443"),
+    ] {
+        let (mut program, mut server) = place.silent(to).await;
+        program.write_all(&first).await.unwrap();
+        let mut got = Vec::new();
+        let _ = timeout(PATIENCE, server.read_to_end(&mut got)).await.unwrap();
+        assert_eq!(got, b"", "{told}");
+        assert!(closes(&mut program).await);
+        assert!(
+            place.egress.refused().iter().any(|line| line.contains(told)),
+            "{told}: {:?}",
+            place.egress.refused()
+        );
+    }
+    let (mut program, mut server) = place.silent("10.0.0.9").await;
+    program.write_all(&written(&[], 4096)).await.unwrap();
+    timeout(PATIENCE, server.read_exact(&mut [0; 40])).await.unwrap().unwrap();
+    // Who closes without a word asked for nothing.
+    let refused = place.egress.refused().len();
+    let (program, mut server) = place.silent("packages.example").await;
+    drop(program);
+    assert!(closes(&mut server).await && place.egress.refused().len() == refused);
     place.proxy.end().await;
 }
 
@@ -141,14 +198,14 @@ async fn dropped_it_ends_too() {
 
 #[tokio::test]
 async fn too_many_bytes_close_everything() {
-    let place = Place::new(EgressLimits { up_bytes: 1000, ..EgressLimits::packages() }).await;
+    let place = Place::new(EgressLimits { up_bytes: 1500, ..EgressLimits::packages() }).await;
     let (mut quiet, _quiet_server) = place.tunnel().await;
     let (mut program, mut server) = place.tunnel().await;
-    program.write_all(&[7; 1001]).await.unwrap();
+    program.write_all(&[7; 1501]).await.unwrap();
     let mut got = Vec::new();
     // What the limit broke off may end in a reset.
     let _ = timeout(PATIENCE, server.read_to_end(&mut got)).await.unwrap();
-    assert!(got.len() <= 1000);
+    assert!(got.len() <= 1500);
     assert!(closes(&mut quiet).await && place.egress.is_spent());
     place.proxy.end().await;
 }

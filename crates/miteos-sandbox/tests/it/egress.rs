@@ -1,6 +1,6 @@
 //! A program with a way out reaches the listed hosts through the proxy, and nothing else by any other way.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -14,7 +14,10 @@ fn greeter() -> u16 {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let _ = stream.unwrap().write_all(b"hello from outside");
+            let mut stream = stream.unwrap();
+            // What is not read would take the answer back.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"hello from outside");
         }
     });
     port
@@ -45,6 +48,8 @@ fn listed_hosts_are_reached_and_nothing_else() {
             (vec!["through-proxy", "CONNECT", "2130706433:443"], "403"),
             (vec!["through-proxy", "CONNECT", "169.254.169.254:80"], "403"),
             (vec!["through-proxy", "CONNECT", "localhost:443"], "403"),
+            // Who shares the registry's machine is asked for in the tunnel itself.
+            (vec!["through-proxy-to-neighbour", "packages.example:443", "neighbour.example"], "closed"),
             (vec!["through-proxy", "GET", "http://packages.example/"], "405"),
             (vec!["through-proxy", "POST", "http://169.254.169.254/"], "405"),
             // Past the proxy there is no network at all.

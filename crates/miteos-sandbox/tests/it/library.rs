@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use miteos_sandbox::{
     AllowList, BackendChoice, Dial, DialError, Dialing, Egress, EgressLimits, Exit, HostPort, Limits,
-    Network, OutputChunk, RunOutcome, RunSpec, Sandbox, SandboxConfig, SandboxError, Stream,
+    Network, OutputChunk, ReadOnly, RunOutcome, RunSpec, SYSTEM_PATH, Sandbox, SandboxConfig, SandboxError,
+    Stream,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,6 +42,7 @@ impl Place {
             workspace: self.workspace(),
             cwd: PathBuf::new(),
             home_cache: None,
+            read_only: Vec::new(),
             env: Vec::new(),
             stdin: Vec::new(),
             limits: Limits::snippet(),
@@ -309,6 +311,42 @@ async fn listed_folders_are_seen_read_only_and_dangerous_ones_are_not() {
         let outcome = place.run(place.spec(&["sh", "-c", &script])).await.unwrap();
         assert_eq!(outcome.stdout.to_text(), "tool ran\n", "{backend:?} {}", outcome.stderr.to_text());
         assert_ne!(outcome.exit, Exit::Code(0));
+    }
+}
+
+/// Toolchains of the owner's home are shown to single runs, at places where they collide with nothing.
+#[tokio::test]
+async fn what_one_run_may_read_is_seen_where_it_is_told_and_by_no_other() {
+    for backend in [BackendChoice::Namespaces, BackendChoice::Bwrap] {
+        let place = Place::new(backend, 1).await;
+        let own = place.folder.path().join("of the owner");
+        std::fs::create_dir_all(own.join("lib/pack")).unwrap();
+        write(&own.join("tool"), "#!/bin/sh\ncat /tools/lib/pack/text\n", 0o755);
+        std::fs::write(own.join("lib/pack/text"), "the pack\n").unwrap();
+        let shown = |name: &str, seen_at: &str| ReadOnly { source: own.join(name), seen_at: seen_at.into() };
+        let script = "tool; ls /tools /tools/bin; echo x > /tools/lib/pack/text; echo x > /tools/new; cat /tools/lib/pack/text";
+        let mut spec = place.spec(&["sh", "-c", script]);
+        spec.env = vec![("PATH".to_owned(), format!("/tools/bin:{SYSTEM_PATH}"))];
+        spec.read_only = vec![shown("tool", "/tools/bin/tool"), shown("lib/pack", "/tools/lib/pack")];
+        let outcome = place.run(spec).await.unwrap();
+        let (out, err) = (outcome.stdout.to_text(), outcome.stderr.to_text());
+        assert_eq!(out, "the pack\n/tools:\nbin\nlib\n\n/tools/bin:\ntool\nthe pack\n", "{backend:?} {err}");
+        let next = place.run(place.spec(&["sh", "-c", "ls /tools"])).await.unwrap();
+        assert_ne!(next.exit, Exit::Code(0), "{backend:?}");
+        for (source, seen_at, why) in [
+            (own.clone(), "/proc/tools", "cover a folder of the sandbox"),
+            (own.clone(), "/workspace/../tools", "not an absolute path"),
+            (place.folder.path().to_owned(), "/tools", "the server's own folder"),
+            (place.folder.path().join("run time/canary"), "/tools", "the server's own folder"),
+        ] {
+            let mut spec = place.spec(&["true"]);
+            spec.read_only = vec![ReadOnly { source, seen_at: seen_at.into() }];
+            let refused = place.run(spec).await.unwrap_err();
+            assert!(
+                matches!(&refused, SandboxError::Invalid(text) if text.contains(why)),
+                "{seen_at}: {refused}"
+            );
+        }
     }
 }
 

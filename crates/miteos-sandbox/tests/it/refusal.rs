@@ -27,6 +27,7 @@ fn touch(folder: &std::path::Path) -> RunSpec {
         workspace: folder.to_owned(),
         cwd: PathBuf::new(),
         home_cache: None,
+        read_only: Vec::new(),
         env: Vec::new(),
         stdin: Vec::new(),
         limits: Limits::snippet(),

@@ -10,8 +10,9 @@ use miteos_deploy::appstore::{Ipa, IpaError, read_ipa};
 use miteos_deploy::site::{Index, Site, SiteError, Source, scan};
 use miteos_deploy::{Artifact, TargetKind};
 use miteos_tools::workspace::{FileKind, Name, WalkLimits, Workspace};
+use tokio_util::sync::CancellationToken;
 
-use super::builder::{BuiltFolder, Place};
+use super::builder::{BuildError, BuiltFolder, Place};
 use super::expo;
 use crate::errors::chain;
 use crate::preview;
@@ -23,11 +24,44 @@ const APP: &str = "app.ipa";
 /// Names that are looked at for an app.
 const MAX_LOOKED_AT: usize = 10_000;
 
+/// Names of what is not published that the log tells.
+const MAX_TOLD: usize = 20;
+
 /// Where the files are.
 #[derive(Clone)]
 pub struct Places {
     pub workspace: Workspace,
     pub scratch: Workspace,
+}
+
+/// Who hears of the taking, and may end it.
+pub struct Taking<'a> {
+    pub cancel: &'a CancellationToken,
+    /// Takes lines for the deployment's log.
+    pub log: &'a (dyn Fn(String) + Send + Sync),
+}
+
+impl Taking<'_> {
+    /// The work, unless it is cancelled first: then it is left where it is.
+    async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, BuildError> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(BuildError::Cancelled),
+            done = work => done.map_err(BuildError::Failed),
+        }
+    }
+
+    fn tell_left_out(&self, site: &Site) {
+        for name in site.left_out.iter().take(MAX_TOLD) {
+            (self.log)(format!("not published: {name}"));
+        }
+        if let Some(more) = site.left_out.len().checked_sub(MAX_TOLD).filter(|more| *more > 0) {
+            (self.log)(format!("not published: {more} more"));
+        }
+    }
 }
 
 pub(super) fn failed(code: FailureCode, message: impl Into<String>) -> Failure {
@@ -68,22 +102,36 @@ pub async fn take(
     folder: BuiltFolder,
     target: Target,
     forbidden: Vec<String>,
-) -> Result<Built, Failure> {
+    taking: &Taking<'_>,
+) -> Result<Built, BuildError> {
     let kind = super::configs::kind(target);
     let BuiltFolder { place, index } = folder;
-    let site = look(places.clone(), place.clone(), kind, index, forbidden.clone()).await?;
+    let looked = look(places.clone(), place.clone(), kind, index, forbidden.clone());
+    let site = taking.unless_cancelled(looked).await?;
+    taking.tell_left_out(&site);
     let is_in_workspace = matches!(place, Place::Workspace(_));
     if kind.is_none() || !is_in_workspace {
         return Ok(built(&site, &place));
     }
-    copy(&site, &places.scratch).await?;
-    let copied = Place::Scratch(name(COPY)?);
-    let site = look(places.clone(), copied.clone(), kind, index, forbidden).await?;
-    Ok(built(&site, &copied))
+    let copied = async {
+        copy(&site, &places.scratch).await?;
+        let copied = Place::Scratch(name(COPY)?);
+        let site = look(places.clone(), copied.clone(), kind, index, forbidden).await?;
+        Ok(built(&site, &copied))
+    };
+    taking.unless_cancelled(copied).await
 }
 
 /// The app to upload, copied: the one that is named, or the only one there is.
-pub async fn take_app(places: &Places, wanted: Option<&str>) -> Result<Built, Failure> {
+pub async fn take_app(
+    places: &Places,
+    wanted: Option<&str>,
+    taking: &Taking<'_>,
+) -> Result<Built, BuildError> {
+    taking.unless_cancelled(app_of(places, wanted)).await
+}
+
+async fn app_of(places: &Places, wanted: Option<&str>) -> Result<Built, Failure> {
     let (workspace, scratch) = (places.workspace.clone(), places.scratch.clone());
     let wanted = wanted.map(str::to_owned);
     let found = blocking(move || {
@@ -281,4 +329,47 @@ pub(super) async fn blocking<T: Send + 'static>(
         tracing::error!(%panic, "work on the files of a deployment panicked");
         Err(failed(FailureCode::Interrupted, "the server failed inside; its log has the reason"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn places(folder: &Path) -> Places {
+        let workspace = Workspace::create(folder.join("ws")).unwrap();
+        std::fs::write(folder.join("ws/index.html"), "x").unwrap();
+        std::fs::write(folder.join("ws/.hidden"), "x").unwrap();
+        std::os::unix::fs::symlink("index.html", folder.join("ws/start.html")).unwrap();
+        Places { workspace, scratch: Workspace::on_demand(folder.join("scratch")) }
+    }
+
+    fn whole() -> BuiltFolder {
+        BuiltFolder { place: Place::Workspace(Name::folder(".").unwrap()), index: Index::Required }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_published_is_told_and_a_cancel_is_not_waited_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        let (lines, cancel) = (Mutex::new(Vec::new()), CancellationToken::new());
+        let log = |line: String| lines.lock().unwrap().push(line);
+        let taking = Taking { cancel: &cancel, log: &log };
+        let target = Target::Netlify;
+        let built = take(&places, whole(), target, Vec::new(), &taking).await.unwrap();
+        assert_eq!((built.files, built.folder.as_str()), (1, "scratch:site"));
+        let lines = lines.lock().unwrap().clone();
+        for name in [".hidden", "start.html"] {
+            let begin = format!("not published: {name}: ");
+            assert!(lines.iter().any(|line| line.starts_with(&begin)), "{name}: {lines:?}");
+        }
+        remove(&folder.path().join("scratch")).unwrap();
+        cancel.cancel();
+        let ended = take(&places, whole(), target, Vec::new(), &taking).await;
+        assert!(matches!(ended, Err(BuildError::Cancelled)), "{ended:?}");
+        let app = take_app(&places, None, &taking).await;
+        assert!(matches!(app, Err(BuildError::Cancelled)), "{app:?}");
+        assert!(!folder.path().join("scratch").exists());
+    }
 }

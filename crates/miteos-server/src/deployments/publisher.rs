@@ -27,7 +27,8 @@ pub struct Published {
     pub manifest: Sha256,
     pub files: u64,
     pub bytes: u64,
-    /// What was not there already.
+    /// What was not there already; of equal files, one counts.
+    pub new_files: u64,
     pub new_bytes: u64,
 }
 

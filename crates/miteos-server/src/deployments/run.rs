@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use super::builder::{BuildError, BuildJob, BuiltFolder};
 use super::configs::{self, Opened};
 use super::expo;
-use super::files::{self, Places};
+use super::files::{self, Places, Taking};
 use super::keep::{CommandError, DeploymentError, scope};
 use super::log::{FLUSH_EVERY, Log};
 use super::provider::{self, Ended, Provider};
-use super::publisher::{PublishError, PublishJob};
+use super::publisher::{PublishError, PublishJob, Published};
 use super::turns::Turn;
 use super::visit::Visit;
 use super::{Parts, configs::kind, staged};
@@ -207,6 +207,8 @@ impl Runner {
             let message = "the server cannot make a folder for the build; its log has the reason";
             return Err(failed(Failure::new(FailureCode::Interrupted, FailureStep::Prepare, message)));
         }
+        let say = |line: String| self.log.say(&line);
+        let taking = Taking { cancel, log: &say };
         let none = Default::default();
         let mut settings =
             configs::settings(&deployment.wishes, opened.map_or(&none, |opened| &opened.build));
@@ -215,7 +217,7 @@ impl Runner {
             settings.output.or_else(|| opened.and_then(|opened| opened.expo.export_dir.clone()));
         let (places, target) = (self.places(deployment), deployment.about.target);
         if target == Target::Appstore {
-            return files::take_app(&places, settings.output.as_deref()).await.map_err(failed);
+            return files::take_app(&places, settings.output.as_deref(), &taking).await;
         }
         let app = match opened.filter(|_| target == Target::Expo) {
             Some(opened) if opened.expo.action == ExpoAction::Build => {
@@ -225,9 +227,8 @@ impl Runner {
             None => None,
         };
         if let Some(folder) = self.staged(deployment, &scratch, cancel).await? {
-            return files::take(&places, folder, target, Vec::new()).await.map_err(failed);
+            return files::take(&places, folder, target, Vec::new(), &taking).await;
         }
-        let say = |line: String| self.log.say(&line);
         let job = BuildJob {
             deployment: self.id,
             workspace: &places.workspace,
@@ -242,7 +243,7 @@ impl Runner {
             expo::keep_app(&places.scratch, app).await.map_err(failed)?;
         }
         let forbidden = opened.map(|opened| opened.secrets.clone()).unwrap_or_default();
-        files::take(&places, folder, target, forbidden).await.map_err(failed)
+        files::take(&places, folder, target, forbidden, &taking).await
     }
 
     /// The site in the deliverable that takes the place of the workspace; `None`: there is none.
@@ -360,7 +361,9 @@ impl Runner {
         };
         match self.attended(&cancel, work).await? {
             Ok(published) => {
-                self.log.say(&format!("{} new bytes; live at {}", published.new_bytes, published.url));
+                let Published { files, new_files, new_bytes, url, .. } = &published;
+                self.log
+                    .say(&format!("{new_files} of {files} files are new ({new_bytes} bytes); live at {url}"));
                 let release = Release {
                     url: published.url,
                     visibility: published.visibility,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use miteos_core::deployment::{Failure, FailureCode, FailureStep};
-use miteos_deploy::build::{Build, BuildErrorKind, BuildFailure, BuildLimits, RegistrySource};
+use miteos_deploy::build::{Build, BuildErrorKind, BuildFailure, BuildLimits, RegistrySource, ToolSource};
 use miteos_tools::http::Guarded;
+use tokio::sync::Semaphore;
 
 use super::builder::{BuildError, BuildJob, Builder, BuiltFolder, Place};
 use crate::errors::chain;
@@ -17,11 +18,20 @@ pub struct Sandboxed {
     sandbox: Arc<LateSandbox>,
     http: Guarded,
     registries: RegistrySource,
+    tools: ToolSource,
+    places: Semaphore,
 }
 
 impl Sandboxed {
-    pub fn new(sandbox: Arc<LateSandbox>, http: Guarded, registries: RegistrySource) -> Self {
-        Self { sandbox, http, registries }
+    pub fn new(
+        sandbox: Arc<LateSandbox>,
+        http: Guarded,
+        registries: RegistrySource,
+        tools: ToolSource,
+    ) -> Self {
+        // The other half of the sandbox is the agents'.
+        let places = Semaphore::new((sandbox.places() / 2).max(1));
+        Self { sandbox, http, registries, tools, places }
     }
 }
 
@@ -35,7 +45,9 @@ impl Builder for Sandboxed {
             sandbox: self.sandbox.get().await,
             dial: Arc::new(self.http.clone()),
             registries: &self.registries,
+            tools: &self.tools,
             limits: BuildLimits::default(),
+            places: &self.places,
             cancel: job.cancel,
             log: job.log,
         };

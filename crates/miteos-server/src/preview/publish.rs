@@ -38,8 +38,16 @@ pub struct Shown {
     pub manifest_sha256: Sha256,
     pub files: u64,
     pub bytes: u64,
-    /// Of what was not there before.
+    /// What was not there before; of equal files, one counts.
+    pub new_files: u64,
     pub new_bytes: u64,
+}
+
+/// What was stored that had not been there.
+#[derive(Debug, Clone, Copy, Default)]
+struct New {
+    files: u64,
+    bytes: u64,
 }
 
 /// Why a site was not published. Nothing is shown that was not shown before.
@@ -89,7 +97,7 @@ impl Previews {
         if json.len() > MAX_MANIFEST_BYTES {
             return Err(SiteError::TooManyNames { bytes: json.len() });
         }
-        let new_bytes = tokio::select! {
+        let new = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(SiteError::Canceled),
             stored = self.store_files(site) => stored?,
@@ -104,16 +112,17 @@ impl Previews {
             return Err(SiteError::Deleted);
         }
         let url = self.url(&row);
-        Ok(Shown { row, url, manifest_sha256: kept.sha256, files, bytes, new_bytes })
+        let (new_files, new_bytes) = (new.files, new.bytes);
+        Ok(Shown { row, url, manifest_sha256: kept.sha256, files, bytes, new_files, new_bytes })
     }
 
-    /// Stores what is not there yet, each content once; says how many bytes that were.
-    async fn store_files(&self, site: &Site) -> Result<u64, SiteError> {
+    /// Stores what is not there yet, each content once; says how much that was.
+    async fn store_files(&self, site: &Site) -> Result<New, SiteError> {
         let contents = site.by_content(|digests| digests.sha256_hex());
         let room = Semaphore::new(BUFFERS_KIB);
         let mut waiting = contents.into_values();
         let mut under_way = FuturesUnordered::new();
-        let mut new_bytes = 0;
+        let mut new = New::default();
         loop {
             while under_way.len() < PARALLEL
                 && let Some(file) = waiting.next()
@@ -121,17 +130,21 @@ impl Previews {
                 under_way.push(self.store_file(site, file, &room));
             }
             match under_way.next().await {
-                Some(new) => new_bytes += new?,
-                None => return Ok(new_bytes),
+                Some(stored) => {
+                    let stored = stored?;
+                    new.files += stored.files;
+                    new.bytes += stored.bytes;
+                }
+                None => return Ok(new),
             }
         }
     }
 
-    async fn store_file(&self, site: &Site, file: &SiteFile, room: &Semaphore) -> Result<u64, SiteError> {
+    async fn store_file(&self, site: &Site, file: &SiteFile, room: &Semaphore) -> Result<New, SiteError> {
         let blobs = self.inner.store.blobs();
         let named = BlobRef { sha256: Sha256::from_digest(&file.digests.sha256), bytes: file.bytes };
         if blobs.holds(&named).await? {
-            return Ok(0);
+            return Ok(New::default());
         }
         let kib = u32::try_from((file.bytes / 1024 + 1).min(MAX_BUFFER_KIB)).unwrap_or(1);
         // The semaphore is never closed, so there always is room in the end.
@@ -147,6 +160,9 @@ impl Previews {
                 blobs.put_named(&named, tokio::fs::File::from_std(opened)).await?
             }
         };
-        if is_it { Ok(file.bytes) } else { Err(SiteError::Changed { path: file.path.clone() }) }
+        match is_it {
+            true => Ok(New { files: 1, bytes: file.bytes }),
+            false => Err(SiteError::Changed { path: file.path.clone() }),
+        }
     }
 }

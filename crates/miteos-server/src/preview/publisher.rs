@@ -26,6 +26,7 @@ impl Publisher for Previews {
             manifest: shown.manifest_sha256,
             files: shown.files,
             bytes: shown.bytes,
+            new_files: shown.new_files,
             new_bytes: shown.new_bytes,
         })
     }

@@ -30,7 +30,7 @@ impl Asking for Told {
         match self.answers.get(&question.to_string()) {
             Some(Ok(answer)) => Ok(answer.clone()),
             Some(Err(why)) => Err(AskError::unanswered(question, *why)),
-            None => Err(AskError::unanswered(question, "is not installed")),
+            None => Err(AskError::NotInstalled { command: question.to_string() }),
         }
     }
 
@@ -97,6 +97,19 @@ async fn both_generations_of_yarn_and_pnpm_are_asked_in_their_words() {
 }
 
 #[tokio::test]
+async fn who_gets_pnpm_or_yarn_by_corepack_has_npms_registry() {
+    let list = json!({"registry": "https://npm.example/"}).to_string();
+    for family in [Family::Pnpm, Family::Yarn] {
+        let told = Told::new(&[(LIST, Ok(&list))]);
+        assert_eq!(ask(&told, family).await.unwrap().allowed().to_string(), "npm.example:443");
+    }
+    // One that is there and fails is not passed over.
+    let told = Told::new(&[(LIST, Ok(&list)), ("pnpm config list --json", Err("failed"))]);
+    let error = ask(&told, Family::Pnpm).await.unwrap_err().to_string();
+    assert!(error.contains("`pnpm config list --json` failed"), "{error}");
+}
+
+#[tokio::test]
 async fn the_index_of_python_packages_is_set_or_told_by_the_help_and_tells_its_files_host() {
     let list = "python3 -m pip config list";
     let set = "global.cert='/etc/x'\nglobal.index-url='https://py.example/simple'\n:env:.index-url='https://env.example/simple'\n";
@@ -124,9 +137,10 @@ async fn a_program_that_is_missing_or_fails_is_told() {
     let missing = Question { program: "miteos-no-such-program", arguments: &["config"] };
     let error = machine.ask(missing).await.unwrap_err().to_string();
     assert!(error.contains("`miteos-no-such-program config` is not installed"), "{error}");
-    let failing = Question { program: "sh", arguments: &["-c", "echo why >&2; exit 3"] };
+    let failing = Question { program: "sh", arguments: &["-c", "echo the reason $((40 + 2)) >&2; exit 3"] };
     let error = machine.ask(failing).await.unwrap_err().to_string();
-    assert!(error.contains("failed (exit status: 3): why"), "{error}");
+    assert!(error.contains("failed (exit status: 3), and the server's log says why;"), "{error}");
+    assert!(!error.contains("the reason 42"), "{error}");
     let telling = Question { program: "sh", arguments: &["-c", "pwd"] };
     let here = machine.ask(telling).await.unwrap();
     assert!(here.trim().ends_with("asked"), "{here}");

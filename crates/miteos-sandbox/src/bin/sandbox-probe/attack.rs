@@ -44,7 +44,11 @@ pub fn run(name: &str, rest: &[&str]) -> Outcome {
         ("terminal", []) => kernel::terminal(),
         ("tcp", [port]) => network::tcp(port.parse()?),
         ("udp", [port]) => network::udp(port.parse()?),
-        ("through-proxy", [method, target]) => network::through_proxy(method, target),
+        ("through-proxy", [method, target]) => {
+            let host = target.rsplit_once(':').map_or(*target, |(host, _)| host);
+            network::through_proxy(method, target, host)
+        }
+        ("through-proxy-to-neighbour", [target, named]) => network::through_proxy("CONNECT", target, named),
         ("proxy-port", []) => network::proxy_port(),
         ("unix", [path]) => network::unix(path),
         ("abstract", [name]) => network::abstract_name(name),

@@ -119,6 +119,7 @@ fn spec(run: Run) -> Result<RunSpec, Box<dyn Error>> {
         workspace: run.workspace,
         cwd: PathBuf::new(),
         home_cache: None,
+        read_only: Vec::new(),
         env: Vec::new(),
         stdin: run.stdin.into_bytes(),
         limits: run.limits,

@@ -20,11 +20,11 @@ async fn the_same_content_is_stored_once_and_published_again_for_nothing() {
     let files: [(&str, &[u8]); 4] =
         [("index.html", b"one"), ("a.txt", b"same"), ("b.txt", b"same"), ("empty", b"")];
     let first = host.publish(&files).await;
-    assert_eq!((first.files, first.bytes, first.new_bytes), (4, 11, 7));
+    assert_eq!((first.files, first.bytes, first.new_files, first.new_bytes), (4, 11, 3, 7));
     let before = blobs(&host._folder.path().join("blobs"));
     assert_eq!(before, 4, "three contents and the manifest");
     let second = host.publish(&files).await;
-    assert_eq!((second.files, second.new_bytes), (4, 0));
+    assert_eq!((second.files, second.new_files, second.new_bytes), (4, 0, 0));
     assert_eq!(second.manifest_sha256, first.manifest_sha256, "the same site is the same manifest");
     assert_eq!(blobs(&host._folder.path().join("blobs")), before);
     assert_ne!(second.row.label, first.row.label, "and an origin of its own");

@@ -90,6 +90,7 @@ impl Publisher for Shelf {
             manifest: Sha256::of(b"list"),
             files: job.site.files.len() as u64,
             bytes: job.site.total_bytes(),
+            new_files: 1,
             new_bytes: 7,
         })
     }
@@ -148,7 +149,12 @@ async fn a_build_cut_off_by_a_stop_is_built_again() {
     assert_eq!((&live["status"], &live["visibility"]), (&json!("live"), &json!("link")), "{live:#}");
     assert_eq!((&live["environment"], &live["config_id"]), (&json!("preview"), &json!(null)));
     let log = super::log(&server, &id).await;
-    for part in ["built with Some(\"make\")", "1 files, 5 bytes", "it lies on the shelf", "7 new bytes"] {
+    for part in [
+        "built with Some(\"make\")",
+        "1 files, 5 bytes",
+        "it lies on the shelf",
+        "1 of 1 files are new (7 bytes); live at",
+    ] {
         assert!(log.contains(part), "{part}:\n{log}");
     }
     assert_eq!(events(&server, &id).await.len(), 4);

@@ -29,9 +29,22 @@ pub fn udp(port: u16) -> Outcome {
     Ok("answered".to_owned())
 }
 
-/// A request to the proxy that the environment names. It works when there is a tunnel and something answers in it.
+/// The first message of a TLS client that asks for this host: as little of it as there can be.
+fn client_hello(host: &str) -> Result<Vec<u8>, std::num::TryFromIntError> {
+    let long = |bytes: Vec<u8>| -> Result<Vec<u8>, std::num::TryFromIntError> {
+        Ok([&u16::try_from(bytes.len())?.to_be_bytes()[..], &bytes].concat())
+    };
+    let name = [vec![0], long(host.as_bytes().to_vec())?].concat();
+    let extensions = [vec![0, 0], long(long(name)?)?].concat();
+    let body = [vec![3, 3], vec![7; 32], vec![0, 0, 2, 0x13, 1, 1, 0], long(extensions)?].concat();
+    let message = [vec![1, 0], long(body)?].concat();
+    Ok([vec![22, 3, 1], long(message)?].concat())
+}
+
+/// A request to the proxy that the environment names, with this host's name in the tunnel. It works when there is a tunnel
+/// and something answers in it.
 #[expect(clippy::disallowed_methods, reason = "the environment that the run was given is looked at")]
-pub fn through_proxy(method: &str, target: &str) -> Outcome {
+pub fn through_proxy(method: &str, target: &str, named_inside: &str) -> Outcome {
     let named = std::env::var_os("HTTPS_PROXY").ok_or("no proxy is named")?.into_string();
     let named = named.map_err(|_| "the proxy's name is not UTF-8")?;
     let address: SocketAddr = named.strip_prefix("http://").ok_or("the proxy is not http")?.parse()?;
@@ -43,9 +56,13 @@ pub fn through_proxy(method: &str, target: &str) -> Outcome {
     if head != *b"HTTP/1.1 200" {
         return blocked(String::from_utf8_lossy(&head).into_owned());
     }
+    stream.write_all(&client_hello(named_inside)?)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    Ok(answer.lines().last().unwrap_or_default().to_owned())
+    match answer.lines().last() {
+        None | Some("") => blocked("the tunnel was closed"),
+        Some(last) => Ok(last.to_owned()),
+    }
 }
 
 /// Listens where the proxy should be.

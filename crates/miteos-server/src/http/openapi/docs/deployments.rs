@@ -164,7 +164,7 @@ fn logs(s: &mut Schemas) -> Doc {
 fn configs(s: &mut Schemas) -> Vec<Doc> {
     let many = json!({"type": "array", "items": s.told::<DeployConfig>()});
     let asked = json!({
-        "name": "our site", "target": "netlify", "credentials": {"token": "nfp_…"},
+        "name": "our site", "target": "netlify", "credentials": {"token": "nfp_0123456789abcdef"},
         "settings": {"site": "pricing.netlify.app", "output": "dist"},
     });
     let own = |path: &'static str, method, id, summary| doc(method, path, id, Tag::Deployments, summary);
@@ -192,7 +192,7 @@ fn configs(s: &mut Schemas) -> Vec<Doc> {
             .missing("deploy configuration", NO_CONFIG),
         own(one, "PATCH", "updateDeployConfig", "Change a deploy configuration")
             .text("What is absent stays as it is. Other credentials or settings are shown to the provider first.")
-            .body(s.asked::<UpdateDeployConfig>(), json!({"name": "our site", "credentials": {"token": "nfp_…"}}))
+            .body(s.asked::<UpdateDeployConfig>(), json!({"name": "our site", "credentials": {"token": "nfp_0123456789abcdef"}}))
             .answer(200, "The configuration as it is now.", s.told::<DeployConfig>(), examples::deploy_config())
             .missing("deploy configuration", NO_CONFIG)
             .refused(
