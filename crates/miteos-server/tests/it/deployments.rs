@@ -7,6 +7,7 @@ mod expo;
 mod faults;
 mod logs;
 mod parts;
+mod restored;
 mod table;
 mod tool;
 mod visits;
