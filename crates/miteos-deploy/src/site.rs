@@ -18,7 +18,7 @@ use miteos_tools::workspace::{Name, Workspace};
 pub use error::SiteError;
 pub use hash::{Digests, hash_bytes};
 pub use names::{Suspicion, suspicion};
-pub use scan::scan;
+pub use scan::{Examination, Examined, Survey, Surveyed, Unhashed, scan, survey};
 
 /// The page that a visitor of the root is shown.
 pub const INDEX: &str = "index.html";

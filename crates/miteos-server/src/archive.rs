@@ -14,7 +14,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use miteos_tools::workspace::Name;
+use miteos_tools::workspace::{Name, has_room};
 use tokio_util::sync::CancellationToken;
 
 const MIB: u64 = 1024 * 1024;
@@ -166,6 +166,9 @@ impl Sink<'_> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         let mut file = options.open(&path).map_err(|error| made(error, bad))?;
+        if !has_room(&file, bytes) {
+            return Err(ArchiveError::Io(io::ErrorKind::StorageFull.into()));
+        }
         let copied = self.copy(reader, &mut file, bytes)?;
         if copied != bytes {
             return Err(bad("it has not the size that the archive says"));

@@ -156,6 +156,8 @@ pub struct Config {
     pub page: Vec<PageFile>,
     /// Where spans are sent, if anywhere.
     pub traces: Option<TraceConfig>,
+    /// Between two looks for blobs that nothing names any more.
+    pub collect_every: Duration,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<Ids>,
     /// Called after every durable append, before anybody is told: where tests pull the plug.
@@ -200,6 +202,7 @@ impl Config {
             preview: PreviewConfig::default(),
             page: Vec::new(),
             traces: None,
+            collect_every: crate::collection::TURN_EVERY,
             clock: Arc::new(SystemClock),
             ids: Arc::new(Ids::Random),
             crash: None,

@@ -8,6 +8,7 @@ mod files;
 mod keep;
 mod log;
 mod moves;
+mod passing;
 mod provider;
 mod publisher;
 mod rollback;
@@ -16,7 +17,9 @@ mod sandboxed;
 mod shown;
 mod staged;
 mod tool;
+mod traced;
 mod turns;
+mod unwanted;
 mod visit;
 
 use std::collections::HashMap;
@@ -37,7 +40,8 @@ pub use builder::{BuildError, BuildJob, Builder, BuiltFolder, Place};
 pub use configs::{Parsed, environment, kind, parse, wishes};
 pub use keep::{CommandError, DeploymentError, Made, read};
 pub use moves::Moves;
-pub use publisher::{PublishError, PublishJob, Published, Publisher};
+pub use passing::Passing;
+pub use publisher::{PublishError, PublishJob, Published, Publisher, TakeInError, TakenIn};
 pub use rollback::{RolledBack, Rolling};
 pub use sandboxed::Sandboxed;
 pub use shown::{core_target, public, shown};
@@ -51,6 +55,7 @@ use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::runner::Slot;
 use crate::secrets::MasterKey;
+use crate::traces::Traces;
 use run::Left;
 
 /// Active ones that are read at once at the start.
@@ -65,6 +70,7 @@ pub struct Parts {
     pub feed: Arc<Feed>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     pub master: MasterKey,
     /// The folder that holds one folder for each workspace.
     pub workspaces: PathBuf,

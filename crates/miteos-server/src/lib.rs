@@ -9,6 +9,7 @@ pub mod server;
 
 mod archive;
 mod clock;
+mod collection;
 mod connections;
 mod deployments;
 mod engine;
@@ -48,6 +49,7 @@ pub use config::{
 };
 pub use deployments::{
     BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
+    TakeInError, TakenIn,
 };
 pub use http::openapi::text as openapi;
 pub use http::operations::{Access, Operation, Takes, operations};

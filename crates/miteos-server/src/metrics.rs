@@ -2,6 +2,7 @@
 //! read these numbers learns how busy the server is and nothing about whose work it does. It knows no HTTP server.
 
 mod catalogue;
+mod deployments;
 mod exposition;
 mod http;
 mod process;
@@ -61,6 +62,7 @@ fn long() -> Histogram {
 pub struct Metrics {
     registry: Registry,
     pub http: http::Http,
+    pub deployments: deployments::Deployments,
     process: Process,
     records: Counter,
     events: Counter,
@@ -91,6 +93,8 @@ pub struct Metrics {
     deliveries_pending: Gauge,
     deliveries_due: Gauge,
     trace_exports: Counters<1>,
+    blobs_collected: Counter,
+    blob_bytes_collected: Counter,
     /// What the store was asked last, and when: a scraper in a hurry costs it nothing.
     pub looked: tokio::sync::Mutex<Option<(Instant, Gauges)>>,
 }
@@ -119,6 +123,7 @@ impl Metrics {
         build.get_or_create(&[("version", Word::from(env!("CARGO_PKG_VERSION")))]).set(1);
         Self {
             http: http::Http::new(r),
+            deployments: deployments::Deployments::new(r),
             process: Process::new(r, now),
             records: catalogue::RECORDS.register(r, Counter::default()),
             events: catalogue::EVENTS.register(r, Counter::default()),
@@ -149,6 +154,8 @@ impl Metrics {
             deliveries_pending: catalogue::DELIVERIES_PENDING.register(r, Gauge::default()),
             deliveries_due: catalogue::DELIVERIES_DUE.register(r, Gauge::default()),
             trace_exports: catalogue::TRACE_EXPORTS.register(r, Family::default()),
+            blobs_collected: catalogue::BLOBS_COLLECTED.register(r, Counter::default()),
+            blob_bytes_collected: catalogue::BLOB_BYTES_COLLECTED.register(r, Counter::default()),
             looked: tokio::sync::Mutex::default(),
             registry,
         }
@@ -187,6 +194,12 @@ impl Metrics {
     pub fn appended_of_deployment(&self, records: u64, public: u64) {
         self.records.inc_by(records);
         self.events.inc_by(public);
+    }
+
+    /// So many blobs that nothing named are gone.
+    pub fn collected(&self, blobs: u64, bytes: u64) {
+        self.blobs_collected.inc_by(blobs);
+        self.blob_bytes_collected.inc_by(bytes);
     }
 
     /// So many unfinished tasks were there at the start.
@@ -294,6 +307,7 @@ impl Metrics {
             for (state, count) in &stored.tasks {
                 self.tasks.get_or_create(&[("state", (*state).into())]).set(signed(*count));
             }
+            self.deployments.show(&stored.deployments);
             self.approvals.set(signed(stored.approvals));
             self.deliveries_pending.set(signed(stored.deliveries_pending));
             self.deliveries_due.set(signed(stored.deliveries_due));

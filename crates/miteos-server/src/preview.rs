@@ -21,6 +21,7 @@ mod pages;
 mod publish;
 mod publisher;
 mod route;
+mod take_in;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ use miteos_core::time::Timestamp;
 use miteos_store::{PreviewRow, Store, StoreError, Visibility};
 
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::secrets::MasterKey;
 
 pub use address::{Hosts, mint_label};
@@ -57,6 +59,7 @@ pub struct Parts {
     pub hosts: Hosts,
     /// Origins whose pages may show a preview in a frame, besides the preview itself.
     pub framers: Vec<String>,
+    pub metrics: Arc<Metrics>,
 }
 
 /// A handle on the previews; clones share it.
@@ -75,6 +78,7 @@ struct Inner {
     manifests: Manifests,
     packed: Packed,
     pace: Pace,
+    metrics: Arc<Metrics>,
 }
 
 /// Whose a new preview is.
@@ -94,10 +98,10 @@ pub struct Link {
 
 impl Previews {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, master, hosts, framers } = parts;
+        let Parts { store, clock, master, hosts, framers, metrics } = parts;
         let framing = headers::framing(&framers);
         let (manifests, packed, pace) = (Manifests::default(), Packed::default(), Pace::default());
-        let inner = Inner { store, clock, master, hosts, framing, manifests, packed, pace };
+        let inner = Inner { store, clock, master, hosts, framing, manifests, packed, pace, metrics };
         Self { inner: Arc::new(inner) }
     }
 

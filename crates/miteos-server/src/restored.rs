@@ -71,6 +71,7 @@ pub async fn settle(folder: &Path, tasks: &Tasks, parts: &deployments::Parts) ->
     let found = take_up(folder, tasks, marker.unfinished_tasks).await?;
     if marker.unfinished_tasks == Unfinished::Held {
         disable_webhooks(tasks, &marker).await?;
+        tasks.store.close_doors().await.map_err(stored)?;
         give_up_deployments(parts, &marker).await?;
     }
     tracing::info!(
@@ -126,6 +127,9 @@ async fn give_up_deployments(parts: &deployments::Parts, marker: &Marker) -> Res
     loop {
         let active = parts.store.active_deployments(after, AT_ONCE).await.map_err(stored)?;
         for id in &active {
+            if let Some(publisher) = &parts.publisher {
+                publisher.withdraw(*id).await.map_err(stored)?;
+            }
             parts.command(*id, deployment::Command::Abandon(failure.clone()), None).await?;
         }
         after = active.last().copied();

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::collection::Collection;
 use crate::config::{Config, MetricsConfig};
 use crate::connections::Connections;
 use crate::deployments::{self, Deployments};
@@ -87,6 +88,7 @@ pub struct Server {
     /// Where the figures are read, if they have an address of their own.
     figures: Option<TcpListener>,
     preview: PreviewHost,
+    collection: Collection,
     keys: Option<BootstrapKeys>,
     /// How many may be open at once.
     connections: usize,
@@ -128,7 +130,7 @@ impl Server {
         let sandbox = LateSandbox::probe(&config.sandbox, &folder, Arc::clone(&metrics));
         let (registry, deploy) = tools(&config)?;
         let deps = deps(&config, &store, &sandbox, registry, metrics)?;
-        let previews = preview.previews(&config, &store, &master, address)?;
+        let previews = preview.previews(&config, &store, &master, &deps.tasks.metrics, address)?;
         let parts = deploy_parts(&config, &deps, &master, &sandbox, &previews);
         restored::settle(&folder, &deps.tasks, &parts).await?;
         let webhooks = Webhooks::start(webhook_parts(&config, &deps, &master));
@@ -139,6 +141,7 @@ impl Server {
         let stop = CancellationToken::new();
         let limits = Arc::new(Limiter::load(&store, config.clock.now()).await?);
         let connections = Arc::new(Connections::new(stop.clone()));
+        let collection = collection(&config, &deps);
         let app = Arc::new(App {
             deps,
             engine: engine.clone(),
@@ -174,6 +177,7 @@ impl Server {
             address,
             figures,
             preview,
+            collection,
             keys,
             connections,
             stop,
@@ -254,6 +258,7 @@ impl Server {
         let (limits, clock) = (Arc::clone(&self.app.limits), Arc::clone(&self.app.deps.clock));
         let housekeeping = Housekeeping { store: self.store.clone(), limits, clock };
         let kept = tokio::spawn(housekeeping.clone().run(stop.clone()));
+        let collected = tokio::spawn(self.collection.run(stop.clone()));
         shutdown.await;
         stop.cancel();
         tokio::join!(
@@ -269,7 +274,7 @@ impl Server {
             tokio::time::timeout(GOODBYE, serve),
             tokio::time::timeout(GOODBYE, previewed)
         );
-        if kept.await.is_err() {
+        if kept.await.is_err() || collected.await.is_err() {
             tracing::error!("the housekeeping panicked");
         }
         housekeeping.finish().await;
@@ -386,6 +391,16 @@ fn deps(
     }))
 }
 
+/// What takes away blobs that nothing names.
+fn collection(config: &Config, deps: &Deps) -> Collection {
+    Collection {
+        store: deps.tasks.store.clone(),
+        clock: Arc::clone(&config.clock),
+        metrics: Arc::clone(&deps.tasks.metrics),
+        every: config.collect_every,
+    }
+}
+
 /// What webhooks are delivered with.
 fn webhook_parts(config: &Config, deps: &Deps, master: &MasterKey) -> webhooks::Parts {
     webhooks::Parts {
@@ -420,6 +435,7 @@ fn deploy_parts(
         feed: Arc::clone(&deps.tasks.feed),
         clock: Arc::clone(&config.clock),
         metrics: Arc::clone(&deps.tasks.metrics),
+        traces: deps.traces.clone(),
         master: master.clone(),
         workspaces: deps.workspaces.clone(),
         folder: config.data_dir.join("deployments"),

@@ -1,9 +1,10 @@
-//! Spans for a collector, as OpenTelemetry has them: requests, tasks, model calls, tool calls, deliveries. Without a
-//! collector nothing is made. It never carries prompts, answers or file names unless the owner asked for messages, and
+//! Spans for a collector, as OpenTelemetry has them: requests, tasks, model calls, tool calls, deliveries, deployments.
+//! Without a collector nothing is made. It never carries prompts, answers or file names unless the owner asked for messages, and
 //! nothing waits for it: spans that cannot be sent in time are lost, and nothing else is.
 
 mod config;
 mod content;
+mod deployments;
 mod names;
 mod sender;
 
@@ -292,6 +293,13 @@ impl Open {
         self.set(|| vec![KeyValue::new(names::ERROR_TYPE, kind.to_owned())]);
         if let Some(context) = &self.0 {
             context.span().set_status(Status::error(kind.to_owned()));
+        }
+    }
+
+    /// As [`Self::failed`], if there is a word for it.
+    pub fn failed_with(&self, kind: Option<&str>) {
+        if let Some(kind) = kind {
+            self.failed(kind);
         }
     }
 

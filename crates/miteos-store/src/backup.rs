@@ -2,33 +2,28 @@
 //! in the blob store. It knows nothing of archives and of the other files of a data folder.
 //!
 //! The copy is one read of SQLite's: it sees one commit and none behind it, and holds up no writer. Blobs are synced
-//! before the record that names them and are never removed, so every blob that the copy names lies in the folder once
-//! the copy is made.
+//! before the record that names them, and are collected a day after the last name of them is gone, so every blob that
+//! the copy names lies in the folder once the copy is made, and for the rest of the day.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use miteos_core::content::Sha256;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
+use crate::blob_names::{Named, all_named, named_in};
 use crate::error::StoreError;
 use crate::lock::FolderLock;
 use crate::{migrations, sqlite};
 
-/// Of a SHA-256 in hexadecimal.
-const HASH_CHARS: usize = 64;
 /// The first characters of a blob's name are the name of its folder.
 const FOLDER_CHARS: usize = 2;
-/// How a record says which blob holds its text; within a text the quotes would be escaped.
-const NAMES_BLOB: &str = "\"sha256\":\"";
 
 const COPY: &str = "VACUUM INTO $1";
 const CHECK: &str = "PRAGMA quick_check(1)";
 const TASKS: &str = "SELECT COUNT(*) FROM tasks";
 const UNFINISHED: &str =
     "SELECT COUNT(*) FROM tasks WHERE status IN ('pending', 'planning', 'running', 'paused')";
-const OF_DELIVERABLES: &str = "SELECT DISTINCT sha256 FROM deliverables";
-const OF_RECORDS: &str = "SELECT body FROM journal WHERE body LIKE '%\"sha256\":\"%'";
 
 const COPYING: &str = "copy the database";
 
@@ -42,6 +37,8 @@ pub struct DatabaseCopy {
     pub unfinished: u64,
     /// The blobs that it names.
     pub named: BTreeSet<Sha256>,
+    /// Of these the lists of files of the sites that are shown, which name more.
+    pub sites: Vec<Sha256>,
 }
 
 /// A blob as a file.
@@ -69,7 +66,20 @@ pub fn copy_database(folder: &Path, to: &Path) -> Result<DatabaseCopy, StoreErro
     let source = sqlite::open_copied(&path)?;
     migrations::version(&source).map_err(|error| error.during(COPYING))?;
     source.execute(COPY, [target]).map_err(|error| StoreError::from(error).during(COPYING))?;
-    look_through(to)
+    let mut copy = look_through(to)?;
+    for site in &copy.sites {
+        // One that is missing is named itself, and found missing.
+        if let Ok(list) = std::fs::read_to_string(blob_path(folder, site)) {
+            copy.named.extend(named_in(&list));
+        }
+    }
+    Ok(copy)
+}
+
+/// Where a blob of a data folder lies.
+fn blob_path(folder: &Path, sha256: &Sha256) -> PathBuf {
+    let (start, rest) = sha256.as_str().split_at(FOLDER_CHARS);
+    folder.join("blobs").join("sha256").join(start).join(rest)
 }
 
 /// What a copy of a database says of itself; refuses a damaged one. Blocks.
@@ -88,24 +98,9 @@ fn look(copy: &Path) -> Result<DatabaseCopy, StoreError> {
         let found: Option<i64> = db.query_row(sql, [], |row| row.get(0)).optional()?;
         Ok(u64::try_from(found.unwrap_or(0)).unwrap_or(0))
     };
-    Ok(DatabaseCopy { schema, tasks: count(TASKS)?, unfinished: count(UNFINISHED)?, named: named(&db)? })
-}
-
-fn named(db: &Connection) -> Result<BTreeSet<Sha256>, StoreError> {
-    let mut found = BTreeSet::new();
-    let mut of_deliverables = db.prepare(OF_DELIVERABLES)?;
-    let mut rows = of_deliverables.query([])?;
-    while let Some(row) = rows.next()? {
-        found.extend(Sha256::parse(&row.get::<_, String>(0)?));
-    }
-    let mut of_records = db.prepare(OF_RECORDS)?;
-    let mut rows = of_records.query([])?;
-    while let Some(row) = rows.next()? {
-        let body: String = row.get(0)?;
-        let behind = body.split(NAMES_BLOB).skip(1);
-        found.extend(behind.filter_map(|rest| rest.get(..HASH_CHARS)).filter_map(Sha256::parse));
-    }
-    Ok(found)
+    let Named { blobs, sites } = all_named(&db, schema)?;
+    let named = blobs.into_iter().chain(sites.iter().cloned()).collect();
+    Ok(DatabaseCopy { schema, tasks: count(TASKS)?, unfinished: count(UNFINISHED)?, named, sites })
 }
 
 /// The blobs of a data folder, by name. What is being written, or was left half-written, is none. Blocks.
@@ -142,7 +137,7 @@ pub fn is_in_use(folder: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::params;
+    use rusqlite::{Connection, params};
 
     use super::*;
     use crate::{Store, StoreConfig};

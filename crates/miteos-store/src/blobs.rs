@@ -5,12 +5,16 @@
 //! to sync file and folders. Big values stream into a staging name while they are hashed and get their
 //! final name when the hash is known. A crash can leave a half-written file behind: the staging folder is
 //! cleared at the next start; beside a small value's name the rest has a `#` in its own and is never read.
+//!
+//! What nothing names any more is taken away by the collection, which knows who refers to what. Here it is only kept
+//! from what is being put, or was put or found lately.
 
-use std::collections::HashMap;
+mod disk;
+mod held;
+
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
@@ -20,6 +24,10 @@ use object_store::path::Path as Name;
 use object_store::{GetOptions, GetRange, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt};
 use sha2::Digest;
 use tokio::io::{AsyncRead, AsyncReadExt};
+
+use disk::Disk;
+pub use held::Hold;
+use held::{Flight, Shared};
 
 use crate::error::StoreError;
 
@@ -60,18 +68,13 @@ pub struct BlobStream {
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     shared: Arc<Shared>,
-}
-
-#[derive(Default)]
-struct Shared {
-    /// Blobs being put right now. One of these may be found before it is durable.
-    in_flight: Mutex<HashMap<Sha256, usize>>,
-    staged: AtomicU64,
+    disk: Arc<Disk>,
 }
 
 impl Blobs {
     /// Opens a folder of this machine, makes it if missing, and throws away what a crash left half-written.
-    pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
+    /// Files and streams are refused when less than `keeps_free_bytes` would be left on its disk.
+    pub(crate) fn open(folder: &Path, keeps_free_bytes: u64) -> Result<Self, StoreError> {
         let failed = |source: std::io::Error| {
             StoreError::io("open the blob folder", folder.display().to_string(), source)
         };
@@ -84,14 +87,15 @@ impl Blobs {
         let store = LocalFileSystem::new_with_prefix(folder)
             .map_err(|source| StoreError::io("open the blob folder", folder.display().to_string(), source))?
             .with_fsync(true);
-        Ok(Self { store: Arc::new(store), shared: Arc::default() })
+        let disk = Arc::new(Disk { folder: folder.to_owned(), keeps_free_bytes });
+        Ok(Self { store: Arc::new(store), shared: Arc::default(), disk })
     }
 
     /// Stores bytes that are in memory already.
     pub async fn put_bytes(&self, bytes: &[u8]) -> Result<BlobRef, StoreError> {
         let bytes = Bytes::copy_from_slice(bytes);
         let sha256 = hash(bytes.clone()).await?;
-        self.put_whole(sha256, bytes).await
+        self.put_whole(sha256, bytes).await.map(|(blob, _)| blob)
     }
 
     /// Stores a file of this machine; its bytes stream.
@@ -107,13 +111,22 @@ impl Blobs {
         self.put_stream(chunks_of(reader)).await
     }
 
+    /// As [`Self::put_reader`]; says, too, whether the blob was not there before.
+    pub async fn put_new(
+        &self,
+        reader: impl AsyncRead + Unpin + Send,
+    ) -> Result<(BlobRef, bool), StoreError> {
+        let taken = self.take_in(chunks_of(reader)).await?;
+        self.keep(taken).await
+    }
+
     /// Stores what a stream yields. If the stream fails, or the caller stops waiting, nothing is stored.
     pub async fn put_stream(
         &self,
         chunks: impl Stream<Item = std::io::Result<Bytes>> + Send,
     ) -> Result<BlobRef, StoreError> {
         let taken = self.take_in(chunks).await?;
-        self.keep(taken).await
+        self.keep(taken).await.map(|(blob, _)| blob)
     }
 
     /// Stores what a reader yields if it is the blob that was named; false, and nothing is stored, if it is another.
@@ -147,6 +160,7 @@ impl Blobs {
         let mut hasher = sha2::Sha256::new();
         let mut bytes = 0_u64;
         let mut staged: Option<Staged> = None;
+        self.disk.check()?;
         while let Some(chunk) = chunks.next().await {
             let mut chunk = chunk.map_err(|source| StoreError::io("read", "the bytes of a blob", source))?;
             bytes = bytes.saturating_add(chunk.len() as u64);
@@ -158,6 +172,7 @@ impl Blobs {
                 hasher.update(&taken);
                 buffer.extend_from_slice(&taken);
                 if buffer.len() == PART_BYTES {
+                    self.disk.check()?;
                     let upload = match &mut staged {
                         Some(staged) => staged,
                         None => staged.insert(self.stage().await?),
@@ -170,8 +185,8 @@ impl Blobs {
         Ok(TakenIn { sha256, bytes, staged, rest: buffer.freeze() })
     }
 
-    /// Gives what was read its name.
-    async fn keep(&self, taken: TakenIn) -> Result<BlobRef, StoreError> {
+    /// Gives what was read its name. Says, too, whether it is new.
+    async fn keep(&self, taken: TakenIn) -> Result<(BlobRef, bool), StoreError> {
         let TakenIn { sha256, bytes, staged, rest } = taken;
         match staged {
             None => self.put_whole(sha256, rest).await,
@@ -248,19 +263,19 @@ impl Blobs {
         }
     }
 
-    async fn put_whole(&self, sha256: Sha256, bytes: Bytes) -> Result<BlobRef, StoreError> {
+    async fn put_whole(&self, sha256: Sha256, bytes: Bytes) -> Result<(BlobRef, bool), StoreError> {
         let size = bytes.len() as u64;
-        if !self.is_durable(&sha256, size).await? {
+        let is_new = !self.is_durable(&sha256, size).await?;
+        if is_new {
             let (store, to, flight) =
                 (Arc::clone(&self.store), name(&sha256)?, self.shared.take_off(&sha256));
             land(flight, async move { store.put(&to, bytes.into()).await.map(drop) }).await?;
         }
-        Ok(BlobRef { sha256, bytes: size })
+        Ok((BlobRef { sha256, bytes: size }, is_new))
     }
 
     async fn stage(&self) -> Result<Staged, StoreError> {
-        let number = self.shared.staged.fetch_add(1, Ordering::Relaxed);
-        let name = Name::from(format!("{STAGING}/{}-{number}", std::process::id()));
+        let name = self.temporary();
         let upload = self
             .store
             .put_multipart(&name)
@@ -269,14 +284,24 @@ impl Blobs {
         Ok(Staged { name, upload })
     }
 
+    /// A name that nobody has.
+    fn temporary(&self) -> Name {
+        Name::from(format!("{STAGING}/{}-{}", std::process::id(), self.shared.number()))
+    }
+
     /// Gives a staged blob its final name.
-    async fn publish(&self, mut staged: Staged, sha256: Sha256, size: u64) -> Result<BlobRef, StoreError> {
+    async fn publish(
+        &self,
+        mut staged: Staged,
+        sha256: Sha256,
+        size: u64,
+    ) -> Result<(BlobRef, bool), StoreError> {
         if self.is_durable(&sha256, size).await? {
             // It is here already; what was staged is waste, and if it stays the next start removes it.
             if let Err(error) = staged.upload.abort().await {
                 tracing::warn!(%error, name = %staged.name, "a staged blob could not be removed");
             }
-            return Ok(BlobRef { sha256, bytes: size });
+            return Ok((BlobRef { sha256, bytes: size }, false));
         }
         let (store, to, flight) = (Arc::clone(&self.store), name(&sha256)?, self.shared.take_off(&sha256));
         land(flight, async move {
@@ -284,45 +309,68 @@ impl Blobs {
             store.rename(&staged.name, &to).await
         })
         .await?;
-        Ok(BlobRef { sha256, bytes: size })
+        Ok((BlobRef { sha256, bytes: size }, true))
+    }
+
+    /// What is put or found from now on stays until this is dropped, although nothing names it yet. For who needs longer
+    /// than a moment to name what it has put.
+    pub fn hold(&self) -> Hold {
+        self.shared.hold()
+    }
+
+    /// Time has passed: what was wanted two calls ago may be collected.
+    pub(crate) fn age(&self) {
+        self.shared.age();
+    }
+
+    /// Whether somebody is putting the blob, or has put or found it lately.
+    pub(crate) fn is_wanted(&self, sha256: &Sha256) -> bool {
+        self.shared.is_wanted(sha256)
+    }
+
+    /// The blobs whose names begin with these two digits.
+    pub(crate) async fn beginning_with(&self, start: &str) -> Result<Vec<BlobRef>, StoreError> {
+        let folder = Name::from_iter(["sha256", start]);
+        let failed = |source| StoreError::io("list", format!("the blobs in {start}"), source);
+        let mut found = Vec::new();
+        let mut listed = self.store.list(Some(&folder));
+        while let Some(meta) = listed.next().await {
+            let meta = meta.map_err(failed)?;
+            let rest = meta.location.filename().unwrap_or_default();
+            let Some(sha256) = Sha256::parse(&format!("{start}{rest}")) else { continue };
+            found.push(BlobRef { sha256, bytes: meta.size });
+        }
+        Ok(found)
+    }
+
+    /// Takes a blob away, unless somebody has wanted it lately. False if it stays, or is not there.
+    pub(crate) async fn remove(&self, sha256: &Sha256) -> Result<bool, StoreError> {
+        let away = self.temporary();
+        {
+            let _gate = self.shared.gate.write().await;
+            if self.shared.is_wanted(sha256) {
+                return Ok(false);
+            }
+            // A name is given up in a moment, whatever the size: nobody waits for the rest.
+            match self.store.rename(&name(sha256)?, &away).await {
+                Ok(()) => {}
+                Err(object_store::Error::NotFound { .. }) => return Ok(false),
+                Err(source) => return Err(failed("remove", sha256, source)),
+            }
+        }
+        self.store.delete(&away).await.map_err(|source| failed("remove", sha256, source))?;
+        Ok(true)
     }
 
     /// Whether the blob is here to stay. One that somebody is still writing does not count, as its name
     /// may not be on the disk yet; writing it twice does no harm.
     async fn is_durable(&self, sha256: &Sha256, size: u64) -> Result<bool, StoreError> {
+        // Nothing is taken away between this word and the look.
+        let _gate = self.shared.gate.read().await;
+        self.shared.want(sha256);
         let found = self.size(sha256).await?;
         // Asked after the look: who has landed by now was durable before.
         Ok(found == Some(size) && !self.shared.is_in_flight(sha256))
-    }
-}
-
-impl Shared {
-    fn take_off(self: &Arc<Self>, sha256: &Sha256) -> Flight {
-        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        *in_flight.entry(sha256.clone()).or_insert(0) += 1;
-        Flight { shared: Arc::clone(self), sha256: sha256.clone() }
-    }
-
-    fn is_in_flight(&self, sha256: &Sha256) -> bool {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).contains_key(sha256)
-    }
-}
-
-/// One put under way.
-struct Flight {
-    shared: Arc<Shared>,
-    sha256: Sha256,
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        let mut in_flight = self.shared.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = in_flight.get_mut(&self.sha256) {
-            *count -= 1;
-            if *count == 0 {
-                in_flight.remove(&self.sha256);
-            }
-        }
     }
 }
 

@@ -31,7 +31,8 @@ const INSERT: &str = "INSERT INTO deployment_logs (deployment, no, at, text) VAL
     ON CONFLICT (deployment, no) DO NOTHING";
 const AFTER: &str = "SELECT no, at, text FROM deployment_logs
     WHERE deployment = (SELECT no FROM deployments WHERE id = $1) AND no > $2 ORDER BY no LIMIT $3";
-const SIZE: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(LENGTH(text)), 0) AS BIGINT) FROM deployment_logs
+const SIZE: &str =
+    "SELECT COUNT(*), CAST(COALESCE(SUM(OCTET_LENGTH(text)), 0) AS BIGINT) FROM deployment_logs
     WHERE deployment = (SELECT no FROM deployments WHERE id = $1)";
 
 impl Store {

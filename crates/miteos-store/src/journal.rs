@@ -5,6 +5,7 @@ use miteos_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::approvals::{self, ApprovalRow};
+use crate::blob_names;
 use crate::columns::{count, id, int, opt_count, opt_id, rows, rows_within, time};
 use crate::deliverables::{self, DeliverableRow};
 use crate::error::{AppendError, StoreError};
@@ -426,6 +427,7 @@ pub(crate) fn write_records(
             int(record.at.millis()),
             record.body,
         ])?;
+        blob_names::note(db, &record.body)?;
     }
     Ok(last)
 }

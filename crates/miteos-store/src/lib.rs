@@ -8,7 +8,9 @@
 mod accounts;
 mod approvals;
 mod backup;
+mod blob_names;
 mod blobs;
+mod collection;
 mod columns;
 mod deliverables;
 mod deliveries;
@@ -40,7 +42,8 @@ mod writer;
 pub use accounts::AccountRow;
 pub use approvals::ApprovalRow;
 pub use backup::{BlobFile, DatabaseCopy, blob_files, copy_database, is_in_use, look_through};
-pub use blobs::{BlobRef, BlobStream, Blobs, MAX_BLOB_BYTES, MAX_GET_BYTES};
+pub use blobs::{BlobRef, BlobStream, Blobs, Hold, MAX_BLOB_BYTES, MAX_GET_BYTES};
+pub use collection::{BLOB_GRACE_MS, Collector, Turn};
 pub use deliverables::DeliverableRow;
 pub use deliveries::{
     Attempt, Blame, DeliveryRow, DeliveryState, MAX_PENDING_DELIVERIES, MAX_SETTLED_DELIVERIES, Recorded,

@@ -98,13 +98,15 @@ const PUBLISH: &str = "INSERT INTO previews (deployment, label, account, live, m
 const CHANGE: &str =
     "UPDATE previews SET visibility = $1, single_page = $2, link_version = $3, expires_at = $4
     WHERE deployment = $5 AND deleted_at IS NULL";
+const REVOKE_ALL: &str = "UPDATE previews SET link_version = link_version + 1";
+const END_SHARES: &str = "DELETE FROM shares";
 const DELETE: &str = "UPDATE previews SET deleted_at = $1 WHERE deployment = $2 AND deleted_at IS NULL";
 
 impl Store {
     /// Makes a preview, or gives one that is there another site. Returns it as it is now: one that was deleted stays
     /// deleted.
     pub async fn publish_preview(&self, row: PreviewRow) -> Result<PreviewRow, StoreError> {
-        self.write("publish a preview", move |db| {
+        self.write_append("publish a preview", move |db| {
             let site = row.site.as_ref();
             db.prepare_cached(PUBLISH)?.execute(params![
                 row.deployment.to_string(),
@@ -165,9 +167,21 @@ impl Store {
         .await
     }
 
-    /// Takes a preview away for good. False if there was none any more. The blobs stay: others may show them.
+    /// Makes every link to a preview or a deliverable that was ever given out worthless: after a restore nobody knows
+    /// which of them were revoked.
+    pub async fn close_doors(&self) -> Result<(), StoreError> {
+        self.write("revoke all links", |db| {
+            db.prepare_cached(REVOKE_ALL)?.execute([])?;
+            db.prepare_cached(END_SHARES)?.execute([])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes a preview away for good. False if there was none any more. Its blobs are collected later, if nothing else
+    /// names them.
     pub async fn delete_preview(&self, deployment: DeploymentId, at: Timestamp) -> Result<bool, StoreError> {
-        self.write("delete a preview", move |db| {
+        self.write_append("delete a preview", move |db| {
             let asked = params![int(at.millis()), deployment.to_string()];
             Ok(db.prepare_cached(DELETE)?.execute(asked)? == 1)
         })

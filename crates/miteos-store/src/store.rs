@@ -16,6 +16,8 @@ use crate::{migrations, sqlite};
 
 /// Read-only connections, unless told otherwise: enough that one slow list does not hold up the others.
 const DEFAULT_READ_CONNECTIONS: usize = 4;
+/// What files leave free on the disk, unless told otherwise (bytes): room for the journal of all tasks.
+const KEEPS_FREE_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Called in the writer with n for the n-th durable commit that held appends, after it is durable and before
 /// any caller is told. It may abort the process, and must not block for ever. If it panics the store stops as if it had been killed: no
@@ -56,6 +58,8 @@ pub struct StoreConfig {
     pub blobs: PathBuf,
     /// How many reads run at once.
     pub read_connections: usize,
+    /// Files are not stored when less than this would be left on the disk (bytes).
+    pub keeps_free_bytes: u64,
     /// For crash tests.
     pub crash: Option<CrashHook>,
     /// For fault tests.
@@ -71,6 +75,7 @@ impl StoreConfig {
             path: folder.join("miteos.db"),
             blobs: folder.join("blobs"),
             read_connections: DEFAULT_READ_CONNECTIONS,
+            keeps_free_bytes: KEEPS_FREE_BYTES,
             crash: None,
             fault: None,
             watch: None,
@@ -106,7 +111,7 @@ impl Store {
         let lock = FolderLock::take(&config.path)?;
         let connection = sqlite::open_writer(&config.path)?;
         migrations::migrate(&connection)?;
-        let blobs = Blobs::open(&config.blobs)?;
+        let blobs = Blobs::open(&config.blobs, config.keeps_free_bytes)?;
         let readers = Readers::start(&config.path, config.read_connections)?;
         let writer = Writer::start(connection, lock, config.crash, config.fault, config.watch)?;
         Ok(Self { inner: Arc::new(Inner { readers, writer, blobs }) })

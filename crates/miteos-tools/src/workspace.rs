@@ -33,6 +33,7 @@ pub use snapshot::{Snapshot, SnapshotError, SnapshotLimits};
 pub use tree::{Found, Tree};
 pub(crate) use walk::Go;
 pub use walk::{Entry, Listing, WalkLimits};
+pub use write::has_room;
 
 /// The server's own folder inside a workspace.
 pub(crate) const PRIVATE: &str = ".miteos";

@@ -1,13 +1,17 @@
-//! Walks a folder of a workspace and makes a [`Site`] of it. Blocks: it belongs on a blocking thread.
+//! Walks a folder of a workspace and makes a [`Site`] of it: first what is published is chosen, then each file is read
+//! once. Whoever copies the files at the same time reads them himself, and lets the bytes pass an [`Examination`]. The rest
+//! blocks and belongs on a blocking thread.
 
+use std::fs::File;
 use std::io::Read as _;
+use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use miteos_tools::WorkspaceError;
 use miteos_tools::workspace::{Entry, FileKind, Name, WalkLimits, Workspace};
 
 use super::error::SiteError;
-use super::hash::Hasher;
+use super::hash::{Digests, Hasher};
 use super::names::{Suspicion, bad_name, suspicion};
 use super::{INDEX, Index, Site, SiteFile, SiteLimits, Source};
 
@@ -43,6 +47,17 @@ pub fn scan(
     index: Index,
     forbidden: &[&str],
 ) -> Result<Site, SiteError> {
+    survey(workspace, folder, limits, index, forbidden)?.read_all()
+}
+
+/// Chooses what is published of a folder, by names and sizes. Nothing is opened yet.
+pub fn survey(
+    workspace: &Workspace,
+    folder: &Name,
+    limits: SiteLimits,
+    index: Index,
+    forbidden: &[&str],
+) -> Result<Survey, SiteError> {
     let folder_shown =
         if folder.as_str().is_empty() { "the workspace".to_owned() } else { folder.as_str().to_owned() };
     let too_many = || SiteError::TooManyFiles { folder: folder_shown.clone(), limit: limits.max_files };
@@ -73,25 +88,106 @@ pub fn scan(
         let hint = hint(&chosen);
         return Err(SiteError::NoIndex { folder: folder_shown, hint });
     }
-    let needles = Needles::new(forbidden);
     let mut files = Vec::with_capacity(chosen.files.len());
-    let mut secrets = Vec::new();
     for (path, entry) in chosen.files {
-        let (file, is_secret) = read(workspace, path, &entry, &needles, limits)?;
-        if is_secret {
-            secrets.push(file.path.clone());
+        let name = Name::parse(&entry.name).map_err(SiteError::Unreadable)?;
+        files.push(Surveyed { path, name });
+    }
+    Ok(Survey {
+        files,
+        left_out: chosen.left_out,
+        folder: folder_shown,
+        limits,
+        needles: Arc::new(Needles::new(forbidden)),
+        workspace: workspace.clone(),
+    })
+}
+
+/// What is published of a folder, and by what its files are judged as they are read.
+pub struct Survey {
+    pub files: Vec<Surveyed>,
+    left_out: Vec<String>,
+    /// As it is shown to people.
+    folder: String,
+    limits: SiteLimits,
+    needles: Arc<Needles>,
+    workspace: Workspace,
+}
+
+/// A file that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surveyed {
+    /// Below the site's root.
+    pub path: String,
+    /// In the workspace.
+    pub name: Name,
+}
+
+impl Survey {
+    /// Opens a file that was chosen, and says how many bytes it has. Blocks.
+    pub fn open(&self, file: &Surveyed) -> Result<(File, u64), SiteError> {
+        let (opened, info) = self.workspace.open_file(&file.name).map_err(|error| match error {
+            WorkspaceError::Outside { .. } => SiteError::LinkLeaves { path: file.path.clone() },
+            _ => SiteError::Unreadable(error),
+        })?;
+        if info.bytes > self.limits.max_file_bytes {
+            return Err(SiteError::Changed { path: file.path.clone() });
         }
-        files.push(file);
+        Ok((opened, info.bytes))
     }
-    if !secrets.is_empty() {
-        return Err(SiteError::Secrets { names: secrets });
+
+    /// What is not published, each with the reason.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    let bytes = files.iter().map(|file| file.bytes).sum();
-    if bytes > limits.max_total_bytes {
-        return Err(SiteError::TooLarge { folder: folder_shown, bytes, limit: limits.max_total_bytes });
+
+    /// For the bytes of one file.
+    pub fn examination(&self) -> Examination {
+        let window = Vec::with_capacity(self.needles.overlap() + PIECE);
+        Examination {
+            needles: Arc::clone(&self.needles),
+            hasher: Hasher::new(),
+            window,
+            bytes: 0,
+            secret: false,
+        }
     }
-    Ok(Site::new(workspace.clone(), files, chosen.left_out))
+
+    /// As [`Self::examination`], of a file that is hashed by somebody else.
+    pub fn examination_without_hashes(&self) -> Unhashed {
+        Unhashed(Examination { hasher: Hasher::idle(), ..self.examination() })
+    }
+
+    /// Reads every file where it lies. Blocks.
+    pub fn read_all(self) -> Result<Site, SiteError> {
+        let mut files = Vec::with_capacity(self.files.len());
+        for file in &self.files {
+            files.push(read(&self, file)?);
+        }
+        let workspace = self.workspace.clone();
+        self.site(workspace, files)
+    }
+
+    /// Where the chosen files lie.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// The site, of its files in any order. They lie in this workspace now.
+    pub fn site(self, workspace: Workspace, files: Vec<Examined>) -> Result<Site, SiteError> {
+        let secrets: Vec<String> =
+            files.iter().filter(|one| one.secret).map(|one| one.file.path.clone()).collect();
+        if !secrets.is_empty() {
+            return Err(SiteError::Secrets { names: secrets });
+        }
+        let mut files: Vec<SiteFile> = files.into_iter().map(|one| one.file).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let (bytes, limit) = (files.iter().map(|file| file.bytes).sum(), self.limits.max_total_bytes);
+        if bytes > limit {
+            return Err(SiteError::TooLarge { folder: self.folder, bytes, limit });
+        }
+        Ok(Site::new(workspace, files, self.left_out))
+    }
 }
 
 struct Chosen {
@@ -225,45 +321,86 @@ fn has_base64(bytes: &[u8]) -> bool {
     bytes.split(|byte| !belongs(byte)).any(|run| run.len() >= KEY_RUN)
 }
 
-/// Hashes one file and looks for secrets in it.
-fn read(
-    workspace: &Workspace,
-    path: String,
-    entry: &Entry,
-    needles: &Needles,
-    limits: SiteLimits,
-) -> Result<(SiteFile, bool), SiteError> {
-    let name = Name::parse(&entry.name).map_err(SiteError::Unreadable)?;
-    let (mut file, info) = workspace.open_file(&name).map_err(|error| match error {
-        WorkspaceError::Outside { .. } => SiteError::LinkLeaves { path: path.clone() },
-        _ => SiteError::Unreadable(error),
-    })?;
-    let overlap = needles.overlap();
-    let mut hasher = Hasher::new();
-    // The end of the piece before stands in front of the next, so that nothing is missed between two.
-    let mut window = vec![0_u8; overlap + PIECE];
-    let (mut kept, mut bytes, mut secret) = (0, 0_u64, false);
+/// Looks at the bytes of one file as they pass: hashes them, and looks for secrets.
+pub struct Examination {
+    needles: Arc<Needles>,
+    hasher: Hasher,
+    /// The end of what came before, so that nothing is missed between two pieces.
+    window: Vec<u8>,
+    bytes: u64,
+    secret: bool,
+}
+
+/// A file that was read to its end.
+pub struct Examined {
+    pub file: SiteFile,
+    /// Whether something is in it that is never published.
+    pub secret: bool,
+}
+
+impl Examination {
+    /// The next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        if self.secret {
+            return;
+        }
+        let overlap = self.needles.overlap();
+        for piece in bytes.chunks(PIECE) {
+            self.window.extend_from_slice(piece);
+            self.secret |= self.needles.are_in(&self.window);
+            let passed = self.window.len().saturating_sub(overlap);
+            self.window.drain(..passed);
+        }
+    }
+
+    /// At the file's end. `expected` is how many bytes it had when it was opened, and `name` where it lies now.
+    pub fn finish(self, path: &str, name: Name, expected: u64) -> Result<Examined, SiteError> {
+        if self.bytes != expected {
+            return Err(SiteError::Changed { path: path.to_owned() });
+        }
+        let digests = self.hasher.finish(path);
+        let file = SiteFile { path: path.to_owned(), bytes: self.bytes, digests, source: Source::Disk(name) };
+        Ok(Examined { file, secret: self.secret })
+    }
+}
+
+/// As [`Examination`], where the SHA-256 comes from elsewhere and no provider asks for another.
+pub struct Unhashed(Examination);
+
+impl Unhashed {
+    /// The next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.0.push(bytes);
+    }
+
+    /// As [`Examination::finish`]. The site is for this server's own host: no provider knows a file of it.
+    pub fn finish(
+        self,
+        path: &str,
+        name: Name,
+        expected: u64,
+        sha256: [u8; 32],
+    ) -> Result<Examined, SiteError> {
+        let mut examined = self.0.finish(path, name, expected)?;
+        examined.file.digests = Digests::of_ours(sha256);
+        Ok(examined)
+    }
+}
+
+/// Reads one file from beginning to end.
+fn read(survey: &Survey, file: &Surveyed) -> Result<Examined, SiteError> {
+    let (mut opened, expected) = survey.open(file)?;
+    let mut examination = survey.examination();
+    let mut piece = vec![0_u8; PIECE];
     loop {
-        let read = file
-            .read(&mut window[kept..kept + PIECE])
-            .map_err(|source| SiteError::Io { path: path.clone(), source })?;
-        if read == 0 {
-            break;
+        let failed = |source| SiteError::Io { path: file.path.clone(), source };
+        let read = opened.read(&mut piece).map_err(failed)?;
+        // One that grows for ever has no end to wait for.
+        if read == 0 || examination.bytes > expected {
+            return examination.finish(&file.path, file.name.clone(), expected);
         }
-        let end = kept + read;
-        hasher.update(&window[kept..end]);
-        bytes += read as u64;
-        if bytes > limits.max_file_bytes || bytes > info.bytes {
-            return Err(SiteError::Changed { path });
-        }
-        secret |= needles.are_in(&window[..end]);
-        let keep = overlap.min(end);
-        window.copy_within(end - keep..end, 0);
-        kept = keep;
+        examination.push(&piece[..read]);
     }
-    if bytes != info.bytes {
-        return Err(SiteError::Changed { path });
-    }
-    let digests = hasher.finish(&path);
-    Ok((SiteFile { path, bytes, digests, source: Source::Disk(name) }, secret))
 }

@@ -1,10 +1,11 @@
 //! A data folder becomes an archive, beside a server that may go on writing into it.
 //!
 //! The order is what makes it whole: first the database, as of one commit; then what may only be newer than that. A blob
-//! is on the disk before a record names it and is never removed. Notes of calls and files of workspaces change; what
+//! is on the disk before anything names it, and stays for a day after nothing does any more. Notes of calls and files of workspaces change; what
 //! that means is in docs/backup.md. Within a workspace its own `.miteos/` comes last, because a receipt is written
 //! before the file that it speaks of.
 
+use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -84,7 +85,7 @@ pub fn make(
     };
     archive.file(&copy, Path::new("miteos.db"), Mode::Private)?;
     drop(scratch);
-    let damaged = archive.blobs(&blobs)?;
+    let damaged = archive.blobs(&blobs, &database.named)?;
     for name in FILES {
         archive.file(&folder.join(name), Path::new(name), Mode::Private)?;
     }
@@ -210,15 +211,19 @@ struct Archive<'a, W: Write> {
 }
 
 impl<W: Write> Archive<'_, W> {
-    /// All blobs; gives those whose bytes do not have their name. They are kept as they are.
-    fn blobs(&mut self, blobs: &[BlobFile]) -> Result<Vec<String>, BackupError> {
+    /// All blobs; gives those whose bytes do not have their name. They are kept as they are. One that is named and has
+    /// gone since it was listed counts among them; one that nothing names was collected meanwhile.
+    fn blobs(&mut self, blobs: &[BlobFile], named: &BTreeSet<Sha256>) -> Result<Vec<String>, BackupError> {
         let mut damaged = Vec::new();
         for blob in blobs {
             let (start, rest) = blob.sha256.as_str().split_at(2);
             let name: PathBuf = ["blobs", "sha256", start, rest].iter().collect();
             let before = self.entries.len();
             self.file(&blob.path, &name, Mode::Private)?;
-            let right = self.entries.get(before).is_some_and(|entry| entry.sha256 == blob.sha256.as_str());
+            let right = match self.entries.get(before) {
+                Some(entry) => entry.sha256 == blob.sha256.as_str(),
+                None => !named.contains(&blob.sha256),
+            };
             if !right {
                 damaged.push(blob.sha256.to_string());
             }

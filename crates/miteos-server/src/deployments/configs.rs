@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::keep::DeploymentError;
+use super::traced::Traced;
 use crate::secrets::{CannotOpen, Sealed};
 
 /// How long a provider may take to say whether it takes the credentials.
@@ -152,7 +153,8 @@ impl Parts {
                     ExpoSettings::default()
                 }
             };
-            Opened { target: open(config, &self.tools), build, expo, secrets }
+            let target = Traced { target: open(config, &self.tools), traces: self.traces.clone() };
+            Opened { target: Box::new(target), build, expo, secrets }
         }))
     }
 }

@@ -1,5 +1,5 @@
-//! The files of a deployment: looked through once, copied out of the workspace where a provider will ask for them for a
-//! while, and found again after a restart.
+//! The files of a deployment: each is read once, and on the way looked through, hashed and copied to where it stays, out of
+//! the reach of whoever works in the workspace. After a restart they are found there again.
 
 use std::io;
 use std::path::Path;
@@ -7,13 +7,17 @@ use std::sync::Arc;
 
 use miteos_core::deployment::{Built, Failure, FailureCode, FailureStep, Target};
 use miteos_deploy::appstore::{Ipa, IpaError, read_ipa};
-use miteos_deploy::site::{Index, Site, SiteError, Source, scan};
+use miteos_deploy::site::{Index, Site, SiteError, Survey};
 use miteos_deploy::{Artifact, TargetKind};
+use miteos_store::{Hold, StoreError};
+use miteos_tools::WorkspaceError;
 use miteos_tools::workspace::{FileKind, Name, WalkLimits, Workspace};
 use tokio_util::sync::CancellationToken;
 
 use super::builder::{BuildError, BuiltFolder, Place};
 use super::expo;
+use super::passing::Passing;
+use super::publisher::{Publisher, TakeInError, TakenIn};
 use crate::errors::chain;
 use crate::preview;
 
@@ -21,6 +25,7 @@ use crate::preview;
 const COPY: &str = "site";
 /// The name of an app in there.
 const APP: &str = "app.ipa";
+const INSIDE: &str = "the server failed inside; its log has the reason";
 /// Names that are looked at for an app.
 const MAX_LOOKED_AT: usize = 10_000;
 
@@ -32,36 +37,6 @@ const MAX_TOLD: usize = 20;
 pub struct Places {
     pub workspace: Workspace,
     pub scratch: Workspace,
-}
-
-/// Who hears of the taking, and may end it.
-pub struct Taking<'a> {
-    pub cancel: &'a CancellationToken,
-    /// Takes lines for the deployment's log.
-    pub log: &'a (dyn Fn(String) + Send + Sync),
-}
-
-impl Taking<'_> {
-    /// The work, unless it is cancelled first: then it is left where it is.
-    async fn unless_cancelled<T>(
-        &self,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, BuildError> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(BuildError::Cancelled),
-            done = work => done.map_err(BuildError::Failed),
-        }
-    }
-
-    fn tell_left_out(&self, site: &Site) {
-        for name in site.left_out.iter().take(MAX_TOLD) {
-            (self.log)(format!("not published: {name}"));
-        }
-        if let Some(more) = site.left_out.len().checked_sub(MAX_TOLD).filter(|more| *more > 0) {
-            (self.log)(format!("not published: {more} more"));
-        }
-    }
 }
 
 pub(super) fn failed(code: FailureCode, message: impl Into<String>) -> Failure {
@@ -96,42 +71,141 @@ pub fn remove(scratch: &Path) -> io::Result<()> {
     }
 }
 
-/// Looks the files through, and copies them where they would have to stay as they are for a while.
-pub async fn take(
-    places: &Places,
-    folder: BuiltFolder,
-    target: Target,
-    forbidden: Vec<String>,
-    taking: &Taking<'_>,
-) -> Result<Built, BuildError> {
-    let kind = super::configs::kind(target);
-    let BuiltFolder { place, index } = folder;
-    let looked = look(places.clone(), place.clone(), kind, index, forbidden.clone());
-    let site = taking.unless_cancelled(looked).await?;
-    taking.tell_left_out(&site);
-    let is_in_workspace = matches!(place, Place::Workspace(_));
-    if kind.is_none() || !is_in_workspace {
-        return Ok(built(&site, &place));
+/// What was made of a workspace.
+pub struct Taken {
+    pub built: Built,
+    /// Ready for its target, so that nothing is read again as long as this process lives; of Expo it is put together from
+    /// the folder.
+    pub artifact: Option<Artifact>,
+    /// Of a site that this server serves itself.
+    pub kept: Option<Kept>,
+}
+
+/// The files of a site that this server keeps already.
+pub struct Kept {
+    pub new_files: u64,
+    pub new_bytes: u64,
+    /// Goes with the end of the deployment: until then nobody else names them.
+    _hold: Option<Hold>,
+}
+
+/// Why there are no files.
+pub enum NotTaken {
+    Cancelled,
+    Failed(Failure),
+    /// This server failed; the same may go through later.
+    Store(StoreError),
+}
+
+impl NotTaken {
+    /// In one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Cancelled => FailureCode::Canceled.as_str(),
+            Self::Failed(failure) => failure.code.as_str(),
+            Self::Store(_) => "store",
+        }
     }
-    let copied = async {
-        copy(&site, &places.scratch).await?;
-        let copied = Place::Scratch(name(COPY)?);
-        let site = look(places.clone(), copied.clone(), kind, index, forbidden).await?;
-        Ok(built(&site, &copied))
-    };
-    taking.unless_cancelled(copied).await
 }
 
-/// The app to upload, copied: the one that is named, or the only one there is.
-pub async fn take_app(
-    places: &Places,
-    wanted: Option<&str>,
-    taking: &Taking<'_>,
-) -> Result<Built, BuildError> {
-    taking.unless_cancelled(app_of(places, wanted)).await
+impl From<BuildError> for NotTaken {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Cancelled => Self::Cancelled,
+            BuildError::Failed(failure) => Self::Failed(failure),
+        }
+    }
 }
 
-async fn app_of(places: &Places, wanted: Option<&str>) -> Result<Built, Failure> {
+impl From<Failure> for NotTaken {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Where files go, besides their target.
+pub struct Taking<'a> {
+    pub places: &'a Places,
+    pub publisher: Option<&'a dyn Publisher>,
+    pub cancel: &'a CancellationToken,
+    /// Takes lines for the deployment's log.
+    pub log: &'a (dyn Fn(String) + Send + Sync),
+}
+
+impl Taking<'_> {
+    /// Looks the files through, and copies them where they would have to stay as they are for a while.
+    pub async fn take(
+        &self,
+        folder: BuiltFolder,
+        target: Target,
+        forbidden: Vec<String>,
+    ) -> Result<Taken, NotTaken> {
+        let kind = super::configs::kind(target);
+        let BuiltFolder { place, index } = folder;
+        let surveyed = survey(self.places.clone(), place.clone(), kind, index, forbidden);
+        let survey = self.unless_cancelled(surveyed).await?;
+        self.tell_left_out(survey.left_out());
+        let (site, place, kept) = match (kind, self.publisher) {
+            (None, Some(publisher)) => {
+                let TakenIn { site, new_files, new_bytes, hold } =
+                    publisher.take_in(survey, self.cancel).await.map_err(not_taken_in)?;
+                (site, place, Some(Kept { new_files, new_bytes, _hold: hold }))
+            }
+            (Some(_), _) if matches!(place, Place::Workspace(_)) => {
+                let copied = self.unless_cancelled(copy(survey, &self.places.scratch)).await?;
+                (copied, Place::Scratch(name(COPY)?), None)
+            }
+            (Some(_), _) | (None, None) => {
+                let read = blocking(move || survey.read_all().map_err(refused));
+                (self.unless_cancelled(read).await?, place, None)
+            }
+        };
+        let built = built(&site, &place);
+        let artifact = (kind != Some(TargetKind::Expo)).then(|| Artifact::Site(Arc::new(site)));
+        Ok(Taken { built, artifact, kept })
+    }
+
+    /// The app to upload, copied: the one that is named, or the only one there is.
+    pub async fn take_app(&self, wanted: Option<&str>) -> Result<Taken, NotTaken> {
+        let (built, ipa) = self.unless_cancelled(take_app(self.places, wanted)).await?;
+        Ok(Taken { built, artifact: Some(Artifact::Ipa(Arc::new(ipa))), kept: None })
+    }
+
+    /// The work, unless it is cancelled first: then it is left where it is.
+    async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, NotTaken> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(NotTaken::Cancelled),
+            done = work => done.map_err(NotTaken::Failed),
+        }
+    }
+
+    fn tell_left_out(&self, left_out: &[String]) {
+        for name in left_out.iter().take(MAX_TOLD) {
+            (self.log)(format!("not published: {name}"));
+        }
+        if let Some(more) = left_out.len().checked_sub(MAX_TOLD).filter(|more| *more > 0) {
+            (self.log)(format!("not published: {more} more"));
+        }
+    }
+}
+
+fn not_taken_in(error: TakeInError) -> NotTaken {
+    match error {
+        TakeInError::Cancelled => NotTaken::Cancelled,
+        TakeInError::Site(error) => NotTaken::Failed(refused(error)),
+        TakeInError::Store(error @ StoreError::DiskFull { .. }) => {
+            tracing::error!(error = %chain(&error), "there is no room for the files of a deployment");
+            NotTaken::Failed(failed(FailureCode::Interrupted, "the server's disk has no room for the site"))
+        }
+        TakeInError::Store(error) => NotTaken::Store(error),
+    }
+}
+
+async fn take_app(places: &Places, wanted: Option<&str>) -> Result<(Built, Ipa), Failure> {
     let (workspace, scratch) = (places.workspace.clone(), places.scratch.clone());
     let wanted = wanted.map(str::to_owned);
     let found = blocking(move || {
@@ -154,7 +228,8 @@ async fn app_of(places: &Places, wanted: Option<&str>) -> Result<Built, Failure>
     put(&scratch, &name(APP)?, file, bytes).await?;
     let ipa = app(places.scratch.clone()).await?;
     let folder = written(&Place::Scratch(name(APP)?));
-    Ok(Built { digest: hex::encode(ipa.sha256), folder, files: 1, bytes: ipa.bytes })
+    let built = Built { digest: hex::encode(ipa.sha256), folder, files: 1, bytes: ipa.bytes };
+    Ok((built, ipa))
 }
 
 /// The files again, after whatever time. They have to be those that were taken.
@@ -206,6 +281,17 @@ async fn look(
     index: Index,
     forbidden: Vec<String>,
 ) -> Result<Site, Failure> {
+    let survey = survey(places, place, kind, index, forbidden).await?;
+    blocking(move || survey.read_all().map_err(refused)).await
+}
+
+async fn survey(
+    places: Places,
+    place: Place,
+    kind: Option<TargetKind>,
+    index: Index,
+    forbidden: Vec<String>,
+) -> Result<Survey, Failure> {
     blocking(move || {
         let forbidden: Vec<&str> = forbidden.iter().map(String::as_str).collect();
         let limits = kind.map_or(preview::LIMITS, TargetKind::limits);
@@ -213,7 +299,7 @@ async fn look(
             Place::Workspace(name) => (&places.workspace, name),
             Place::Scratch(name) => (&places.scratch, name),
         };
-        scan(workspace, name, limits, index, &forbidden).map_err(refused)
+        miteos_deploy::site::survey(workspace, name, limits, index, &forbidden).map_err(refused)
     })
     .await
 }
@@ -235,26 +321,38 @@ fn refused(error: SiteError) -> Failure {
     failed(code, error.to_string())
 }
 
-/// Copies each file under its path in the site.
-async fn copy(site: &Site, scratch: &Workspace) -> Result<(), Failure> {
-    for file in &site.files {
-        // Before a provider's own files are added, all are from the disk.
-        let Source::Disk(from) = &file.source else { continue };
-        let (workspace, from) = (site.workspace().clone(), from.clone());
-        let opened = blocking(move || {
-            workspace.open_file(&from).map_err(|error| failed(FailureCode::Interrupted, error.to_string()))
-        });
-        let (opened, _) = opened.await?;
-        put(scratch, &name(&format!("{COPY}/{}", file.path))?, opened, file.bytes).await?;
+/// Copies each file under its path in the site, and looks it through on the way.
+async fn copy(survey: Survey, scratch: &Workspace) -> Result<Site, Failure> {
+    let survey = Arc::new(survey);
+    let mut files = Vec::with_capacity(survey.files.len());
+    for n in 0..survey.files.len() {
+        let chosen = Arc::clone(&survey);
+        let opened = blocking(move || chosen.open(&chosen.files[n]).map_err(refused));
+        let (opened, bytes) = opened.await?;
+        let path = &survey.files[n].path;
+        let to = name(&format!("{COPY}/{path}"))?;
+        let mut passing = Passing::new(opened, survey.examination());
+        match scratch.copy_in(&to, &mut passing, bytes).await {
+            Ok(_) => {}
+            Err(WorkspaceError::TooBig { .. }) => {
+                return Err(refused(SiteError::Changed { path: path.clone() }));
+            }
+            Err(error) => return Err(not_copied(&to, &error)),
+        }
+        files.push(passing.looked_at.finish(path, to, bytes).map_err(refused)?);
     }
-    Ok(())
+    let survey = Arc::into_inner(survey).ok_or_else(|| failed(FailureCode::Interrupted, INSIDE))?;
+    survey.site(scratch.clone(), files).map_err(refused)
 }
 
 async fn put(scratch: &Workspace, to: &Name, from: std::fs::File, bytes: u64) -> Result<(), Failure> {
-    scratch.copy_in(to, tokio::fs::File::from_std(from), bytes).await.map(|_| ()).map_err(|error| {
-        tracing::warn!(error = %chain(&error), "a file of a deployment could not be copied");
-        failed(FailureCode::Interrupted, format!("{} could not be copied: {error}", to.as_str()))
-    })
+    let copied = scratch.copy_in(to, tokio::fs::File::from_std(from), bytes).await;
+    copied.map(drop).map_err(|error| not_copied(to, &error))
+}
+
+fn not_copied(to: &Name, error: &WorkspaceError) -> Failure {
+    tracing::warn!(error = %chain(error), "a file of a deployment could not be copied");
+    failed(FailureCode::Interrupted, format!("{} could not be copied: {error}", to.as_str()))
 }
 
 async fn app(scratch: Workspace) -> Result<Ipa, Failure> {
@@ -327,7 +425,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| {
         tracing::error!(%panic, "work on the files of a deployment panicked");
-        Err(failed(FailureCode::Interrupted, "the server failed inside; its log has the reason"))
+        Err(failed(FailureCode::Interrupted, INSIDE))
     })
 }
 
@@ -355,9 +453,11 @@ mod tests {
         let places = places(folder.path());
         let (lines, cancel) = (Mutex::new(Vec::new()), CancellationToken::new());
         let log = |line: String| lines.lock().unwrap().push(line);
-        let taking = Taking { cancel: &cancel, log: &log };
+        let taking = Taking { places: &places, publisher: None, cancel: &cancel, log: &log };
         let target = Target::Netlify;
-        let built = take(&places, whole(), target, Vec::new(), &taking).await.unwrap();
+        let Ok(Taken { built, .. }) = taking.take(whole(), target, Vec::new()).await else {
+            panic!("not taken")
+        };
         assert_eq!((built.files, built.folder.as_str()), (1, "scratch:site"));
         let lines = lines.lock().unwrap().clone();
         for name in [".hidden", "start.html"] {
@@ -366,10 +466,8 @@ mod tests {
         }
         remove(&folder.path().join("scratch")).unwrap();
         cancel.cancel();
-        let ended = take(&places, whole(), target, Vec::new(), &taking).await;
-        assert!(matches!(ended, Err(BuildError::Cancelled)), "{ended:?}");
-        let app = take_app(&places, None, &taking).await;
-        assert!(matches!(app, Err(BuildError::Cancelled)), "{app:?}");
+        assert!(matches!(taking.take(whole(), target, Vec::new()).await, Err(NotTaken::Cancelled)));
+        assert!(matches!(taking.take_app(None).await, Err(NotTaken::Cancelled)));
         assert!(!folder.path().join("scratch").exists());
     }
 }

@@ -125,6 +125,7 @@ impl Parts {
     fn tell(&self, deployment: &Deployment, committed: Committed, events: &[Event], now: Timestamp) {
         let public: Vec<&Event> = events.iter().filter(|event| event.is_public()).collect();
         self.metrics.appended_of_deployment(events.len() as u64, public.len() as u64);
+        self.metrics.deployments.moved(deployment, now);
         self.moves.tell(deployment.id);
         let first = (deployment.seq + 1).saturating_sub(public.len() as u64);
         let texts = (first..).zip(&public).filter_map(|(seq, event)| {

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use miteos_core::content::Sha256;
-use miteos_core::deployment::{Failure, Visibility};
+use miteos_core::deployment::{Failure, FailureCode, Visibility};
 use miteos_core::ids::DeploymentId;
 use miteos_deploy::Site;
-use miteos_store::Scope;
+use miteos_deploy::site::{SiteError, Survey};
+use miteos_store::{Hold, Scope, StoreError};
 use tokio_util::sync::CancellationToken;
 
 /// A site to be served.
@@ -16,6 +17,29 @@ pub struct PublishJob<'a> {
     pub cancel: &'a CancellationToken,
     /// Takes lines for the deployment's log.
     pub log: &'a (dyn Fn(String) + Send + Sync),
+}
+
+/// A site whose files are kept here already.
+pub struct TakenIn {
+    pub site: Site,
+    /// What was not there before; of equal files, one counts.
+    pub new_files: u64,
+    pub new_bytes: u64,
+    /// Keeps the files until the site is served.
+    pub hold: Option<Hold>,
+}
+
+/// Why a site's files were not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeInError {
+    #[error("it was cancelled")]
+    Cancelled,
+    /// It cannot be served as it is.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// This server failed; the same may go through later.
+    #[error("the site could not be stored")]
+    Store(#[from] StoreError),
 }
 
 /// Where it is served.
@@ -42,15 +66,33 @@ pub enum PublishError {
     Refused(Failure),
     /// This server failed; the same may go through later.
     #[error("the site could not be stored")]
-    Store(#[from] miteos_store::StoreError),
+    Store(#[from] StoreError),
+}
+
+impl PublishError {
+    /// In one word.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Cancelled => FailureCode::Canceled.as_str(),
+            Self::Refused(failure) => failure.code.as_str(),
+            Self::Store(_) => "store",
+        }
+    }
 }
 
 #[async_trait]
 pub trait Publisher: Send + Sync {
+    /// Looks the files through and keeps them in the same go, so that each is read once. What was kept of a site that is
+    /// not served in the end is nobody's, and goes.
+    async fn take_in(&self, survey: Survey, cancel: &CancellationToken) -> Result<TakenIn, TakeInError>;
+
     /// Keeps the files and serves them at an address of their own from then on. Asked again for the same deployment,
     /// it serves them at the same address, and nothing is kept twice.
     async fn publish(&self, job: PublishJob<'_>) -> Result<Published, PublishError>;
 
+    /// Serves a deployment no more, if it ever did. It is over, and did not go live.
+    async fn withdraw(&self, deployment: DeploymentId) -> Result<(), StoreError>;
+
     /// An address for a deployment of the test world, at which nothing of it is served.
-    async fn stub(&self, deployment: DeploymentId, scope: Scope) -> Result<String, miteos_store::StoreError>;
+    async fn stub(&self, deployment: DeploymentId, scope: Scope) -> Result<String, StoreError>;
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::builder::{BuildError, BuildJob, BuiltFolder};
 use super::configs::{self, Opened};
 use super::expo;
-use super::files::{self, Places, Taking};
+use super::files::{self, NotTaken, Places, Taken, Taking};
 use super::keep::{CommandError, DeploymentError, scope};
 use super::log::{FLUSH_EVERY, Log};
 use super::provider::{self, Ended, Provider};
@@ -43,6 +43,8 @@ struct Runner {
     log: Log,
     /// Held while it works.
     at_work: Mutex<Option<Turn>>,
+    /// The files, if this runner has made them.
+    taken: Option<Taken>,
 }
 
 /// Runs a deployment until it has ended or the server stops.
@@ -52,9 +54,11 @@ pub async fn run(
     slot: Arc<Slot>,
     stop: CancellationToken,
 ) -> Result<Left, DeploymentError> {
+    let Some(deployment) = parts.load(id).await? else { return Ok(Left::Finished) };
+    let span = parts.traces.deployment(&deployment);
     let log = Log::open(id, parts.store.clone(), Arc::clone(&parts.clock), parts.moves.of(id)).await?;
-    let mut runner = Runner { parts, id, slot, stop, log, at_work: Mutex::default() };
-    let left = runner.turn().await;
+    let mut runner = Runner { parts, id, slot, stop, log, at_work: Mutex::default(), taken: None };
+    let left = span.around(Box::pin(runner.turn())).await;
     runner.log.flush().await?;
     left
 }
@@ -71,7 +75,13 @@ impl Runner {
             if self.stop.is_cancelled() {
                 return Ok(Left::Shutdown);
             }
-            let rests = matches!(effect, Effect::Stop { .. }) || provider::only_waits(&deployment);
+            let is_ended = matches!(effect, Effect::Stop { .. });
+            if !is_ended && self.parts.is_unwanted(&deployment).await? {
+                self.log.say("the task that asked for it was stopped");
+                self.record(Command::Cancel).await?;
+                continue;
+            }
+            let rests = is_ended || provider::only_waits(&deployment);
             if !rests && self.at_work().is_none() {
                 self.take_turn(deployment.account).await;
                 continue;
@@ -105,6 +115,12 @@ impl Runner {
     /// What was refused is late: whatever took its place is looked at next.
     async fn record(&self, command: Command) -> Result<(), DeploymentError> {
         self.flush().await;
+        // It may have been shown in the moment before a crash; nothing is that is called failed.
+        if matches!(command, Command::Fail(_) | Command::Stopped)
+            && let Some(publisher) = &self.parts.publisher
+        {
+            publisher.withdraw(self.id).await?;
+        }
         match self.parts.command(self.id, command, None).await {
             Ok(_) | Err(CommandError::Rejected(_) | CommandError::NotFound) => Ok(()),
             Err(CommandError::Deployment(error)) => Err(error),
@@ -133,9 +149,9 @@ impl Runner {
         loop {
             tokio::select! {
                 done = &mut work => return broken.map_or(Ok(done), Err),
-                () = self.slot.woken() => match self.parts.load(self.id).await {
-                    Ok(Some(now)) if !matches!(now.stage, Stage::Stopping { .. }) => {}
-                    Ok(_) => cancel.cancel(),
+                () = self.slot.woken() => match self.goes_on().await {
+                    Ok(true) => {}
+                    Ok(false) => cancel.cancel(),
                     Err(error) => {
                         broken = Some(error);
                         cancel.cancel();
@@ -144,6 +160,15 @@ impl Runner {
                 // No part of the journal: lines that cannot be written now wait.
                 _ = flush.tick() => self.flush().await,
             }
+        }
+    }
+
+    /// Whether nobody has asked for its end. What is recorded of that comes with the next turn.
+    async fn goes_on(&self) -> Result<bool, DeploymentError> {
+        match self.parts.load(self.id).await? {
+            Some(now) if matches!(now.stage, Stage::Stopping { .. }) => Ok(false),
+            Some(now) => Ok(!self.parts.is_unwanted(&now).await?),
+            None => Ok(false),
         }
     }
 
@@ -166,7 +191,7 @@ impl Runner {
         Ok(opened.map(Some))
     }
 
-    async fn build(&self, deployment: &Deployment) -> Result<(), DeploymentError> {
+    async fn build(&mut self, deployment: &Deployment) -> Result<(), DeploymentError> {
         if !deployment.live {
             self.log.say("this is a test: nothing is built");
             let built = Built { digest: "test".to_owned(), folder: String::new(), files: 0, bytes: 0 };
@@ -177,17 +202,24 @@ impl Runner {
             Err(failure) => return self.fail(failure).await,
         };
         let cancel = self.stop.child_token();
-        let outcome = self.attended(&cancel, self.make(deployment, opened.as_ref(), &cancel)).await?;
+        let span = self.parts.traces.build(deployment.about.target);
+        let work = span.around(self.make(deployment, opened.as_ref(), &cancel));
+        let outcome = self.attended(&cancel, work).await?;
+        span.failed_with(outcome.as_ref().err().map(NotTaken::word));
+        drop(span);
         if cancel.is_cancelled() {
             return Ok(());
         }
         match outcome {
-            Ok(built) => {
+            Ok(taken) => {
+                let built = taken.built.clone();
+                self.taken = Some(taken);
                 self.log.say(&format!("{} files, {} bytes", built.files, built.bytes));
                 self.record(Command::Built(built)).await
             }
-            Err(BuildError::Cancelled) => Ok(()),
-            Err(BuildError::Failed(failure)) => self.fail(failure).await,
+            Err(NotTaken::Cancelled) => Ok(()),
+            Err(NotTaken::Failed(failure)) => self.fail(failure).await,
+            Err(NotTaken::Store(error)) => Err(error.into()),
         }
     }
 
@@ -197,18 +229,16 @@ impl Runner {
         deployment: &Deployment,
         opened: Option<&Opened>,
         cancel: &CancellationToken,
-    ) -> Result<Built, BuildError> {
-        let failed = |failure| BuildError::Failed(failure);
+    ) -> Result<Taken, NotTaken> {
         let scratch = self.parts.scratch(self.id);
         let emptied = scratch.clone();
         let fresh = tokio::task::spawn_blocking(move || files::fresh(&emptied)).await;
         if !matches!(fresh, Ok(Ok(()))) {
             tracing::error!(deployment = %self.id, ?fresh, "the folder for a build cannot be made");
             let message = "the server cannot make a folder for the build; its log has the reason";
-            return Err(failed(Failure::new(FailureCode::Interrupted, FailureStep::Prepare, message)));
+            return Err(Failure::new(FailureCode::Interrupted, FailureStep::Prepare, message).into());
         }
         let say = |line: String| self.log.say(&line);
-        let taking = Taking { cancel, log: &say };
         let none = Default::default();
         let mut settings =
             configs::settings(&deployment.wishes, opened.map_or(&none, |opened| &opened.build));
@@ -216,18 +246,21 @@ impl Runner {
         settings.output =
             settings.output.or_else(|| opened.and_then(|opened| opened.expo.export_dir.clone()));
         let (places, target) = (self.places(deployment), deployment.about.target);
+        let taking =
+            Taking { places: &places, publisher: self.parts.publisher.as_deref(), cancel, log: &say };
         if target == Target::Appstore {
-            return files::take_app(&places, settings.output.as_deref(), &taking).await;
+            return taking.take_app(settings.output.as_deref()).await;
         }
         let app = match opened.filter(|_| target == Target::Expo) {
             Some(opened) if opened.expo.action == ExpoAction::Build => {
-                return expo::take_source(&places, &self.log, cancel).await.map_err(failed);
+                let built = expo::take_source(&places, &self.log, cancel).await?;
+                return Ok(Taken { built, artifact: None, kept: None });
             }
-            Some(_) => Some(expo::app(&places.workspace).await.map_err(failed)?),
+            Some(_) => Some(expo::app(&places.workspace).await?),
             None => None,
         };
         if let Some(folder) = self.staged(deployment, &scratch, cancel).await? {
-            return files::take(&places, folder, target, Vec::new(), &taking).await;
+            return taking.take(folder, target, Vec::new()).await;
         }
         let job = BuildJob {
             deployment: self.id,
@@ -240,10 +273,10 @@ impl Runner {
         };
         let folder = self.parts.builder.build(job).await?;
         if let Some(app) = app {
-            expo::keep_app(&places.scratch, app).await.map_err(failed)?;
+            expo::keep_app(&places.scratch, app).await?;
         }
         let forbidden = opened.map(|opened| opened.secrets.clone()).unwrap_or_default();
-        files::take(&places, folder, target, forbidden, &taking).await
+        taking.take(folder, target, forbidden).await
     }
 
     /// The site in the deliverable that takes the place of the workspace; `None`: there is none.
@@ -310,7 +343,12 @@ impl Runner {
         let cancel = self.stop.child_token();
         let rest = || drop(self.at_work().take());
         let work = async {
-            match provider.artifact_for_next(&self.places(deployment)).await {
+            let made = self.taken.as_ref().and_then(|taken| taken.artifact.clone());
+            let artifact = match made {
+                Some(artifact) => Ok(Some(artifact)),
+                None => provider.artifact_for_next(&self.places(deployment)).await,
+            };
+            match artifact {
                 Ok(Some(artifact)) => provider.go(kind, artifact, &cancel, &rest).await,
                 Ok(None) => Ok(Ended::CutOff),
                 Err(failure) => Ok(Ended::Failed(failure)),
@@ -339,7 +377,10 @@ impl Runner {
         let say = |line: String| self.log.say(&line);
         let work = async {
             let target = deployment.about.target;
-            let artifact = files::again(&self.places(deployment), built, target, Vec::new()).await;
+            let artifact = match self.taken.as_ref().and_then(|taken| taken.artifact.clone()) {
+                Some(artifact) => Ok(artifact),
+                None => files::again(&self.places(deployment), built, target, Vec::new()).await,
+            };
             let site = match artifact.map_err(PublishError::Refused)? {
                 miteos_deploy::Artifact::Site(site) => site,
                 miteos_deploy::Artifact::Ipa(_)
@@ -359,9 +400,17 @@ impl Runner {
             };
             publisher.publish(job).await
         };
-        match self.attended(&cancel, work).await? {
+        let span = self.parts.traces.deploy_step(deployment.about.target.as_str(), "publish");
+        let outcome = self.attended(&cancel, span.around(work)).await?;
+        span.failed_with(outcome.as_ref().err().map(PublishError::word));
+        drop(span);
+        match outcome {
             Ok(published) => {
+                // What was kept while it was looked through is not new any more.
+                let kept = self.taken.as_ref().and_then(|taken| taken.kept.as_ref());
+                let (kept_files, kept_bytes) = kept.map_or((0, 0), |kept| (kept.new_files, kept.new_bytes));
                 let Published { files, new_files, new_bytes, url, .. } = &published;
+                let (new_files, new_bytes) = (new_files + kept_files, new_bytes + kept_bytes);
                 self.log
                     .say(&format!("{new_files} of {files} files are new ({new_bytes} bytes); live at {url}"));
                 let release = Release {

@@ -139,6 +139,7 @@ impl Deploy {
     }
 
     /// A task or an agent that is stopped stops what it deploys. A server that stops does not: the next one goes on.
+    /// What is lost of this on the way, the deployment's own runner finds out by itself.
     async fn cancelled(&self, ctx: &ToolContext, deployments: &Deployments, tasks: &Tasks) {
         let stopped = match tasks.load(ctx.task).await {
             Ok(Some(live)) => {
@@ -150,7 +151,8 @@ impl Deploy {
             }
             Ok(None) => true,
             Err(error) => {
-                tracing::warn!(task = %ctx.task, error = %crate::errors::chain(&error), "whether a deployment is to be stopped cannot be told; it goes on");
+                tracing::warn!(task = %ctx.task, error = %crate::errors::chain(&error), "whether a deployment is to be stopped cannot be told yet");
+                deployments.wake(id_of(ctx));
                 false
             }
         };

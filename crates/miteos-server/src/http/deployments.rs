@@ -151,7 +151,15 @@ pub async fn list(
     let mut rows = store.deployments(scope, workspace, page.limit + 1, page.offset).await?;
     let has_more = rows.len() > page.limit;
     rows.truncate(page.limit);
-    let data = rows.iter().map(|row| Ok(shown(&read(row)?))).collect::<Result<_, ApiError>>()?;
+    // One that cannot be read hides none of the others.
+    let readable = |row| match read(row) {
+        Ok(deployment) => Some(shown(&deployment)),
+        Err(error) => {
+            tracing::error!(error = %crate::errors::chain(&error), "a deployment is left out of a list");
+            None
+        }
+    };
+    let data = rows.iter().filter_map(readable).collect();
     Ok(Json(DeploymentList { data, has_more }))
 }
 

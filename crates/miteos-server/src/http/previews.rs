@@ -25,12 +25,13 @@ fn missing() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "there is no such deployment, or no preview of it")
 }
 
-/// The caller's preview. Another's is not found, nor one that has ended.
+/// The caller's preview. Another's is not found, nor one that was taken away. One whose end is past can be prolonged for
+/// about a day.
 async fn find(app: &App, caller: &Caller, id: &str) -> Result<PreviewRow, ApiError> {
     let id: DeploymentId = id.parse().map_err(|_| missing())?;
     let row = app.deps.tasks.store.preview(id).await?.ok_or_else(missing)?;
     let owned = row.account == caller.key.account && row.live == caller.key.live;
-    if owned && row.is_there(app.deps.clock.now()) { Ok(row) } else { Err(missing()) }
+    if owned && row.deleted_at.is_none() { Ok(row) } else { Err(missing()) }
 }
 
 fn shown(app: &App, row: &PreviewRow) -> Preview {

@@ -87,6 +87,14 @@ metrics! {
     DELIVERY_SECONDS = Histogram "miteos_webhook_attempt_duration_seconds" []: "time of such an attempt";
     DELIVERIES_PENDING = Gauge "miteos_webhook_deliveries_pending" []: "deliveries that are not settled";
     DELIVERIES_DUE = Gauge "miteos_webhook_deliveries_due" []: "of these the ones whose time has come";
+    DEPLOYMENTS = Gauge "miteos_deployments" ["state"]: "deployments under way: pending (they wait for a place), building, deploying";
+    DEPLOYMENTS_ENDED = Counter "miteos_deployments_ended_total" ["target", "outcome"]: "deployments that ended: live, failed, canceled";
+    DEPLOYMENT_SECONDS = Histogram "miteos_deployment_state_duration_seconds" ["target", "state"]: "time in a state: pending, building, deploying; states that a restart fell into are left out";
+    DEPLOYED_FILES = Counter "miteos_deployment_files_total" ["target"]: "files of deployments that went live";
+    DEPLOYED_BYTES = Counter "miteos_deployment_bytes_total" ["target"]: "bytes of these files";
+    PREVIEW_REQUESTS = Counter "miteos_preview_requests_total" ["status"]: "requests that the preview host answered, by class of status";
+    BLOBS_COLLECTED = Counter "miteos_blobs_collected_total" []: "big values that nothing named any more and that were taken away";
+    BLOB_BYTES_COLLECTED = Counter "miteos_blobs_collected_bytes_total" []: "their bytes";
     TRACE_EXPORTS = Counter "miteos_trace_exports_total" ["outcome"]: "attempts to hand spans to the collector: taken, refused, unreachable";
     CPU_SECONDS = Counter "process_cpu_seconds_total" []: "processor time of this process, user and system";
     RESIDENT = Gauge "process_resident_memory_bytes" []: "resident memory";

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use miteos_core::deployment::{
+    About, BuildWishes, Built, Command, Created, Deployment, Environment, Release, Target, Visibility,
+};
 use miteos_core::event::Totals;
+use miteos_core::ids::{AccountId, DeploymentId, WorkspaceId};
 
 use super::*;
 
@@ -21,12 +25,74 @@ fn touched() -> Metrics {
     metrics.trace_exported("taken");
     metrics.appended([&Event::TaskFailed { error: "x".to_owned(), totals: Totals::default() }].into_iter());
     metrics.http.begin(&axum::http::Method::GET, Some("/v1/tasks/{id}")).answered(axum::http::StatusCode::OK);
+    metrics.deployments.visited(axum::http::StatusCode::OK);
+    metrics.collected(2, 100);
+    ended_deployment(&metrics);
     metrics
 }
 
+/// One that waits for a second, is built for two and published for three.
+fn ended_deployment(metrics: &Metrics) {
+    let ulid = ulid::Ulid::from_parts(1, 1);
+    let about = About {
+        workspace: WorkspaceId(ulid),
+        target: Target::Preview,
+        config: None,
+        environment: Environment::Preview,
+        task: None,
+        agent: None,
+        call: None,
+        deliverable: None,
+        created_at: Timestamp::from_millis(0),
+    };
+    let created = Created { account: AccountId(ulid), live: true, about, wishes: BuildWishes::default() };
+    let (mut deployment, _) = Deployment::create(DeploymentId(ulid), created);
+    metrics.deployments.moved(&deployment, Timestamp::from_millis(0));
+    let built = Built { digest: "d".into(), folder: "f".into(), files: 3, bytes: 500 };
+    let release = Release {
+        url: "http://x.localhost/".into(),
+        visibility: Visibility::Public,
+        project: None,
+        deployment: None,
+        inspect_url: None,
+        manifest: None,
+    };
+    for (command, ms) in
+        [(Command::Begin, 1_000), (Command::Built(built), 3_000), (Command::Released(release), 6_000)]
+    {
+        deployment.handle(command, Timestamp::from_millis(ms)).unwrap();
+        metrics.deployments.moved(&deployment, Timestamp::from_millis(ms));
+    }
+}
+
+#[test]
+fn a_deployment_is_counted_by_its_states() {
+    let metrics = touched();
+    let text = metrics.text(&seen(), Timestamp::from_millis(1_000), Format::Classic);
+    let target = "target=\"preview\"";
+    for line in [
+        format!("miteos_deployments_ended_total{{{target},outcome=\"live\"}} 1"),
+        format!("miteos_deployment_state_duration_seconds_sum{{{target},state=\"pending\"}} 1.0"),
+        format!("miteos_deployment_state_duration_seconds_sum{{{target},state=\"building\"}} 2.0"),
+        format!("miteos_deployment_state_duration_seconds_sum{{{target},state=\"deploying\"}} 3.0"),
+        format!("miteos_deployment_files_total{{{target}}} 3"),
+        format!("miteos_deployment_bytes_total{{{target}}} 500"),
+        "miteos_deployments{state=\"building\"} 1".to_owned(),
+        "miteos_preview_requests_total{status=\"2xx\"} 1".to_owned(),
+        "miteos_blobs_collected_bytes_total 100".to_owned(),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
 fn seen() -> Seen {
-    let stored =
-        Gauges { tasks: vec![("running", 2)], approvals: 1, deliveries_pending: 4, deliveries_due: 3 };
+    let stored = Gauges {
+        tasks: vec![("running", 2)],
+        deployments: vec![("building", 1)],
+        approvals: 1,
+        deliveries_pending: 4,
+        deliveries_due: 3,
+    };
     Seen { stored: Some(stored), runners: 2, sse: 1, websockets: 0 }
 }
 

@@ -95,11 +95,14 @@ impl Hosts {
         self.scheme == "https"
     }
 
-    /// Whether a host name is among these, or one that they lie below. Such a name must not be the API's, because the
-    /// cookies of one would go to the other.
+    /// Whether a host name is among these, or one that they lie below, or they below it. Such a name must not be the API's,
+    /// because the cookies of one would go to the other.
     pub fn touches(&self, host: &str) -> bool {
         let host = without_port(host).to_ascii_lowercase();
-        self.ending != HOME && (host == self.ending || host.ends_with(&format!(".{}", self.ending)))
+        let is_below =
+            |name: &str, above: &str| name.strip_suffix(above).is_some_and(|rest| rest.ends_with('.'));
+        self.ending != HOME
+            && (host == self.ending || is_below(&host, &self.ending) || is_below(&self.ending, &host))
     }
 
     /// The label in the `Host` of a request; `None` unless it is exactly the name of a preview. The port does not
@@ -208,10 +211,10 @@ mod tests {
         let far = Hosts::parse("https://*.preview.example").unwrap();
         assert_eq!(far.label(&format!("{label}.preview.example")).as_deref(), Some(label));
         assert_eq!(far.label(&format!("{label}.localhost")), None);
-        for host in ["preview.example", "api.preview.example:443", "PREVIEW.example"] {
+        for host in ["preview.example", "api.preview.example:443", "PREVIEW.example", "example"] {
             assert!(far.touches(host), "{host}");
         }
-        for host in ["example", "mypreview.example", "preview.example.org", "localhost"] {
+        for host in ["mypreview.example", "preview.example.org", "ample", "localhost"] {
             assert!(!far.touches(host), "{host}");
         }
     }

@@ -48,13 +48,12 @@ pub fn own_page(headers: &mut HeaderMap) {
 }
 
 /// How long a file may be kept: one whose name changes with its content for ever, any other only if it is asked for
-/// anew each time. Nobody in between keeps what needs a link.
+/// anew each time. Nobody in between keeps anything for long: what is public today may need a link, or be gone, tomorrow.
 pub fn cached(path: &str, media_type: &str, visibility: Visibility) -> HeaderValue {
     let for_ever = media_type != media::HTML && has_hash(path);
     HeaderValue::from_static(match (visibility, for_ever) {
-        (Visibility::Public, true) => "public, max-age=31536000, immutable",
+        (Visibility::Public | Visibility::Link, true) => "private, max-age=31536000, immutable",
         (Visibility::Public, false) => "public, no-cache",
-        (Visibility::Link, true) => "private, max-age=31536000, immutable",
         (Visibility::Link, false) => "private, no-cache",
     })
 }

@@ -45,6 +45,7 @@ async fn serve(State(previews): State<Previews>, request: Request) -> Response {
         }
     };
     headers::always(response.headers_mut(), &inner.framing);
+    inner.metrics.deployments.visited(response.status());
     response
 }
 
@@ -61,8 +62,12 @@ async fn answer(inner: &Inner, request: Request) -> Result<Response, StoreError>
         _ => return Ok(Page::WrongMethod.answer()),
     }
     let now = inner.clock.now();
+    if !inner.pace.may_look(&label, now) {
+        return Ok(Page::TooMany.answer());
+    }
     let row = inner.store.preview_of_label(label).await?.filter(|row| row.is_there(now));
     let Some(row) = row else { return Ok(Page::NoSuchPreview.answer()) };
+    inner.pace.found(&row.label);
     if !inner.pace.take(&row.label, now) {
         return Ok(Page::TooMany.answer());
     }

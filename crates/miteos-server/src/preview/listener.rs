@@ -1,12 +1,14 @@
 //! Where the preview host listens, and so under which names previews are seen.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use miteos_store::Store;
 use tokio::net::TcpListener;
 
 use super::{Hosts, Parts, Previews};
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::secrets::MasterKey;
 use crate::server::{StartError, listen};
 
@@ -47,6 +49,7 @@ impl PreviewHost {
         config: &Config,
         store: &Store,
         master: &MasterKey,
+        metrics: &Arc<Metrics>,
         api: SocketAddr,
     ) -> Result<Previews, StartError> {
         let hosts = match &config.preview.hosts {
@@ -58,7 +61,7 @@ impl PreviewHost {
             && hosts.touches(public)
         {
             return Err(StartError::Setting(format!(
-                "the server's own host {public} lies among those of previews; give previews a domain of their own"
+                "the server's own host {public} and those of previews lie below one another; give previews a domain of their own"
             )));
         }
         let framers = match public {
@@ -66,7 +69,8 @@ impl PreviewHost {
             None => vec![format!("http://{api}"), format!("http://localhost:{}", api.port())],
         };
         let (store, clock, master) = (store.clone(), config.clock.clone(), master.clone());
-        Ok(Previews::new(Parts { store, clock, master, hosts, framers }))
+        let metrics = Arc::clone(metrics);
+        Ok(Previews::new(Parts { store, clock, master, hosts, framers, metrics }))
     }
 }
 

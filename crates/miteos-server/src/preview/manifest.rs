@@ -8,6 +8,7 @@ use miteos_core::content::Sha256;
 use miteos_deploy::Site;
 use miteos_store::{Blobs, StoreError};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::media;
 
@@ -15,8 +16,10 @@ use super::media;
 const VERSION: u32 = 1;
 /// The biggest manifest (bytes).
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// Paths of all manifests together that are kept ready.
-const MAX_KEPT_PATHS: usize = 50_000;
+/// All manifests together that are kept ready, as they are stored (bytes): in memory they take a few times as much.
+const MAX_KEPT_BYTES: usize = 4 * MAX_BYTES;
+/// Manifests that are read at once: a big one takes as long as a small build, and the machine has other work.
+const READ_AT_ONCE: usize = 2;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -61,17 +64,30 @@ impl Manifest {
 }
 
 /// Manifests that were read lately.
-#[derive(Default)]
 pub struct Manifests {
     kept: Mutex<Kept>,
+    reading: Semaphore,
+}
+
+impl Default for Manifests {
+    fn default() -> Self {
+        Self { kept: Mutex::default(), reading: Semaphore::new(READ_AT_ONCE) }
+    }
 }
 
 #[derive(Default)]
 struct Kept {
-    by_hash: HashMap<Sha256, (u64, Arc<Manifest>)>,
-    paths: usize,
+    by_hash: HashMap<Sha256, One>,
+    bytes: usize,
     /// Counts uses, so that the one that was used longest ago is known.
     uses: u64,
+}
+
+struct One {
+    manifest: Arc<Manifest>,
+    bytes: usize,
+    /// When it was used last.
+    used: u64,
 }
 
 impl Manifests {
@@ -80,14 +96,22 @@ impl Manifests {
         if let Some(known) = self.known(hash) {
             return Ok(known);
         }
+        // It is never closed. Of many who want the same one, the first reads it for all.
+        let _turn = self.reading.acquire().await.ok();
+        if let Some(known) = self.known(hash) {
+            return Ok(known);
+        }
         let damaged = |why: String| StoreError::Damaged { what: format!("the manifest {hash}"), why };
         let json = blobs.get(hash).await?.ok_or_else(|| damaged("it is missing".to_owned()))?;
-        let read: Manifest = serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
+        let bytes = json.len();
+        let read = tokio::task::spawn_blocking(move || serde_json::from_slice::<Manifest>(&json)).await;
+        let read = read.map_err(|_| StoreError::Panicked { doing: "read a manifest" })?;
+        let read = read.map_err(|error| damaged(error.to_string()))?;
         if read.version != VERSION {
             return Err(damaged(format!("it has version {}, and only {VERSION} is known", read.version)));
         }
         let read = Arc::new(read);
-        self.keep(hash.clone(), Arc::clone(&read));
+        self.keep(hash.clone(), Arc::clone(&read), bytes);
         Ok(read)
     }
 
@@ -95,24 +119,24 @@ impl Manifests {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.uses += 1;
         let now = kept.uses;
-        let (used, manifest) = kept.by_hash.get_mut(hash)?;
-        *used = now;
-        Some(Arc::clone(manifest))
+        let one = kept.by_hash.get_mut(hash)?;
+        one.used = now;
+        Some(Arc::clone(&one.manifest))
     }
 
-    fn keep(&self, hash: Sha256, manifest: Arc<Manifest>) {
+    fn keep(&self, hash: Sha256, manifest: Arc<Manifest>, bytes: usize) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.paths += manifest.files.len();
+        kept.bytes += bytes;
         kept.uses += 1;
-        let now = kept.uses;
-        if let Some((_, twin)) = kept.by_hash.insert(hash, (now, manifest)) {
-            kept.paths -= twin.files.len();
+        let used = kept.uses;
+        if let Some(twin) = kept.by_hash.insert(hash, One { manifest, bytes, used }) {
+            kept.bytes -= twin.bytes;
         }
         // At least the newest stays, however big it is.
-        while kept.paths > MAX_KEPT_PATHS && kept.by_hash.len() > 1 {
-            let oldest = kept.by_hash.iter().min_by_key(|(_, (used, _))| *used).map(|(hash, _)| hash.clone());
-            let Some((_, gone)) = oldest.and_then(|hash| kept.by_hash.remove(&hash)) else { return };
-            kept.paths -= gone.files.len();
+        while kept.bytes > MAX_KEPT_BYTES && kept.by_hash.len() > 1 {
+            let oldest = kept.by_hash.iter().min_by_key(|(_, one)| one.used).map(|(hash, _)| hash.clone());
+            let Some(gone) = oldest.and_then(|hash| kept.by_hash.remove(&hash)) else { return };
+            kept.bytes -= gone.bytes;
         }
     }
 }

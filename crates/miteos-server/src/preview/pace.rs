@@ -1,7 +1,7 @@
-//! How many requests a preview may be asked a second: enough for any page, too few to wear the server out. Knows labels
-//! and seconds.
+//! How many requests a preview may be asked a second: enough for any page, too few to wear the server out. And how often
+//! it is looked whether there is a preview at all. Knows labels and seconds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use miteos_core::time::Timestamp;
@@ -10,18 +10,48 @@ use miteos_core::time::Timestamp;
 pub const MAX_PER_SECOND: u32 = 1_000;
 /// Previews that are counted at the same time; one more, and those of earlier seconds are forgotten.
 const MAX_COUNTED: usize = 4_096;
+/// Looks of one second for previews that nobody has found lately: all of them together.
+pub const MAX_LOOKS_PER_SECOND: u32 = 200;
+/// Previews that are remembered to be there; one more, and all are looked up anew.
+const MAX_FOUND: usize = 16_384;
 
 #[derive(Default)]
 pub struct Pace {
     counted: Mutex<HashMap<String, Second>>,
+    found: Mutex<Found>,
 }
 
+#[derive(Default)]
+struct Found {
+    labels: HashSet<String>,
+    looks: Second,
+}
+
+#[derive(Default)]
 struct Second {
     at: u64,
     requests: u32,
 }
 
 impl Pace {
+    /// Whether it may be looked now if there is a preview of this name. Who guesses names gets no further than this.
+    pub fn may_look(&self, label: &str, now: Timestamp) -> bool {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.labels.contains(label) || found.looks.count(now, MAX_LOOKS_PER_SECOND)
+    }
+
+    /// There is one.
+    pub fn found(&self, label: &str) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.labels.contains(label) {
+            return;
+        }
+        if found.labels.len() >= MAX_FOUND {
+            found.labels.clear();
+        }
+        found.labels.insert(label.to_owned());
+    }
+
     /// Counts a request, if there is room for it.
     pub fn take(&self, label: &str, now: Timestamp) -> bool {
         let at = now.millis() / 1000;
@@ -29,14 +59,20 @@ impl Pace {
         if counted.len() >= MAX_COUNTED && !counted.contains_key(label) {
             counted.retain(|_, second| second.at == at);
         }
-        let second = counted.entry(label.to_owned()).or_insert(Second { at, requests: 0 });
-        if second.at != at {
-            *second = Second { at, requests: 0 };
+        counted.entry(label.to_owned()).or_default().count(now, MAX_PER_SECOND)
+    }
+}
+
+impl Second {
+    fn count(&mut self, now: Timestamp, most: u32) -> bool {
+        let at = now.millis() / 1000;
+        if self.at != at {
+            *self = Self { at, requests: 0 };
         }
-        if second.requests >= MAX_PER_SECOND {
+        if self.requests >= most {
             return false;
         }
-        second.requests += 1;
+        self.requests += 1;
         true
     }
 }
@@ -44,6 +80,20 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_guesses_names_shares_a_second_with_all_others_who_do() {
+        let (pace, at) = (Pace::default(), Timestamp::from_millis);
+        pace.found("known");
+        let looked = (0..1_000).filter(|n| pace.may_look(&n.to_string(), at(1_500))).count();
+        assert_eq!(looked, 200);
+        assert!(!pace.may_look("new", at(1_999)) && pace.may_look("known", at(1_999)));
+        assert!(pace.may_look("new", at(2_000)));
+        for n in 0..MAX_FOUND {
+            pace.found(&n.to_string());
+        }
+        assert_eq!(pace.found.lock().unwrap().labels.len(), 1);
+    }
 
     #[test]
     fn each_preview_has_its_own_second() {

@@ -1,5 +1,5 @@
 //! Publishing: a site's files become blobs, its paths a manifest, and that is what the preview shows from then on. A
-//! file whose content is there already is not read again.
+//! file whose content is there already, as after it was taken in, is not read again.
 //!
 //! It can be done again with the same site at any time: after a crash in the middle nothing is shown yet, and what was
 //! stored is found.
@@ -24,9 +24,9 @@ pub const LIMITS: SiteLimits =
     SiteLimits { max_files: 20_000, max_file_bytes: GIB, max_total_bytes: 4 * GIB };
 
 /// Files that are stored side by side: most of the time of a small one is the disk's.
-const PARALLEL: usize = 16;
+pub(super) const PARALLEL: usize = 16;
 /// What all of them together may hold in memory (KiB).
-const BUFFERS_KIB: usize = 16 * 1024;
+pub(super) const BUFFERS_KIB: usize = 16 * 1024;
 /// What the biggest of them holds at most, because then it streams (KiB).
 const MAX_BUFFER_KIB: u64 = 8 * 1024;
 
@@ -77,6 +77,11 @@ pub enum SiteError {
     Store(#[from] StoreError),
 }
 
+/// What a file of this size takes of the memory for all (KiB).
+pub(super) fn room_for(bytes: u64) -> u32 {
+    u32::try_from((bytes / 1024 + 1).min(MAX_BUFFER_KIB)).unwrap_or(1)
+}
+
 impl Previews {
     /// Publishes a site. The same deployment keeps its address however often it is published.
     pub async fn publish_site(
@@ -85,6 +90,8 @@ impl Previews {
         site: &Site,
         cancel: &CancellationToken,
     ) -> Result<Shown, SiteError> {
+        // From the first look whether a file is there, until the preview names it.
+        let _hold = self.inner.store.blobs().hold();
         for file in &site.files {
             let path = || file.path.clone();
             route::check(&file.path).map_err(|why| SiteError::BadPath { path: path(), why })?;
@@ -92,8 +99,14 @@ impl Previews {
                 return Err(SiteError::Hidden { path: path() });
             }
         }
-        let manifest = Manifest::of(site);
-        let json = manifest.to_json();
+        let whole = site.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let manifest = Manifest::of(&whole);
+            let json = manifest.to_json();
+            (manifest, json)
+        });
+        let made = made.await.map_err(|_| StoreError::Panicked { doing: "list the files of a site" });
+        let (manifest, json) = made?;
         if json.len() > MAX_MANIFEST_BYTES {
             return Err(SiteError::TooManyNames { bytes: json.len() });
         }
@@ -146,9 +159,8 @@ impl Previews {
         if blobs.holds(&named).await? {
             return Ok(New::default());
         }
-        let kib = u32::try_from((file.bytes / 1024 + 1).min(MAX_BUFFER_KIB)).unwrap_or(1);
         // The semaphore is never closed, so there always is room in the end.
-        let _room = room.acquire_many(kib).await.ok();
+        let _room = room.acquire_many(room_for(file.bytes)).await.ok();
         let is_it = match &file.source {
             Source::Made(bytes) => blobs.put_named(&named, &bytes[..]).await?,
             Source::Disk(name) => {

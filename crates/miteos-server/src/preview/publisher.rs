@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 use miteos_core::deployment::{Failure, FailureCode, FailureStep, Visibility};
 use miteos_core::ids::DeploymentId;
+use miteos_deploy::site::Survey;
 use miteos_store::{Scope, StoreError};
+use tokio_util::sync::CancellationToken;
 
 use super::{Owner, Previews, SiteError};
-use crate::deployments::{PublishError, PublishJob, Published, Publisher};
+use crate::deployments::{PublishError, PublishJob, Published, Publisher, TakeInError, TakenIn};
 
 fn owner(deployment: DeploymentId, scope: Scope) -> Owner {
     Owner { deployment, account: scope.account, live: scope.live }
@@ -14,6 +16,10 @@ fn owner(deployment: DeploymentId, scope: Scope) -> Owner {
 
 #[async_trait]
 impl Publisher for Previews {
+    async fn take_in(&self, survey: Survey, cancel: &CancellationToken) -> Result<TakenIn, TakeInError> {
+        self.take_in_site(survey, cancel).await
+    }
+
     async fn publish(&self, job: PublishJob<'_>) -> Result<Published, PublishError> {
         let owner = owner(job.deployment, job.scope);
         let shown = self.publish_site(owner, job.site, job.cancel).await.map_err(told)?;
@@ -29,6 +35,16 @@ impl Publisher for Previews {
             new_files: shown.new_files,
             new_bytes: shown.new_bytes,
         })
+    }
+
+    async fn withdraw(&self, deployment: DeploymentId) -> Result<(), StoreError> {
+        let store = &self.inner.store;
+        match store.preview(deployment).await? {
+            Some(row) if row.deleted_at.is_none() => {
+                store.delete_preview(deployment, self.inner.clock.now()).await.map(drop)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     async fn stub(&self, deployment: DeploymentId, scope: Scope) -> Result<String, StoreError> {

@@ -27,6 +27,7 @@ use ulid::Ulid;
 use super::{Hosts, LIMITS, Owner, Parts, Previews, Shown, router};
 use crate::clock::Clock;
 use crate::listener::Attentive;
+use crate::metrics::Metrics;
 use crate::secrets::MasterKey;
 use crate::serve;
 
@@ -154,6 +155,7 @@ impl Host {
             master: MasterKey::from_text("0123456789abcdef").unwrap(),
             hosts: hosts.unwrap_or_else(|| Hosts::at_home(address.port())),
             framers: vec![FRAMER.to_owned()],
+            metrics: Arc::new(Metrics::new(clock.now())),
         });
         let stop = CancellationToken::new();
         let listener = Attentive { listener, unread: PATIENCE };

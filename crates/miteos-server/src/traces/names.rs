@@ -46,6 +46,9 @@ pub const TASK_STATUS: &str = "miteos.task.status";
 pub const COST: &str = "miteos.cost.micro_dollars";
 pub const WEBHOOK_ID: &str = "miteos.webhook.id";
 pub const DELIVERY_ID: &str = "miteos.delivery.id";
+pub const DEPLOYMENT_ID: &str = "miteos.deployment.id";
+pub const DEPLOYMENT_TARGET: &str = "miteos.deployment.target";
+pub const DEPLOYMENT_STATUS: &str = "miteos.deployment.status";
 pub const EVENT_TYPE: &str = "miteos.event.type";
 
 /// The conventions' word for all methods that are none of HTTP.

@@ -139,7 +139,22 @@ fn told(event: &Value) -> String {
             fields.remove(name);
         }
     }
-    format!("{} {data}", event["type"].as_str().unwrap())
+    anonymous(&format!("{} {data}", event["type"].as_str().unwrap()))
+}
+
+/// A text without what only looks the same in one run: ids, random names, ports.
+pub fn anonymous(text: &str) -> String {
+    /// No word of ours is as long, and no id is shorter.
+    const ID_CHARS: usize = 12;
+    let mut masked = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let is_port = masked.ends_with("localhost:") && word.bytes().all(|b| b.is_ascii_digit());
+        let hidden = is_port || word.len() >= ID_CHARS;
+        masked.push_str(if hidden { "*" } else { word });
+        masked.push_str(&part[word.len()..]);
+    }
+    masked
 }
 
 async fn outcome(server: &TestServer, task: &str) -> Outcome {
@@ -190,6 +205,8 @@ pub struct Scenario {
     pub script: Script,
     pub config: Value,
     pub change: Change,
+    /// Makes what the task finds.
+    pub prepare: Prepare,
     /// Sees the task to its end. What a person does follows from what the server shows, so that it is done again
     /// after a crash if it was not recorded.
     pub people: People,
@@ -197,6 +214,14 @@ pub struct Scenario {
 
 /// What its server is set up with, in this folder.
 pub type Change = Arc<dyn Fn(&Path, &mut Config) + Send + Sync>;
+
+/// What is done to a folder before its task is made; its writes are not counted.
+pub type Prepare = Arc<dyn Fn(PathBuf, StandIn) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Nothing has to be there.
+pub fn bare() -> Prepare {
+    Arc::new(|_, _| Box::pin(async {}))
+}
 
 pub type People = Arc<dyn Fn(Arc<TestServer>, String) -> BoxFuture<'static, Value> + Send + Sync>;
 
@@ -210,7 +235,13 @@ impl Scenario {
         let change = |folder: &Path, config: &mut Config| {
             config.tools = vec![Bell::tool(folder.join("rings"))];
         };
-        Self { script: script(), config: json!({}), change: Arc::new(change), people: alone() }
+        Self {
+            script: script(),
+            config: json!({}),
+            change: Arc::new(change),
+            prepare: bare(),
+            people: alone(),
+        }
     }
 
     pub async fn server(&self, folder: &Path, standin: StandIn) -> Arc<TestServer> {
@@ -220,7 +251,9 @@ impl Scenario {
     /// What clients see without a crash, and how many model calls there are.
     pub async fn undisturbed(&self, check: impl Fn(&Path, u64)) -> (Outcome, usize) {
         let temp = tempfile::tempdir().unwrap();
-        let server = self.server(temp.path(), StandIn::start(self.script.clone()).await).await;
+        let standin = StandIn::start(self.script.clone()).await;
+        (self.prepare)(temp.path().to_owned(), standin.clone()).await;
+        let server = self.server(temp.path(), standin).await;
         let task = server.create("crash test", self.config.clone()).await;
         (self.people)(Arc::clone(&server), task.clone()).await;
         let outcome = outcome(&server, &task).await;
@@ -236,6 +269,7 @@ impl Scenario {
         for k in 1.. {
             let temp = tempfile::tempdir().unwrap();
             let standin = StandIn::start(self.script.clone()).await;
+            (self.prepare)(temp.path().to_owned(), standin.clone()).await;
             if !crashed_in_process(self, temp.path(), &standin, k).await {
                 break;
             }

@@ -8,6 +8,7 @@ mod faults;
 mod late;
 mod logs;
 mod parts;
+mod restored;
 mod table;
 mod tool;
 mod visits;

@@ -8,7 +8,7 @@ use miteos_server::Config;
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, Says, payments};
-use crate::crash::{People, Scenario, alone, crashed_in_process, only_task, stop};
+use crate::crash::{People, Scenario, alone, bare, crashed_in_process, only_task, stop};
 use crate::harness::TestServer;
 use crate::standin::{Script, StandIn, call, text};
 
@@ -17,7 +17,7 @@ fn paying(says: Says, people: People) -> Scenario {
         .plan(&[("1", "do alpha", &[])])
         .agent("alpha", vec![call("pay", json!({"amount": 5})), text("done")]);
     let change = move |folder: &Path, config: &mut Config| config.tools = vec![Bank::tool(folder, says)];
-    Scenario { script, config: json!({}), change: Arc::new(change), people }
+    Scenario { script, config: json!({}), change: Arc::new(change), prepare: bare(), people }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,6 +168,7 @@ async fn what_people_do_survives_every_crash() {
         script,
         config: json!({"autonomy_level": 30, "budget_cents": 100}),
         change: Arc::new(|_, _| {}),
+        prepare: bare(),
         people: busy(),
     };
     scenario.crash_everywhere(20, |_, _| {}).await;

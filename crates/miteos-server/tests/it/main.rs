@@ -17,6 +17,7 @@ mod bad_input;
 mod budgets;
 mod cancel;
 mod clients;
+mod collection;
 mod control;
 mod conventions;
 mod crash;

@@ -71,6 +71,7 @@ async fn previews_have_a_host_of_their_own_or_there_is_no_server() {
     for (public, hosts, refused) in [
         ("https://preview.example", "https://*.preview.example", true),
         ("https://api.preview.example/", "https://*.preview.example", true),
+        ("https://app.example", "https://*.preview.app.example", true),
         ("https://api.example", "https://*.preview.example", false),
     ] {
         let temp = tempfile::tempdir().unwrap();

@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
 
-use miteos_store::{Store, StoreConfig, StoreError};
+use miteos_core::content::Sha256;
+use miteos_store::{BlobRef, Store, StoreConfig, StoreError};
 
 use crate::harness::*;
 
@@ -103,6 +104,21 @@ fn child(test: &str, folder: &Path) -> std::process::Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_takes_no_files_and_all_records() {
+    let backend = Sqlite::new();
+    let config = StoreConfig { keeps_free_bytes: u64::MAX, ..backend.config() };
+    let store = Store::open(config).await.unwrap();
+    let refused = store.blobs().put_reader(&b"a file"[..]).await;
+    assert!(matches!(refused, Err(StoreError::DiskFull { .. })), "{refused:?}");
+    let named = BlobRef { sha256: Sha256::of(b"a file"), bytes: 6 };
+    assert!(store.blobs().put_named(&named, &b"a file"[..]).await.is_err());
+    assert_eq!(store.blobs().size(&named.sha256).await.unwrap(), None);
+    // What a task has to record is let through.
+    store.blobs().put_bytes(b"a long answer of a model").await.unwrap();
+    create(&store, row(1)).await;
 }
 
 #[tokio::test]

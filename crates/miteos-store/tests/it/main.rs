@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod blobs;
+mod collection;
 mod deployments;
 mod durability;
 mod faults;
@@ -96,6 +97,13 @@ mod sqlite {
         a_deleted_preview_stays_deleted,
         shares_are_found_by_hash_until_they_end,
         shares_have_a_limit_and_an_answer,
+        all_doors_can_be_closed_at_once,
+    );
+    conformance!(crate::harness::Sqlite, collection:
+        what_nothing_names_goes_after_the_grace,
+        the_files_of_a_deleted_preview_go_and_those_of_others_stay,
+        what_is_found_or_held_is_not_taken_from_under_anybody,
+        whatever_happens_what_is_named_is_there,
     );
     conformance!(crate::harness::Sqlite, blobs:
         small_values_come_back_and_are_stored_once,

@@ -130,6 +130,20 @@ pub async fn shares_are_found_by_hash_until_they_end(backend: &impl Backend) {
     assert!(matches!(twin, StoreError::Exists { what: "the share", .. }), "{twin}");
 }
 
+pub async fn all_doors_can_be_closed_at_once(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = create(&store, row(1)).await;
+    let mut append = next(&first);
+    append.deliverables = vec![file(1)];
+    store.append(append).await.unwrap();
+    store.insert_share(share(1), vec![1; 32], None).await.unwrap();
+    store.publish_preview(preview(1)).await.unwrap();
+    store.close_doors().await.unwrap();
+    assert_eq!(store.shared(vec![1; 32], at(1)).await.unwrap(), None);
+    let closed = PreviewRow { link_version: 2, ..preview(1) };
+    assert_eq!(store.preview(deployment_id(1)).await.unwrap(), Some(closed));
+}
+
 pub async fn shares_have_a_limit_and_an_answer(backend: &impl Backend) {
     let store = backend.open().await;
     let hash = |n: u64| Sha256::of(&n.to_le_bytes()).as_str().as_bytes().to_vec();

@@ -151,20 +151,20 @@ impl Workspace {
     }
 }
 
+pub(super) fn room_for(file: &File, bytes: u64, name: &Name) -> Result<(), WorkspaceError> {
+    if has_room(file, bytes) { Ok(()) } else { Err(WorkspaceError::NoRoom { name: shown(name.as_str()) }) }
+}
+
 /// Whether the disk that holds `file` has room for so many bytes more and stays usable for the server.
 #[cfg(unix)]
-pub(super) fn room_for(file: &File, bytes: u64, name: &Name) -> Result<(), WorkspaceError> {
-    let Ok(disk) = rustix::fs::fstatvfs(file) else { return Ok(()) };
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    if free < bytes.saturating_add(LEAST_FREE_BYTES) {
-        return Err(WorkspaceError::NoRoom { name: shown(name.as_str()) });
-    }
-    Ok(())
+pub fn has_room(file: &File, bytes: u64) -> bool {
+    let Ok(disk) = rustix::fs::fstatvfs(file) else { return true };
+    disk.f_bavail.saturating_mul(disk.f_frsize) >= bytes.saturating_add(LEAST_FREE_BYTES)
 }
 
 #[cfg(not(unix))]
-pub(super) fn room_for(_file: &File, _bytes: u64, _name: &Name) -> Result<(), WorkspaceError> {
-    Ok(())
+pub fn has_room(_file: &File, _bytes: u64) -> bool {
+    true
 }
 
 /// A file that is being written. Dropped before it was put in place, it is gone.

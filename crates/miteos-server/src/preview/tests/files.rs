@@ -101,7 +101,7 @@ async fn parts_tags_and_caches() {
         .await;
     let film = "/film-4f3a9c1b.mp4";
     let whole = host.get(&preview, film).await;
-    assert_eq!(whole.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(whole.header("cache-control"), "private, max-age=31536000, immutable");
     assert_eq!(whole.header("accept-ranges"), "bytes");
     assert_eq!(host.get(&preview, "/plain.bin").await.header("cache-control"), "public, no-cache");
     let tag = whole.header("etag").to_owned();
