@@ -49,7 +49,7 @@ done
 mkdir -p "$work/site/assets/deep" "$work/home"
 printf '<h1>hello</h1>' >"$work/site/index.html"
 printf 'h1 { color: teal }' >"$work/site/style.css"
-printf 'text' >"$work/site/assets/deep/na\xc3\xafve name.txt"
+printf 'text' >"$work/site/assets/deep/"$'na\xc3\xafve name.txt'
 printf '/a /b 301\n' >"$work/site/_redirects"
 
 # What a stand-in was asked since the last time.
@@ -80,6 +80,7 @@ validated() {
   local port log
   port=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
   log=$work/prism-$port.log
+  : >"$log"
   clean node "$bin/prism" proxy "$1" "$(printf '%s' "$2" | cut -d/ -f1-3)" --errors --host 127.0.0.1 --port "$port" >"$log" 2>&1 &
   pids+=($!)
   for _ in $(seq 600); do

@@ -16,7 +16,7 @@ use crate::config::{CloudflareConfig, CloudflareProduct, CloudflareSettings};
 use crate::error::{DeployError, ErrorKind};
 use crate::site::{Artifact, SiteFile};
 use crate::state::{Release, State, Step};
-use crate::target::{Advance, Job, Order, Target, TargetKind, Tools, Verified};
+use crate::target::{Advance, Job, Order, Target, TargetKind, Tools, Verified, settled};
 use crate::upload::Load;
 
 const KIND: TargetKind = TargetKind::Cloudflare;
@@ -153,6 +153,14 @@ impl Target for Cloudflare {
             CloudflareProduct::Workers => Ok(()),
             CloudflareProduct::Pages => self.cancel_pages(state, job).await,
         }
+    }
+
+    async fn live_after_all(&self, state: &State, job: &Job<'_>) -> Result<Option<State>, DeployError> {
+        let state = match self.settings.product {
+            CloudflareProduct::Workers => self.made_after_all(state, job).await?,
+            CloudflareProduct::Pages => self.found_pages(state, job).await?,
+        };
+        settled(self, &state, job).await
     }
 
     async fn roll_back(&self, to: &Release, cancel: &CancellationToken) -> Result<Release, DeployError> {

@@ -30,7 +30,7 @@ use crate::config::{ExpoAction, ExpoConfig, ExpoPlatform};
 use crate::error::{DeployError, ErrorKind};
 use crate::site::{Artifact, Site};
 use crate::state::{Release, State, Step, Visibility};
-use crate::target::{Advance, Environment, Job, Next, Order, Target, TargetKind, Tools, Verified};
+use crate::target::{Advance, Environment, Job, Next, Order, Target, TargetKind, Tools, Verified, settled};
 
 pub use app::App;
 pub use eas::Eas;
@@ -409,6 +409,14 @@ impl Target for Expo {
                 }
             }
             Err(error) => Err(error),
+        }
+    }
+
+    async fn live_after_all(&self, state: &State, job: &Job<'_>) -> Result<Option<State>, DeployError> {
+        match self.config.settings.action {
+            // Where a web deployment is only waited for, it is made the live one.
+            ExpoAction::Web => Ok(Some(state.clone()).filter(|state| state.step == Step::Live)),
+            ExpoAction::Build => settled(self, state, job).await,
         }
     }
 

@@ -17,7 +17,7 @@ use crate::config::{NetlifyConfig, NetlifySettings};
 use crate::error::{DeployError, ErrorKind};
 use crate::site::{Artifact, Site, SiteFile};
 use crate::state::{Release, State, Step, Visibility};
-use crate::target::{Advance, Environment, Job, Next, Order, Target, TargetKind, Tools, Verified};
+use crate::target::{Advance, Environment, Job, Next, Order, Target, TargetKind, Tools, Verified, settled};
 use crate::upload::{self, Load};
 
 /// How long Netlify may take from the last upload until the deploy is ready; its own tool waits as long.
@@ -121,17 +121,22 @@ impl Netlify {
             Some(deploy) => deploy,
             None => self.make(site_id, job).await?,
         };
-        let id = needed(KIND, &deploy, "id")?;
-        job.say(format!("deploy {id}"));
+        let state = self.created(state, &deploy)?;
+        job.say(format!("deploy {}", state.deployment()?));
+        Ok(Advance::go(state))
+    }
+
+    /// The state with this deploy.
+    fn created(&self, state: &State, deploy: &Value) -> Result<State, DeployError> {
         let mut state = state.clone().at(Step::Upload);
-        state.deployment_id = Some(id);
+        state.deployment_id = Some(needed(KIND, deploy, "id")?);
         state.waiting_since_ms = Some(self.api.now_ms());
-        state.inspect_url = text(&deploy, "admin_url").map(str::to_owned);
+        state.inspect_url = text(deploy, "admin_url").map(str::to_owned);
         if self.is_draft() {
             state.url =
-                text(&deploy, "deploy_ssl_url").or_else(|| text(&deploy, "deploy_url")).map(str::to_owned);
+                text(deploy, "deploy_ssl_url").or_else(|| text(deploy, "deploy_url")).map(str::to_owned);
         }
-        Ok(Advance::go(state))
+        Ok(state)
     }
 
     async fn make(&self, site_id: &str, job: &Job<'_>) -> Result<Value, DeployError> {
@@ -313,6 +318,14 @@ impl Target for Netlify {
             Err(Problem::Refused(refusal)) if matches!(refusal.status, 404 | 409 | 422) => Ok(()),
             Err(problem) => Err(problem.into()),
         }
+    }
+
+    async fn live_after_all(&self, state: &State, job: &Job<'_>) -> Result<Option<State>, DeployError> {
+        if let (Some(site), None) = (&state.project_id, &state.deployment_id) {
+            let Some(deploy) = self.find(site, job.order, job.cancel).await? else { return Ok(None) };
+            return settled(self, &self.created(state, &deploy)?, job).await;
+        }
+        settled(self, state, job).await
     }
 
     async fn roll_back(&self, to: &Release, cancel: &CancellationToken) -> Result<Release, DeployError> {

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::{Bases, Clock, Pace};
 use crate::config::Config;
-use crate::error::{DeployError, ErrorKind};
+use crate::error::{DeployError, ErrorKind, Retry};
 use crate::expo::Runner;
 use crate::site::{Artifact, Site, SiteLimits};
-use crate::state::{Release, State};
+use crate::state::{Release, State, Step};
 
 /// The longest key of an order: providers keep it in a tag of at most 100 bytes.
 pub const MAX_KEY_BYTES: usize = 64;
@@ -239,8 +239,35 @@ pub trait Target: Send + Sync {
     /// Ends what the provider has begun for this state. What is live already stays live. Can be repeated.
     async fn cancel(&self, state: &State, job: &Job<'_>) -> Result<(), DeployError>;
 
+    /// Asked after [`cancel`](Self::cancel), at whatever state: how it is live all the same, since a provider goes on by
+    /// itself up to the last moment. `None`: it is not. Can be repeated.
+    async fn live_after_all(&self, state: &State, job: &Job<'_>) -> Result<Option<State>, DeployError> {
+        settled(self, state, job).await
+    }
+
     /// Makes an older release the live one again.
     async fn roll_back(&self, to: &Release, cancel: &CancellationToken) -> Result<Release, DeployError>;
+}
+
+/// Whether a deployment whose id is known is live, asked as while it is waited for. That it cannot become so, or is not
+/// there, is an answer, too.
+pub(crate) async fn settled(
+    target: &(impl Target + ?Sized),
+    state: &State,
+    job: &Job<'_>,
+) -> Result<Option<State>, DeployError> {
+    if state.step == Step::Live {
+        return Ok(Some(state.clone()));
+    }
+    if state.deployment_id.is_none() {
+        return Ok(None);
+    }
+    match target.next(&state.clone().at(Step::Wait), job).await {
+        Ok(Advance { state, next: Next::Done(_) }) => Ok(Some(state)),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind.retry() == Retry::Never => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What targets work with, one for the whole process.

@@ -16,7 +16,7 @@ use crate::config::{VercelConfig, VercelSettings, VercelUpload};
 use crate::error::{DeployError, ErrorKind};
 use crate::site::{Artifact, Site, SiteFile};
 use crate::state::{Release, State, Step, Visibility};
-use crate::target::{Advance, Environment, Job, Next, Order, Target, TargetKind, Tools, Verified};
+use crate::target::{Advance, Environment, Job, Next, Order, Target, TargetKind, Tools, Verified, settled};
 use crate::upload::{self, Load};
 
 /// How long Vercel may take until the deployment is ready and has its names: a build's own limit.
@@ -294,6 +294,16 @@ impl Target for Vercel {
             Err(Problem::Refused(refusal)) if matches!(refusal.status, 400 | 404 | 409 | 422) => Ok(()),
             Err(problem) => Err(problem.into()),
         }
+    }
+
+    async fn live_after_all(&self, state: &State, job: &Job<'_>) -> Result<Option<State>, DeployError> {
+        if state.deployment_id.is_none() && state.step != Step::Locate {
+            let Some(found) = self.find(job.order, job.cancel).await? else { return Ok(None) };
+            let id = text(&found, "uid").or_else(|| text(&found, "id"));
+            let id = id.map(str::to_owned).ok_or_else(|| DeployError::lost("deployment"))?;
+            return settled(self, &self.created(state, id, &found, job).state, job).await;
+        }
+        settled(self, state, job).await
     }
 
     async fn roll_back(&self, to: &Release, cancel: &CancellationToken) -> Result<Release, DeployError> {

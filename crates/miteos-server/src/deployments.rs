@@ -38,7 +38,7 @@ pub use configs::{Parsed, environment, kind, parse, wishes};
 pub use keep::{CommandError, DeploymentError, Made, read};
 pub use moves::Moves;
 pub use publisher::{PublishError, PublishJob, Published, Publisher};
-pub use rollback::RolledBack;
+pub use rollback::{RolledBack, Rolling};
 pub use sandboxed::Sandboxed;
 pub use shown::{core_target, public, shown};
 pub use staged::check as can_be_staged;
@@ -76,6 +76,8 @@ pub struct Parts {
     pub publisher: Option<Arc<dyn Publisher>>,
     /// How often a published address is looked at.
     pub visits: u32,
+    /// What is rolled back now.
+    pub rolling: Rolling,
     pub moves: Moves,
     pub turns: Turns,
 }
@@ -183,6 +185,13 @@ impl Deployments {
             outcome
         };
         tokio::spawn(work).await.unwrap_or_else(|_| Err(panicked("cancel a deployment").into()))
+    }
+
+    /// Makes an older one the live one again, to the end even if the caller goes away in between.
+    pub async fn roll_back(&self, deployment: Deployment) -> Result<RolledBack, DeploymentError> {
+        let parts = Arc::clone(&self.inner.parts);
+        let work = async move { parts.roll_back(&deployment).await };
+        tokio::spawn(work).await.unwrap_or_else(|_| Err(panicked("roll a deployment back")))
     }
 
     /// Tells of every change of the deployment and of its log, as long as it runs here.

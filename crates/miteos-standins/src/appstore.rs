@@ -344,6 +344,12 @@ impl Provider for Appstore {
                 &format!("Provide a properly configured bearer token: {wrong}"),
             );
         }
-        self.resource(asked, &segments)
+        let mut reply = self.resource(asked, &segments);
+        // Every document of Apple's says where it is.
+        if reply.body.get("data").is_some() {
+            reply.body["links"] =
+                json!({ "self": format!("https://api.appstoreconnect.apple.com{}", asked.path) });
+        }
+        reply
     }
 }

@@ -71,8 +71,8 @@ impl Deployment {
                 only(goes_on, || if moved { vec![Event::Progressed { state }] } else { Vec::new() })
             }
             Command::Released(release) => {
-                // Who cancels too late has a live deployment: it must not be called cancelled.
-                let too_late = self.is_being_cancelled() && self.built.is_some();
+                // Who cancels or gives up too late has a live deployment: it must not be called anything else.
+                let too_late = is_stopping && self.built.is_some();
                 only(self.stage == Stage::Deploying || too_late, || {
                     vec![Event::Live { about: about(), release }]
                 })

@@ -294,6 +294,17 @@ impl Cloudflare {
         }
     }
 
+    /// The state with the deployment, if one was made.
+    pub(super) async fn found_pages(&self, state: &State, job: &Job<'_>) -> Result<State, DeployError> {
+        let mut state = state.clone();
+        let may_be_made = matches!(state.step, Step::Create | Step::Upload);
+        if let (Some(name), None, true) = (&state.project_id, &state.deployment_id, may_be_made) {
+            let found = self.find_pages(name, job.order, job.cancel).await?;
+            state.deployment_id = found.and_then(|one| text(&one, "id").map(str::to_owned));
+        }
+        Ok(state)
+    }
+
     pub(super) async fn roll_back_pages(
         &self,
         to: &Release,

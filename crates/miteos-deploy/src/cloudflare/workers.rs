@@ -31,6 +31,8 @@ const MAX_SESSIONS: u32 = 3;
 const PARALLEL_BUCKETS: usize = 3;
 /// How often a version that was just made is looked for in the list before the answer's own name for it is taken.
 const MAX_LOOKS: u32 = 4;
+/// Looks for a version whose making was broken off, and may be carried out all the same.
+const LOOKS_AFTER_CANCEL: u32 = 2;
 /// Digits of a version's id, as the answer to its making writes it.
 const ID_DIGITS: usize = 32;
 
@@ -153,6 +155,23 @@ impl Cloudflare {
             let message = "Cloudflare took the upload and does not list it; look at it there before it is deployed again";
             DeployError::new(ErrorKind::Rejected, message)
         })
+    }
+
+    /// The state with the version, if one was made: it is live from that moment, and its making may just be carried out.
+    pub(super) async fn made_after_all(&self, state: &State, job: &Job<'_>) -> Result<State, DeployError> {
+        let mut state = state.clone();
+        let may_be_made = matches!(state.step, Step::Stage | Step::Create | Step::Upload);
+        let Some(name) = state.project_id.clone().filter(|_| may_be_made) else { return Ok(state) };
+        for look in 1..=LOOKS_AFTER_CANCEL {
+            state.deployment_id = self.find_version(&name, job.order, job.cancel).await?;
+            if state.deployment_id.is_some() {
+                break;
+            }
+            if look < LOOKS_AFTER_CANCEL {
+                tokio::time::sleep(Duration::from_millis(self.api.pace.poll_ms(0))).await;
+            }
+        }
+        Ok(state)
     }
 
     /// Uploads what the account does not have, and returns the token that stands for the whole set.

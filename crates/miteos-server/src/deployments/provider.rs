@@ -115,18 +115,9 @@ impl Provider<'_> {
         let say = |line: Line| self.log.say(&line.text);
         let artifact = self.files_to_end(&state, places).await;
         let job = Job { order: &order, artifact: &artifact, cancel, log: &say };
-        // A step that only asks: who cancels too late has a live deployment.
-        if self.deployment.is_being_cancelled()
-            && state.step == Step::Wait
-            && let Ok(advance) = self.opened.target.next(&state, &job).await
-            && let Next::Done(release) = advance.next
-        {
-            return Some(released(release, &advance.state));
-        }
         for attempt in 1..=END_ATTEMPTS {
-            let asked = tokio::time::timeout(END_TIMEOUT, self.opened.target.cancel(&state, &job)).await;
-            match asked {
-                Ok(Ok(())) => return None,
+            match tokio::time::timeout(END_TIMEOUT, self.undo(&state, &job)).await {
+                Ok(Ok(released)) => return released,
                 Ok(Err(error)) if error.kind == ErrorKind::Cancelled => return None,
                 Ok(Err(error)) if error.kind.retry() == Retry::Never || attempt == END_ATTEMPTS => {
                     self.log
@@ -142,6 +133,18 @@ impl Provider<'_> {
         }
         self.log.say("the provider has not answered whether it has ended it; look at it there");
         None
+    }
+
+    /// Ends it there, and asks then what became of it: a provider goes on by itself up to the last moment, and who comes
+    /// too late has a live deployment.
+    async fn undo(&self, state: &State, job: &Job<'_>) -> Result<Option<Release>, DeployError> {
+        let target = &*self.opened.target;
+        if state.step != Step::Live {
+            target.cancel(state, job).await?;
+        }
+        let Some(state) = target.live_after_all(state, job).await? else { return Ok(None) };
+        let Next::Done(release) = target.next(&state, job).await?.next else { return Ok(None) };
+        Ok(Some(released(release, &state)))
     }
 
     /// The files, where only they tell what was begun for them. Reading them anew takes a while, so they are not read

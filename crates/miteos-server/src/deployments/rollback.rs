@@ -1,8 +1,11 @@
 //! Making an older deployment the live one again, where its provider can.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use miteos_core::deployment::{Deployment, Stage, Visibility};
+use miteos_core::deployment::{Deployment, Environment, Stage, Target, Visibility};
+use miteos_core::ids::WorkspaceId;
 use miteos_deploy::{DeployError, ErrorKind, Release};
 use miteos_store::Scope;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +45,17 @@ impl Parts {
                 "a preview keeps its own address, and what is there never changes; open it, or deploy again";
             return Ok(RolledBack::Conflict(why.to_owned()));
         }
+        if deployment.about.environment == Environment::Preview {
+            let why = "a deployment to the environment preview never was the live one; deploy to production";
+            return Ok(RolledBack::Conflict(why.to_owned()));
+        }
+        let place = (deployment.about.workspace, deployment.about.target);
+        let Some(_alone) = Alone::take(&self.rolling, place) else {
+            let why = format!(
+                "this workspace's deployment to {word} is being rolled back; wait for the end of that"
+            );
+            return Ok(RolledBack::Conflict(why));
+        };
         if let Some(other) = self.active_beside(deployment).await? {
             return Ok(RolledBack::Conflict(format!(
                 "{other} of this workspace to {word} is not over; wait for its end or cancel it"
@@ -71,13 +85,19 @@ impl Parts {
         };
         let cancel = CancellationToken::new();
         match tokio::time::timeout(TIMEOUT, opened.target.roll_back(&to, &cancel)).await {
-            Ok(Ok(_)) => self.note(deployment, "made the live one again").await,
-            Ok(Err(error)) => Ok(not_done(error)),
+            Ok(Ok(_)) => {
+                // It is done, whether that can be written or not.
+                if let Err(error) = self.note(deployment, "made the live one again").await {
+                    tracing::warn!(deployment = %deployment.id, error = %chain(&error), "a rollback could not be noted");
+                }
+                Ok(RolledBack::Done)
+            }
+            Ok(Err(error)) => Ok(not_done(error, &opened.secrets)),
             Err(_) => refused("the provider has not answered in time; look at it there"),
         }
     }
 
-    async fn note(&self, deployment: &Deployment, line: &str) -> Result<RolledBack, DeploymentError> {
+    async fn note(&self, deployment: &Deployment, line: &str) -> Result<(), DeploymentError> {
         let moved = self.moves.of(deployment.id);
         let log =
             Log::open(deployment.id, self.store.clone(), std::sync::Arc::clone(&self.clock), moved).await?;
@@ -85,7 +105,7 @@ impl Parts {
         log.flush().await?;
         // It has no runner that would do so.
         self.moves.forget(deployment.id);
-        Ok(RolledBack::Done)
+        Ok(())
     }
 
     /// Another one of this workspace to this target that is not over.
@@ -102,11 +122,35 @@ impl Parts {
     }
 }
 
-fn not_done(error: DeployError) -> RolledBack {
+/// What is rolled back now, by workspace and target.
+pub type Rolling = Mutex<HashSet<(WorkspaceId, Target)>>;
+
+/// Held while one is: two at once would leave it to chance which is live.
+struct Alone<'a> {
+    rolling: &'a Rolling,
+    place: (WorkspaceId, Target),
+}
+
+impl<'a> Alone<'a> {
+    fn take(rolling: &'a Rolling, place: (WorkspaceId, Target)) -> Option<Self> {
+        let is_new = rolling.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
+        is_new.then_some(Self { rolling, place })
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.rolling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.place);
+    }
+}
+
+fn not_done(error: DeployError, secrets: &[String]) -> RolledBack {
     tracing::info!(error = %chain(&error), "a deployment was not rolled back");
+    // Cleaned where it was made; whoever adds a message must not be the only one who has to think of it.
+    let message = secrets.iter().fold(error.message, |text, secret| text.replace(secret.as_str(), "***"));
     match error.kind {
         // The target says that it has no such thing.
-        ErrorKind::Config => RolledBack::Conflict(error.message),
+        ErrorKind::Config => RolledBack::Conflict(message),
         ErrorKind::BadCredentials
         | ErrorKind::Forbidden
         | ErrorKind::NotFound
@@ -120,6 +164,6 @@ fn not_done(error: DeployError) -> RolledBack {
         | ErrorKind::Unavailable
         | ErrorKind::Network
         | ErrorKind::TimedOut
-        | ErrorKind::Cancelled => RolledBack::Refused(error.message),
+        | ErrorKind::Cancelled => RolledBack::Refused(message),
     }
 }

@@ -65,7 +65,9 @@ async fn checked(
 ) -> Result<(), ApiError> {
     let Parsed { config, .. } = deployments::parse(kind, credentials, settings).map_err(ApiError::refused)?;
     if row.live {
-        let verified = app.deployments.parts().verify(config).await.map_err(refused)?;
+        let secrets: Vec<String> = config.secrets().into_iter().map(str::to_owned).collect();
+        let verified = app.deployments.parts().verify(config).await;
+        let verified = verified.map_err(|error| refused(error, &secrets))?;
         row.provider_account = Some(verified.account);
         row.provider_project = verified.project;
         row.verified_at = Some(app.deps.clock.now());
@@ -78,8 +80,10 @@ async fn checked(
 }
 
 /// Nothing was stored: the provider does not take it, or could not be asked.
-fn refused(error: DeployError) -> ApiError {
+fn refused(mut error: DeployError, secrets: &[String]) -> ApiError {
     tracing::info!(error = %chain(&error), "a deploy configuration was not taken");
+    // Cleaned where it was made; this is the second line.
+    error.message = secrets.iter().fold(error.message, |text, secret| text.replace(secret.as_str(), "***"));
     match error.kind.retry() {
         Retry::Never if error.kind != ErrorKind::TimedOut => ApiError::refused(error.message),
         Retry::Never | Retry::Soon | Retry::At { .. } => {

@@ -194,7 +194,7 @@ pub async fn roll_back(
     OnceBare(repeat): OnceBare,
 ) -> Result<Response, ApiError> {
     let deployment = find(&app, &caller, &id).await?;
-    match app.deployments.parts().roll_back(&deployment).await? {
+    match app.deployments.roll_back(deployment.clone()).await? {
         RolledBack::Done => {}
         RolledBack::Conflict(why) | RolledBack::Refused(why) => return Err(ApiError::refused(why)),
     }

@@ -5,6 +5,7 @@ mod configs;
 mod crash;
 mod expo;
 mod faults;
+mod late;
 mod logs;
 mod parts;
 mod table;
