@@ -53,7 +53,8 @@ fn known(tool: &str, fields: &Map<String, Value>) -> Option<String> {
                 "bash" => "a shell script",
                 _ => "a program",
             };
-            let first = text("code")?.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+            let first =
+                text("code")?.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
             format!("Run {language}: {}", line(first))
         }
         "web_search" => format!("Search the web for {}", shown("query")?),
@@ -83,8 +84,7 @@ fn large(tool: &str, bytes: u64) -> String {
 
 fn unknown(tool: &str, fields: &Map<String, Value>) -> String {
     let shown = fields.iter().take(MAX_SHOWN_ARGUMENTS);
-    let shown: Vec<_> =
-        shown.map(|(name, value)| format!("{}: {}", spoken(name), brief(value))).collect();
+    let shown: Vec<_> = shown.map(|(name, value)| format!("{}: {}", spoken(name), brief(value))).collect();
     if shown.is_empty() {
         return format!("Use {}", spoken(tool));
     }

@@ -75,7 +75,10 @@ async fn a_named_server_says_what_its_tasks_can_run_on() {
         ])
     );
     let plain = ask(&server, &["model", "list"]).await.out;
-    assert!(plain.contains("$3.00") && plain.contains("unknown") && plain.contains("as the server knows them"), "{plain}");
+    assert!(
+        plain.contains("$3.00") && plain.contains("unknown") && plain.contains("as the server knows them"),
+        "{plain}"
+    );
 }
 
 #[tokio::test]
