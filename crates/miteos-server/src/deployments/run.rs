@@ -58,7 +58,7 @@ pub async fn run(
     let span = parts.traces.deployment(&deployment);
     let log = Log::open(id, parts.store.clone(), Arc::clone(&parts.clock), parts.moves.of(id)).await?;
     let mut runner = Runner { parts, id, slot, stop, log, at_work: Mutex::default(), taken: None };
-    let left = span.around(Box::pin(runner.turn())).await;
+    let left = Box::pin(span.around(runner.turn())).await;
     runner.log.flush().await?;
     left
 }

@@ -69,9 +69,9 @@ impl Deployments {
         };
         self.ended.get_or_create(&[target.clone(), ("outcome", outcome.into())]).inc();
         if let (Some(built), true, "live") = (&deployment.built, deployment.live, outcome) {
-            let target = [target];
-            self.files.get_or_create(&target).inc_by(built.files);
-            self.bytes.get_or_create(&target).inc_by(built.bytes);
+            let labels = [target];
+            self.files.get_or_create(&labels).inc_by(built.files);
+            self.bytes.get_or_create(&labels).inc_by(built.bytes);
         }
     }
 

@@ -132,16 +132,16 @@ async fn without_go_on_nobody_is_asked_and_they_are_interrupted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_go_on_they_are_built_again_or_waited_for() {
+async fn with_go_on_they_are_built_again_or_ended_at_the_provider() {
     let taken = Taken::new().await;
     let server = taken.restored(Unfinished::GoOn).await;
     let live = ended(&server, &taken.building).await;
     assert_eq!(live["status"], "live", "{live:#}");
     assert_eq!(visit(&server, live["url"].as_str().unwrap()).await.0, 200);
-    // The copy of its files is in no backup, and the provider needs none of them any more.
-    let live = ended(&server, &taken.at_the_provider).await;
-    assert_eq!(live["status"], "live", "{live:#}");
-    assert_eq!(taken.cancelled(), [false], "there is one, and it is left to end by itself");
+    // The provider waits for files, and the copy of them is in no backup.
+    let failed = ended(&server, &taken.at_the_provider).await;
+    assert_eq!((&failed["status"], &failed["error"]["code"]), (&json!("failed"), &json!("interrupted")));
+    assert_eq!(taken.cancelled(), [true], "what was begun there is ended there");
     taken.check_shown(&server).await;
     wait_until("nothing is kept", || is_empty(&server.folder.join("deployments"))).await;
 }
