@@ -40,7 +40,11 @@ export function Following({ children }: { children: ReactNode }) {
       if (event.type === "deliverable.created") mark("deliverables");
       if (event.type === "task.complete" || event.type === "task.failed" || event.type === "task.cancelled") mark("usage", "workspaces", "approvals");
     };
-    feed.start(heard, () => mark("approvals", "tasks", "task", "deployments", "deliverables"));
+    feed.start(heard, () => {
+      mark("approvals", "tasks", "task", "deployments", "deliverables");
+      // What could not be read while the server was away.
+      void queries.invalidateQueries({ predicate: (query) => query.state.status === "error" });
+    });
     return () => {
       feed.end();
       if (timer !== null) clearTimeout(timer);
@@ -55,6 +59,12 @@ const never = () => () => {};
 export function useConnection(): Connection {
   const feed = useContext(Feed);
   return useSyncExternalStore(feed?.light.subscribe ?? never, () => feed?.light.get() ?? NOT_YET);
+}
+
+/** Whether the server answers. */
+export function useReachable(): boolean {
+  const { state } = useConnection();
+  return state === "open" || state === "asking";
 }
 
 export function useTaskFeed(id: string): FeedState & { again: () => void } {

@@ -24,7 +24,7 @@ export interface Source {
 const PICTURES: Record<string, string> = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp", svg: "image/svg+xml", avif: "image/avif" };
 const ending = (name: string): string => name.slice(name.lastIndexOf(".") + 1).toLowerCase();
 
-export const isPicture = (name: string): boolean => ending(name) in PICTURES;
+export const isPicture = (name: string): boolean => Object.hasOwn(PICTURES, ending(name));
 
 /** Gives the bytes to the browser as a download. Their type is none, so that no browser opens them on this page's address. */
 export async function saveAs(source: Source): Promise<void> {
@@ -59,7 +59,7 @@ export function FileView({ source }: { source: Source }) {
   const file = useQuery({ queryKey: [world, "file", ...source.key], queryFn: source.read, enabled: !tooLarge, gcTime: 30_000, staleTime: 30_000 });
   if (tooLarge) return <Empty icon="file" title="Too large to show here">{bytes(source.size)}. Download it to look inside.</Empty>;
   if (file.isPending) return <Bones lines={4} />;
-  if (file.isError) return <Trouble error={file.error} again={() => void file.refetch()} />;
+  if (file.isLoadingError) return <Trouble error={file.error} again={() => void file.refetch()} />;
   return isPicture(source.name) ? <Picture blob={file.data} name={source.name} /> : <TextFile blob={file.data} name={source.name} />;
 }
 

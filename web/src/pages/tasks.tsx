@@ -7,7 +7,7 @@ import type { TaskStatus, TaskSummary } from "../api/types";
 import { useSession } from "../session";
 import { usePending } from "../live/queries";
 import { to } from "../route";
-import { Ago, Bones, Empty, Tabs, Trouble } from "../ui/parts";
+import { Ago, Bones, Button, Empty, Stale, Tabs, Trouble } from "../ui/parts";
 import { Icon } from "../ui/icons";
 import { TaskStatusChip } from "../ui/status";
 import { count, money, title } from "../ui/format";
@@ -16,7 +16,7 @@ const PAGE = 100;
 const ROW = 44;
 
 const FILTERS: { id: "" | TaskStatus; name: string }[] = [
-  { id: "", name: "All" }, { id: "running", name: "Running" }, { id: "paused", name: "Paused" }, { id: "complete", name: "Complete" },
+  { id: "", name: "All" }, { id: "running", name: "Running" }, { id: "planning", name: "Planning" }, { id: "pending", name: "Waiting" }, { id: "paused", name: "Paused" }, { id: "complete", name: "Complete" },
   { id: "failed", name: "Failed" }, { id: "cancelled", name: "Cancelled" },
 ];
 
@@ -43,11 +43,11 @@ export function Tasks() {
     [loaded, wanted],
   );
   const total = list.data?.pages[0]?.total ?? 0;
-  const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
+  const { hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = list;
   // A search looks through everything: the rest is loaded while somebody searches.
   useEffect(() => {
-    if (wanted !== "" && hasNextPage && !isFetchingNextPage) void fetchNextPage();
-  }, [wanted, hasNextPage, isFetchingNextPage, fetchNextPage, loaded.length]);
+    if (wanted !== "" && hasNextPage && !isFetchingNextPage && !isFetchNextPageError) void fetchNextPage();
+  }, [wanted, hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage, loaded.length]);
 
   return (
     <div className="page fill">
@@ -61,9 +61,11 @@ export function Tasks() {
         </div>
       </div>
       <Tabs name="State" value={status} choose={setStatus} tabs={FILTERS.map(({ id, name }) => ({ id, name }))} />
-      {list.isError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <div className="panel"><Bones lines={5} /></div>
+      {isFetchNextPageError && <div className="row small"><span className="bad">The rest of the list could not be read.</span><Button small onClick={() => void fetchNextPage()}>Go on</Button></div>}
+      {!isFetchNextPageError && <Stale query={list} />}
+      {list.isLoadingError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <div className="panel"><Bones lines={5} /></div>
         : shown.length === 0 ? <div className="panel"><Nothing searched={wanted !== ""} filtered={status !== ""} loading={hasNextPage} /></div>
-          : <TaskRows tasks={shown} waits={waits} more={() => { if (hasNextPage && !isFetchingNextPage) void fetchNextPage(); }} />}
+          : <TaskRows tasks={shown} waits={waits} more={() => { if (hasNextPage && !isFetchingNextPage && !isFetchNextPageError) void fetchNextPage(); }} />}
     </div>
   );
 }

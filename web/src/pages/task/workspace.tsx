@@ -30,7 +30,7 @@ export function WorkspacePanel({ view }: { view: TaskView }) {
         />
       </header>
       <div className="body flush scroll">
-        {part === "files" && (files.isError ? <Trouble error={files.error} /> : files.isPending ? <Bones /> : <Files files={files.data} view={view} />)}
+        {part === "files" && (files.isLoadingError ? <Trouble error={files.error} /> : files.isPending ? <Bones /> : <Files files={files.data} view={view} />)}
         {part === "terminal" && <Runs runs={view.runs} view={view} />}
         {part === "pages" && <Pages pages={view.pages} />}
         {part === "pictures" && <Pictures files={pictures} view={view} />}
