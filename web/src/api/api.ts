@@ -52,8 +52,8 @@ export class Api {
     return this.of(this.client.tasks.create(task));
   }
 
-  tasks(query: { status?: TaskStatus | undefined; workspace_id?: string | undefined; limit: number; offset?: number }) {
-    return this.of(this.client.tasks.list(query));
+  tasks(query: { status?: TaskStatus | undefined; workspace_id?: string | undefined; limit: number; offset?: number }, signal?: AbortSignal) {
+    return this.of(this.client.tasks.list(query, { signal }));
   }
 
   task(id: string) {
@@ -222,8 +222,8 @@ export class Api {
     return this.of(this.client.workspaces.delete(id));
   }
 
-  files(workspace: string) {
-    return this.of(this.client.workspaces.files(workspace));
+  files(workspace: string, signal?: AbortSignal) {
+    return this.of(this.client.workspaces.files(workspace, {}, { signal }));
   }
 
   upload(workspace: string, files: File[]) {
