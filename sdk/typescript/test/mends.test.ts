@@ -46,10 +46,9 @@ test("a download whose connection falls silent is taken up", async () => {
 test("a download that is closed in a pause, or while it is taken up, opens nothing and holds nothing open", async () => {
   const broken = (seen: Seen): Response => {
     const answer = halfThenSilence(seen);
-    return new Response(
-      new ReadableStream({ start: (controller) => controller.error(new TypeError("terminated")) }),
-      { headers: answer.headers },
-    );
+    return new Response(new ReadableStream({ start: (controller) => controller.error(new TypeError("terminated")) }), {
+      headers: answer.headers,
+    });
   };
   const paused = new Fake(broken);
   const file = await paused.client().deliverables.download("task_1", "dlvr_1");
