@@ -1,11 +1,13 @@
 // The page's frame: who may enter, where things are, and how the connection is.
 
-import { lazy, Suspense, useEffect, useState, type ReactNode } from "react";
+import { Suspense, useEffect, useRef, useState, type ReactNode } from "react";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Gate, useSession } from "./session";
-import { Following, useConnection } from "./live/hooks";
+import { forgetAnswers } from "./pages/drafts";
+import { Following, useConnection, useReachable } from "./live/hooks";
 import { usePending } from "./live/queries";
-import { useRoute, to, go } from "./route";
+import { useRoute, to, go, type Route } from "./route";
+import { Boundary, part } from "./ui/boundary";
 import { Dialog, Voice } from "./ui/dialog";
 import { Bones, Button, Empty, Segments, useNow } from "./ui/parts";
 import { Icon, type IconName } from "./ui/icons";
@@ -15,30 +17,38 @@ import { Now } from "./pages/now";
 import { Tasks } from "./pages/tasks";
 import { useShortcuts } from "./ui/shortcuts";
 
-const TaskPage = lazy(() => import("./pages/task"));
-const Inbox = lazy(() => import("./pages/inbox"));
-const Deployments = lazy(() => import("./pages/deployments"));
-const Workspaces = lazy(() => import("./pages/workspaces"));
-const Usage = lazy(() => import("./pages/usage"));
-const Settings = lazy(() => import("./pages/settings"));
+const TaskPage = part(() => import("./pages/task"));
+const Inbox = part(() => import("./pages/inbox"));
+const Deployments = part(() => import("./pages/deployments"));
+const Workspaces = part(() => import("./pages/workspaces"));
+const Usage = part(() => import("./pages/usage"));
+const Settings = part(() => import("./pages/settings"));
 
 /** The SDK repeats by itself what may be repeated. */
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: false, staleTime: 5_000, refetchOnWindowFocus: true, networkMode: "always" }, mutations: { networkMode: "always" } },
 });
 
-const forget = () => queries.clear();
+const forget = () => {
+  queries.clear();
+  forgetAnswers();
+};
 
 export function App() {
   return (
     <QueryClientProvider client={queries}>
       <Gate door={(door) => <SignIn door={door} />} left={forget}>
         <Following>
-          <Voice><Frame /></Voice>
+          <Voice><Whole /></Voice>
         </Following>
       </Gate>
     </QueryClientProvider>
   );
+}
+
+/** Nothing that goes wrong leaves an empty window. */
+function Whole() {
+  return <Boundary place="" reachable={useReachable()}><Frame /></Boundary>;
 }
 
 interface Place { page: string; name: string; icon: IconName }
@@ -57,6 +67,8 @@ function Frame() {
   const route = useRoute();
   const pending = usePending();
   const waits = pending.data?.total ?? 0;
+  const reachable = useReachable();
+  useArrival(route);
   const [help, setHelp] = useState(false);
   const [more, setMore] = useState(false);
   useEffect(() => setMore(false), [route]);
@@ -77,9 +89,12 @@ function Frame() {
       <Side page={route.page} waits={waits} help={() => setHelp(true)} />
       <main id="main" tabIndex={-1}>
         <ConnectionLine />
-        <Suspense fallback={<div className="page"><Bones lines={4} /></div>}>
-          <Page page={route.page} id={route.id} />
-        </Suspense>
+        <Notice />
+        <Boundary place={`${route.page}/${route.id}`} reachable={reachable}>
+          <Suspense fallback={<div className="page"><Bones lines={4} /></div>}>
+            <Page page={route.page} id={route.id} />
+          </Suspense>
+        </Boundary>
       </main>
       <Bottom page={route.page} waits={waits} more={() => setMore(true)} />
       {help && <Shortcuts close={() => setHelp(false)} />}
@@ -160,14 +175,37 @@ function Light() {
   return <div className="light small quiet" data-state={connection.state} title={why}><span className={`lamp ${tone}`} />{text}</div>;
 }
 
+/** Where a change of the place takes away what had the focus, the focus goes to the new content. */
+function useArrival(route: Route): void {
+  const at = `${route.page}/${route.id}`;
+  const before = useRef(at);
+  useEffect(() => {
+    if (before.current === at) return;
+    before.current = at;
+    if (document.activeElement === null || document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+  }, [at]);
+}
+
+/** What became of a link that was opened beside a session. */
+function Notice() {
+  const { notice, hush } = useSession();
+  if (notice === null) return null;
+  return (
+    <div className="connection-line" role="alert">
+      <Icon name="alert" /><span className="grow">{notice}</span><Button small onClick={hush}>Go on as before</Button>
+    </div>
+  );
+}
+
 function ConnectionLine() {
   const connection = useConnection();
   const now = useNow(1000);
   if (connection.state === "waiting" && now - connection.since > 1500) {
+    // What is spoken stays the same: a screen reader would say each second.
     return (
       <div className="connection-line" role="status">
         <Icon name="alert" />
-        <span>The server has been out of reach for {duration(now - connection.since)}. Trying again; nothing will be missed.</span>
+        <span>The server is out of reach<span aria-hidden="true">, for {duration(now - connection.since)}</span>. Trying again; nothing will be missed.</span>
       </div>
     );
   }

@@ -1,8 +1,9 @@
 // Who is signed in, and in which world. A key lives in this tab alone; the browser keeps it only if asked to. The page's
 // only request beside the API is here: the code of the link that `miteos serve` prints, exchanged for keys.
 
-import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
+import { createContext, Fragment, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { Api } from "./api/api";
+import { drop, forgetPerson, keep, kept } from "./kept";
 
 export type World = "live" | "test";
 const WORLDS: World[] = ["live", "test"];
@@ -19,6 +20,11 @@ export interface Session {
   world: World;
   worlds: World[];
   remembered: boolean;
+  /** The key of this world. */
+  key: string;
+  /** What went wrong with a link that was opened beside this session. */
+  notice: string | null;
+  hush: () => void;
   setWorld: (world: World) => void;
   remember: (yes: boolean) => void;
   signOut: () => Promise<void>;
@@ -38,24 +44,39 @@ export function useSession(): Session {
 
 export const useApi = (): Api => useSession().api;
 
-function read(): { kept: Kept; remembered: boolean } | null {
-  for (const [storage, remembered] of [[sessionStorage, false], [localStorage, true]] as const) {
-    const text = storage.getItem(PLACE);
-    if (text === null) continue;
-    try {
-      const kept = JSON.parse(text) as Kept;
-      if (kept.keys.live || kept.keys.test) return { kept: { ...kept, own: kept.own ?? {} }, remembered };
-    } catch {
-      storage.removeItem(PLACE);
-    }
-  }
-  return null;
+interface Known {
+  kept: Kept;
+  remembered: boolean;
 }
 
-function write(kept: Kept | null, remembered: boolean): void {
-  localStorage.removeItem(PLACE);
-  sessionStorage.removeItem(PLACE);
-  if (kept) (remembered ? localStorage : sessionStorage).setItem(PLACE, JSON.stringify(kept));
+function parsed(text: string | null): Kept | null {
+  try {
+    const kept = JSON.parse(text ?? "null") as Kept | null;
+    return kept?.keys.live || kept?.keys.test ? { ...kept, own: kept.own ?? {} } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** This tab's own keys come before those that the browser remembers. */
+function read(): Known | null {
+  const own = parsed(kept("tab", PLACE));
+  if (own) return { kept: own, remembered: false };
+  const shared = parsed(kept("browser", PLACE));
+  return shared && { kept: shared, remembered: true };
+}
+
+const sameKeys = (one: Kept, other: Kept | null): boolean => one.keys.live === other?.keys.live && one.keys.test === other?.keys.test;
+
+/** Takes away what this tab kept; keys that another tab remembered since are not its to forget. */
+function unwrite(before: Known | null): void {
+  drop("tab", PLACE);
+  if (before?.remembered && sameKeys(before.kept, parsed(kept("browser", PLACE)))) drop("browser", PLACE);
+}
+
+function write(next: Known | null, before: Known | null): void {
+  unwrite(before);
+  if (next) keep(next.remembered ? "browser" : "tab", PLACE, JSON.stringify(next.kept));
 }
 
 export const worldOf = (key: string): World | null =>
@@ -91,10 +112,27 @@ async function exchange(code: string): Promise<Kept> {
   return kept;
 }
 
+const EXPIRED = "Your key does not open this server any more: it has expired or was revoked.";
+
 export function Gate(props: { children: ReactNode; door: (door: Door) => ReactNode; left: () => void }) {
+  const { left } = props;
   const [known, setKnown] = useState(read);
   const [code, setCode] = useState(takeCode);
   const [why, setWhy] = useState<string | null>(null);
+  const latest = useRef(known);
+
+  /** Whoever is in from now on. Nobody is shown anything of what somebody else was. */
+  const enter = useCallback((next: Known | null) => {
+    const before = latest.current;
+    latest.current = next;
+    if (!next || !before || !sameKeys(next.kept, before.kept)) left();
+    setKnown(next);
+  }, [left]);
+
+  const change = useCallback((next: Known | null) => {
+    write(next, latest.current);
+    enter(next);
+  }, [enter]);
 
   useEffect(() => {
     const changed = () => {
@@ -105,59 +143,72 @@ export function Gate(props: { children: ReactNode; door: (door: Door) => ReactNo
     return () => removeEventListener("hashchange", changed);
   }, []);
 
+  // Another tab signed out, or somebody else in, with the keys that this browser remembers.
+  useEffect(() => {
+    const changed = (event: StorageEvent) => {
+      if (event.key !== null && event.key !== PLACE) return;
+      const now = latest.current;
+      if (!now?.remembered) return;
+      const shared = parsed(kept("browser", PLACE));
+      if (sameKeys(now.kept, shared)) return;
+      drop("tab", "miteos.draft");
+      enter(shared && { kept: shared, remembered: true });
+    };
+    addEventListener("storage", changed);
+    return () => removeEventListener("storage", changed);
+  }, [enter]);
+
   useEffect(() => {
     if (code === null) return;
     exchange(code).then(
-      (kept) => { write(kept, false); setKnown({ kept, remembered: false }); },
+      (kept) => { setWhy(null); change({ kept, remembered: false }); },
       (error: unknown) => setWhy(error instanceof Error ? error.message : String(error)),
     ).finally(() => setCode(null));
-  }, [code]);
+  }, [code, change]);
 
-  // Whoever signs in next is shown nothing of what the one before was.
-  const { left } = props;
-  useEffect(() => {
-    if (!known) left();
-  }, [known, left]);
-
-  const keep = useCallback((kept: Kept | null, remembered: boolean) => {
-    write(kept, remembered);
-    setKnown(kept ? { kept, remembered } : null);
-  }, []);
-
-  const expired = useCallback(() => {
-    setWhy("Your key does not open this server any more: it has expired or was revoked.");
-    keep(null, false);
-  }, [keep]);
+  const keys = known?.kept.keys;
+  const worlds = WORLDS.filter((each) => keys?.[each]);
+  const world = known && worlds.includes(known.kept.world) ? known.kept.world : worlds[0];
+  const key = world && keys?.[world];
+  // A late answer to a key of before ends nobody else's session.
+  const api = useMemo(() => key && new Api(key, () => {
+    const now = latest.current;
+    if (!now || !Object.values(now.kept.keys).includes(key)) return;
+    setWhy(EXPIRED);
+    change(null);
+  }), [key, change]);
 
   const session = useMemo<Session | null>(() => {
-    if (!known) return null;
+    if (!known || !api || !world) return null;
     const { kept, remembered } = known;
-    const worlds = WORLDS.filter((world) => kept.keys[world]);
-    const world = worlds.includes(kept.world) ? kept.world : worlds[0]!;
-    const api = new Api(kept.keys[world]!, expired);
     return {
-      api, world, worlds, remembered,
-      setWorld: (chosen) => keep({ ...kept, world: chosen }, remembered),
-      remember: (yes) => keep(kept, yes),
+      api, world, worlds: WORLDS.filter((each) => kept.keys[each]), remembered, key: kept.keys[world]!,
+      notice: why, hush: () => setWhy(null),
+      setWorld: (chosen) => change({ kept: { ...kept, world: chosen }, remembered }),
+      remember: (yes) => change({ kept, remembered: yes }),
       signOut: async () => {
-        // A key that was made for this browser ends with it. One that was pasted is its owner's.
-        const ids = WORLDS.flatMap((each) => kept.own[each] ?? []);
-        const revoking = ids.map((id) => new Api(kept.keys.live ?? kept.keys[world]!, () => {}).revokeKey(id).catch(() => undefined));
-        keep(null, false);
+        // A key that was made for this browser ends with it, by itself. One that was pasted is its owner's.
+        const revoking = WORLDS.map((each) => {
+          const [own, id] = [kept.keys[each], kept.own[each]];
+          return own && id ? new Api(own, () => {}, "outlive the page").revokeKey(id).catch(() => undefined) : undefined;
+        });
         setWhy(null);
+        forgetPerson();
+        change(null);
         await Promise.all(revoking);
       },
     };
-  }, [known, keep, expired]);
+  }, [known, api, world, why, change]);
 
-  if (session) return <Context value={session}>{props.children}</Context>;
   if (code !== null) return <>{props.door({ state: "opening" })}</>;
+  // Nothing that was written, chosen or shown for one key is taken over to another.
+  if (session) return <Context value={session}><Fragment key={session.key}>{props.children}</Fragment></Context>;
   const signIn = async (key: string, remember: boolean) => {
     const world = worldOf(key);
     if (world === null) throw new Error("A key begins with mt_live_ or mt_test_.");
     await new Api(key, () => {}).check();
     setWhy(null);
-    keep({ keys: { [world]: key }, own: {}, world }, remember);
+    change({ kept: { keys: { [world]: key }, own: {}, world }, remembered: remember });
   };
   return <>{props.door({ state: "closed", why, signIn })}</>;
 }

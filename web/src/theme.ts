@@ -1,20 +1,22 @@
 // Light or dark: as the system says, unless this browser was told.
 
+import { drop, keep, kept } from "./kept";
+
 export type Theme = "system" | "light" | "dark";
 
 const PLACE = "miteos.theme";
 
 export function theme(): Theme {
-  const kept = localStorage.getItem(PLACE);
-  return kept === "light" || kept === "dark" ? kept : "system";
+  const found = kept("browser", PLACE);
+  return found === "light" || found === "dark" ? found : "system";
 }
 
 export function applyTheme(chosen: Theme = theme()): void {
   if (chosen === "system") {
-    localStorage.removeItem(PLACE);
+    drop("browser", PLACE);
     delete document.documentElement.dataset.theme;
   } else {
-    localStorage.setItem(PLACE, chosen);
+    keep("browser", PLACE, chosen);
     document.documentElement.dataset.theme = chosen;
   }
 }

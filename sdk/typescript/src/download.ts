@@ -3,15 +3,21 @@
  */
 
 import { ConnectionError, isTransient, ProtocolError } from "./errors.js";
-import { pauseMs, sleep } from "./retry.js";
+import { readChunk, SilentError } from "./idle.js";
+import { pauseMs, sleepOrOnline } from "./retry.js";
 import type { Call, Opened, RequestOptions, Transport } from "./transport.js";
+
+/** A connection that brings nothing for so long, while somebody waits for it, is dead. */
+const DEFAULT_IDLE_MS = 60_000;
 
 export interface DownloadOptions extends RequestOptions {
   /** Only these bytes: from `start` to `end`, both included; without `end` to the last one. */
   range?: { start: number; end?: number | undefined } | undefined;
+  /** Milliseconds of silence after which a connection counts as dead, and is resumed. Default 60,000. */
+  idleTimeout?: number | undefined;
 }
 
-/** A file as a stream. Read it in one way, once. Its time limit ends with its beginning; the signal holds to its end. */
+/** A file as a stream. Read it in one way, once. Its time limit ends with its beginning; the limit of silence and the signal hold to its end. */
 export class Download implements AsyncIterable<Uint8Array> {
   /** The name that the server gives it. */
   readonly name: string | undefined;
@@ -99,8 +105,12 @@ class Source {
   #read = 0;
   #failed = 0;
   #over = false;
+  /** Ends pauses and attempts when it is closed, or when the caller's signal aborts. */
+  readonly #closing = new AbortController();
+  readonly #outerAborted = () => this.#closing.abort(this.#options.signal?.reason);
 
   constructor(transport: Transport, call: Call, opened: Opened, options: DownloadOptions) {
+    options.signal?.addEventListener("abort", this.#outerAborted);
     this.#transport = transport;
     this.#call = call;
     this.#options = options;
@@ -124,11 +134,12 @@ class Source {
     for (;;) {
       if (this.#over) return undefined;
       try {
-        const chunk = await this.#reader?.read();
-        if (chunk !== undefined && !chunk.done) {
+        const idleMs = this.#options.idleTimeout ?? DEFAULT_IDLE_MS;
+        const chunk = this.#reader && (await readChunk(this.#reader, idleMs, () => this.#opened.close()));
+        if (chunk !== undefined) {
           this.#failed = 0;
-          this.#read += chunk.value.byteLength;
-          return chunk.value;
+          this.#read += chunk.byteLength;
+          return chunk;
         }
         if (this.size !== undefined && this.#read !== this.size) {
           throw new ConnectionError(`${this.#read} bytes came, ${this.size} were promised`);
@@ -142,6 +153,8 @@ class Source {
 
   close(): void {
     this.#over = true;
+    this.#options.signal?.removeEventListener("abort", this.#outerAborted);
+    this.#closing.abort();
     this.#opened.close();
   }
 
@@ -152,22 +165,27 @@ class Source {
     if (this.#over) return;
     let error: unknown = cause;
     if (!(cause instanceof ConnectionError)) {
-      error = new ConnectionError("the connection broke in the middle of the file", { cause });
+      const what = cause instanceof SilentError ? cause.message : "the connection broke";
+      error = new ConnectionError(`the download was cut in the middle of the file: ${what}`, { cause });
     }
     for (;;) {
       this.#failed += 1;
       const pause = pauseMs(this.#failed, undefined);
       const given = this.#etag === undefined || this.#failed > (maxRetries ?? this.#transport.maxRetries);
       if (given || pause === undefined) throw error;
-      await sleep(pause, signal);
       try {
-        this.#opened = await this.#transport.openOnce(this.#rest(), this.#options);
+        await sleepOrOnline(pause, this.#closing.signal);
+        const opened = await this.#transport.openOnce(this.#rest(), { ...this.#options, signal: this.#closing.signal });
+        this.#opened = opened;
+        if (this.#over) opened.close();
         break;
       } catch (again) {
-        if (!isTransient(again)) throw again;
+        if (this.#over) return;
+        if (signal?.aborted || !isTransient(again)) throw again;
         error = again;
       }
     }
+    if (this.#over) return;
     if (startOf(this.#opened.response) !== this.#start() + this.#read) {
       this.close();
       throw new ProtocolError("the file changed while it was downloaded");

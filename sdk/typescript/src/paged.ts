@@ -8,12 +8,19 @@ const REMEMBERED = 1_000;
 
 /** A list as its first page (`await`) or as all its items (`for await`). Nothing is sent before one of them. */
 export class Paged<Page, Item> implements Promise<Page>, AsyncIterable<Item> {
-  readonly #first: () => Promise<Page>;
+  readonly #fetch: () => Promise<Page>;
+  /** The first page, once it was asked for: awaited twice, it is asked for once. */
+  #page: Promise<Page> | undefined;
   readonly #items: () => AsyncGenerator<Item, void>;
 
   constructor(first: () => Promise<Page>, items: () => AsyncGenerator<Item, void>) {
-    this.#first = first;
+    this.#fetch = first;
     this.#items = items;
+  }
+
+  #first(): Promise<Page> {
+    this.#page ??= this.#fetch();
+    return this.#page;
   }
 
   // biome-ignore lint/suspicious/noThenProperty: being awaited is what this class is for.

@@ -39,14 +39,22 @@ interface Hearer {
   removeEventListener?(type: "online", listener: () => void): void;
 }
 
-/** Waits; ends early where a browser says that it is online again. Throws the signal's reason when it aborts. */
+/** Waits. Throws the signal's reason when it aborts. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return wait(ms, signal, undefined);
+}
+
+/** The same, but ends early where a browser says that it is online again. Not for a pause that the server asked for. */
+export function sleepOrOnline(ms: number, signal?: AbortSignal): Promise<void> {
+  return wait(ms, signal, globalThis);
+}
+
+function wait(ms: number, signal: AbortSignal | undefined, hearer: Hearer | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const hearer: Hearer = globalThis;
     const clean = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
-      hearer.removeEventListener?.("online", over);
+      hearer?.removeEventListener?.("online", over);
     };
     const over = () => {
       clean();
@@ -62,6 +70,6 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
       return;
     }
     signal?.addEventListener("abort", aborted);
-    hearer.addEventListener?.("online", over);
+    hearer?.addEventListener?.("online", over);
   });
 }

@@ -4,14 +4,15 @@
  */
 
 import { ApiError, ConnectionError, isTransient, type MiteosError, ProtocolError } from "./errors.js";
-import { DEFAULT_MAX_RECONNECTS, pauseMs, sleep } from "./retry.js";
+import { readChunk, SilentError } from "./idle.js";
+import { DEFAULT_MAX_RECONNECTS, pauseMs, sleep, sleepOrOnline } from "./retry.js";
 import { type Frame, FrameParser, placeOf } from "./sse.js";
 import type { Call, Opened, Transport } from "./transport.js";
 
 /** The server says something every 15 s; a connection that is silent for three times as long is dead. */
 const DEFAULT_IDLE_MS = 45_000;
-/** How often a silent connection is looked at: so soon a machine that slept notices. */
-const LOOK_EVERY_MS = 5_000;
+/** After a connection that brought something the next one is opened within this time: not all readers at once. */
+const SPREAD_MS = 100;
 /**
  * A connection that was heard of for longer than this had worked: its end is no failed attempt. Proxies end a connection
  * after a minute or two, and a task may wait for a person for days.
@@ -196,14 +197,19 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
   /** Waits for the next attempt; throws if there is none to be made. */
   async #pause(error: unknown, progressed: boolean, lived: boolean): Promise<void> {
     if (!isTransient(error)) throw error;
-    if (progressed) return;
+    if (progressed) {
+      await sleep(Math.random() * SPREAD_MS, this.#closing.signal).catch(() => undefined);
+      return;
+    }
     if (lived) this.#failed = 0;
     this.#failed += 1;
     if (this.#failed > (this.#options.maxReconnects ?? DEFAULT_MAX_RECONNECTS)) throw error;
-    const delayMs = pauseMs(this.#failed, error instanceof ApiError ? error.retryAfterMs : undefined);
+    const asked = error instanceof ApiError ? error.retryAfterMs : undefined;
+    const delayMs = pauseMs(this.#failed, asked);
     if (delayMs === undefined) throw error;
     this.#tell({ state: "waiting", attempt: this.#failed, delayMs, error });
-    await sleep(delayMs, this.#closing.signal).catch(() => undefined);
+    const pause = asked === undefined ? sleepOrOnline : sleep;
+    await pause(delayMs, this.#closing.signal).catch(() => undefined);
   }
 
   #tell(state: ConnectionState): void {
@@ -247,26 +253,14 @@ class Connection {
     this.#opened.close();
   }
 
-  /** Reads a chunk. Silence is measured while it is waited for, by the clock: timers stand still in a machine that sleeps. */
   async #read(): Promise<Uint8Array | undefined> {
-    const since = Date.now();
-    let silent = false;
-    const look = () => {
-      if (Date.now() - since < this.#idleMs) return;
-      silent = true;
-      this.#opened.close();
-    };
-    const timer = setInterval(look, Math.min(LOOK_EVERY_MS, this.#idleMs));
     try {
-      const { done, value } = await this.#reader.read();
-      if (done) return undefined;
-      this.#heardAt = Date.now();
-      return value;
+      const chunk = await readChunk(this.#reader, this.#idleMs, () => this.#opened.close());
+      if (chunk !== undefined) this.#heardAt = Date.now();
+      return chunk;
     } catch (cause) {
-      const what = silent ? `nothing was heard for ${this.#idleMs} ms` : "the connection broke";
+      const what = cause instanceof SilentError ? cause.message : "the connection broke";
       throw new ConnectionError(`the event stream was cut: ${what}`, { cause });
-    } finally {
-      clearInterval(timer);
     }
   }
 }

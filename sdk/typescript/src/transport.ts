@@ -14,7 +14,7 @@ import {
   TimeoutError,
   UsageError,
 } from "./errors.js";
-import { pauseMs, retryAfterMs, sleep } from "./retry.js";
+import { pauseMs, retryAfterMs, sleep, sleepOrOnline } from "./retry.js";
 import { SDK_VERSION } from "./version.js";
 
 /** JSON answers are read up to this length; pages of events end at 4 MiB on the server. */
@@ -25,6 +25,9 @@ const MAX_ERROR_BYTES = 64 * 1024;
 const SHOWN_OF_FOREIGN_ERROR = 200;
 /** Random bytes of an idempotency key. */
 const IDEMPOTENCY_KEY_BYTES = 16;
+
+/** Between two looks at whether a call that still runs has been answered. */
+const TWIN_PAUSE_MS = 500;
 
 /** What may be said of any call. */
 export interface RequestOptions {
@@ -165,6 +168,8 @@ export class Transport {
   async #repeat<T>(call: Call, options: WriteOptions, once: (headers: Headers) => Promise<T>): Promise<T> {
     const key = call.method === "POST" ? checkedKey(options.idempotencyKey ?? randomKey()) : undefined;
     const maxRetries = options.maxRetries ?? this.#options.maxRetries;
+    const timeout = options.timeout ?? this.#options.timeout;
+    let twinSince: number | undefined;
     for (let failed = 0; ; ) {
       options.signal?.throwIfAborted();
       try {
@@ -172,10 +177,20 @@ export class Transport {
       } catch (error) {
         if (options.signal?.aborted) throw options.signal.reason;
         failed += 1;
-        if (failed > maxRetries || !(isTransient(error) || isTwinInFlight(error, key, failed))) throw error;
-        const pause = pauseMs(failed, error instanceof ApiError ? error.retryAfterMs : undefined);
+        if (isTwinInFlight(error, key, failed) && maxRetries > 0) {
+          // A call that was given up here may still run there. Its answer is waited for as long as for any other.
+          twinSince ??= Date.now();
+          if (Date.now() - twinSince >= timeout) {
+            throw new TimeoutError(`the call was still being answered after ${timeout} ms more`, { cause: error });
+          }
+          await sleep(Math.min(TWIN_PAUSE_MS, timeout), options.signal);
+          continue;
+        }
+        if (failed > maxRetries || !isTransient(error)) throw error;
+        const asked = error instanceof ApiError ? error.retryAfterMs : undefined;
+        const pause = pauseMs(failed, asked);
         if (pause === undefined) throw error;
-        await sleep(pause, options.signal);
+        await (asked === undefined ? sleepOrOnline : sleep)(pause, options.signal);
       }
     }
   }
@@ -279,9 +294,13 @@ class Attempt {
   }
 }
 
-/** A repeated POST whose first attempt was lost can meet 409 only because that attempt still runs. */
+/**
+ * A repeated POST whose first attempt was lost meets 409 because that attempt still runs; or because the caller gave a key
+ * that was used for something else, which only the sentence tells. If that ever changes, waiting ends all the same.
+ */
 function isTwinInFlight(error: unknown, key: string | undefined, failed: number): boolean {
-  return error instanceof ApiError && error.status === 409 && key !== undefined && failed > 1;
+  if (!(error instanceof ApiError) || error.status !== 409) return false;
+  return key !== undefined && failed > 1 && !error.detail.includes("another body");
 }
 
 function randomKey(): string {

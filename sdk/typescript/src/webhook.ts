@@ -71,10 +71,15 @@ export async function verifyWebhook(
 
 function header(headers: WebhookHeaders, name: string): string {
   let value: string | readonly string[] | null | undefined;
-  if (headers instanceof Headers) value = headers.get(name);
+  // Not by its class: each library, and each realm, has a Headers of its own.
+  if (isHeaders(headers)) value = headers.get(name);
   else value = headers[Object.keys(headers).find((key) => key.toLowerCase() === name) ?? name];
   if (typeof value === "string" && value !== "") return value;
   throw new WebhookVerificationError(`the header ${name} is missing`);
+}
+
+function isHeaders(headers: WebhookHeaders): headers is Headers {
+  return typeof (headers as { get?: unknown }).get === "function";
 }
 
 function checkTime(timestamp: string, options: VerifyOptions): void {

@@ -18,9 +18,9 @@ export class Api {
   readonly pace = new Pace();
   private readonly expired: () => void;
 
-  constructor(key: string, expired: () => void) {
+  constructor(key: string, expired: () => void, requests: "end with the page" | "outlive the page" = "end with the page") {
     const asked = async (input: string, init?: RequestInit): Promise<Response> => {
-      const answer = await fetch(input, init);
+      const answer = await fetch(input, requests === "outlive the page" ? { ...init, keepalive: true } : init);
       this.pace.heard(answer.headers);
       return answer;
     };
@@ -52,8 +52,8 @@ export class Api {
     return this.of(this.client.tasks.create(task));
   }
 
-  tasks(query: { status?: TaskStatus | undefined; workspace_id?: string | undefined; limit: number; offset?: number }) {
-    return this.of(this.client.tasks.list(query));
+  tasks(query: { status?: TaskStatus | undefined; workspace_id?: string | undefined; limit: number; offset?: number }, signal?: AbortSignal) {
+    return this.of(this.client.tasks.list(query, { signal }));
   }
 
   task(id: string) {
@@ -222,8 +222,8 @@ export class Api {
     return this.of(this.client.workspaces.delete(id));
   }
 
-  files(workspace: string) {
-    return this.of(this.client.workspaces.files(workspace));
+  files(workspace: string, signal?: AbortSignal) {
+    return this.of(this.client.workspaces.files(workspace, {}, { signal }));
   }
 
   upload(workspace: string, files: File[]) {
@@ -232,6 +232,25 @@ export class Api {
 
   async fileBlob(workspace: string, path: string): Promise<Blob> {
     return (await this.of(this.client.workspaces.download(workspace, path))).blob();
+  }
+
+  /** A file as text; none where it is larger than `most`, of which nothing is read then. */
+  async fileText(workspace: string, path: string, most: number): Promise<string | null> {
+    const file = await this.of(this.client.workspaces.download(workspace, path));
+    let read = 0;
+    const chunks: BlobPart[] = [];
+    try {
+      if ((file.size ?? 0) > most) return null;
+      for await (const chunk of file) {
+        read += chunk.byteLength;
+        // Not every proxy says how much there is.
+        if (read > most) return null;
+        chunks.push(chunk as Uint8Array<ArrayBuffer>);
+      }
+    } finally {
+      file.close();
+    }
+    return new Blob(chunks).text();
   }
 
   deleteFile(workspace: string, path: string) {

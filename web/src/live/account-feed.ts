@@ -41,6 +41,7 @@ export class AccountFeed {
   /** Whether the stream brings everything. */
   private whole = false;
   private started = false;
+  private others: BroadcastChannel | null = null;
   private heard: (event: Event) => void = () => {};
   private opened: () => void = () => {};
 
@@ -52,6 +53,7 @@ export class AccountFeed {
     this.opened = opened;
     this.started = true;
     document.addEventListener("visibilitychange", this.visibility);
+    this.meet();
     if (document.visibilityState !== "hidden") this.open();
   }
 
@@ -61,6 +63,8 @@ export class AccountFeed {
     for (const timer of [this.hiding, this.lingering]) if (timer !== null) clearTimeout(timer);
     this.hiding = null;
     this.lingering = null;
+    this.others?.close();
+    this.others = null;
     this.close();
   }
 
@@ -97,8 +101,21 @@ export class AccountFeed {
     this.open();
   };
 
+  /**
+   * The tabs of a browser share six connections, and those of a key its streams. One that is looked at says so, and those
+   * that nobody sees give theirs back at once.
+   */
+  private meet(): void {
+    if (typeof BroadcastChannel === "undefined") return;
+    this.others = new BroadcastChannel("miteos.looked-at");
+    this.others.onmessage = () => {
+      if (document.visibilityState === "hidden") this.close();
+    };
+  }
+
   private open(): void {
     if (this.stop !== null || !this.started) return;
+    this.others?.postMessage(null);
     this.stop = new AbortController();
     void this.run(this.stop.signal);
   }

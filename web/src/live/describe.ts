@@ -1,6 +1,7 @@
 // An event in one short line, in plain words. Pure; what an event holds is text and stays text.
 
 import type { Event } from "../api/types";
+import { visible } from "../ui/odd";
 
 export type RowKind = "task" | "thought" | "action" | "result" | "approval" | "deliverable" | "steering" | "problem";
 
@@ -48,7 +49,10 @@ export function kindOf(event: Event): RowKind {
 type Data = Record<string, unknown>;
 const text = (data: Data, name: string): string => (typeof data[name] === "string" ? (data[name] as string) : "");
 
-export function describe(event: Event): string {
+/** What cannot be seen in it is named, so that nothing is taken for what it is not. */
+export const describe = (event: Event): string => visible(said(event));
+
+function said(event: Event): string {
   const data = event.data as Data;
   switch (event.type) {
     case "task.created": return "Task received";
@@ -116,20 +120,33 @@ export function action(tool: string, input: Data): string {
     case "web_search": return `Search the web: ${firstLine(text(input, "query"), 120)}`;
     case "web_fetch":
     case "browser_navigate": return `Read ${firstLine(text(input, "url"), 160)}`;
-    case "code_exec": return `Run ${language(text(input, "language"))}: ${firstLine(text(input, "code"), 120)}`;
+    case "code_exec": return `Run ${language(text(input, "language"))}${lines(text(input, "code"))}: ${firstLine(text(input, "code"), 120)}`;
     case "publish": return `Hand over ${text(input, "name") || path}`;
     case "message_agent": return `Write to ${text(input, "agent_id") === "all" ? "all agents" : "another agent"}`;
     case "remember": return `Remember ${firstLine(text(input, "key"), 80)}`;
     case "recall": return `Recall ${firstLine(text(input, "query"), 80)}`;
-    case "send_email": return `Send an e-mail: ${firstLine(text(input, "subject"), 120)}`;
+    case "send_email": return `Send an e-mail${receivers(input)}: ${firstLine(text(input, "subject"), 120)}`;
     case "deploy": return `Deploy to ${text(input, "target")}`;
     default: return `${tool} ${firstLine(JSON.stringify(input), 140)}`;
   }
 }
 
+/** Of a program with more than one line the first says little. */
+function lines(code: string): string {
+  const number = code.split("\n").filter((line) => line.trim() !== "").length;
+  return number > 1 ? ` of ${number} lines` : "";
+}
+
+/** To whom: the first one, and how many more. */
+function receivers(input: Data): string {
+  const all = [input.to, input.cc, input.bcc].flat().filter((each): each is string => typeof each === "string" && each !== "");
+  if (all.length === 0) return "";
+  return ` to ${firstLine(all[0]!, 60)}${all.length > 1 ? ` and ${all.length - 1} more` : ""}`;
+}
+
 function language(word: string): string {
   const names: Record<string, string> = { python: "Python", javascript: "JavaScript", bash: "a shell script" };
-  return names[word] ?? "a program";
+  return Object.hasOwn(names, word) ? names[word]! : "a program";
 }
 
 /** Tools whose calls are said in our own words; of others the server's sentence is shown. */
@@ -141,8 +158,8 @@ const KNOWN = new Set([
 /** What an approval asks for, in a few words; its exact arguments are shown beside it. */
 export function asksTo(approval: { tool: string; input?: unknown; summary: string }): string {
   const { tool, input, summary } = approval;
-  if (!KNOWN.has(tool) || typeof input !== "object" || input === null) return firstLine(summary);
-  return action(tool, input as Data);
+  if (!KNOWN.has(tool) || typeof input !== "object" || input === null) return visible(firstLine(summary));
+  return visible(action(tool, input as Data));
 }
 
 /** A tool's name as people say it. */
@@ -153,5 +170,5 @@ export function toolName(tool: string): string {
     browser_navigate: "reading a page", code_exec: "running a program", publish: "handing over", message_agent: "writing to an agent",
     remember: "taking a note", recall: "looking up notes", send_email: "sending an e-mail", deploy: "deploying",
   };
-  return names[tool] ?? tool.replaceAll("_", " ");
+  return Object.hasOwn(names, tool) ? names[tool]! : tool.replaceAll("_", " ");
 }

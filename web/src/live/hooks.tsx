@@ -3,6 +3,7 @@
 import { createContext, useContext, useEffect, useMemo, useSyncExternalStore, type ReactNode } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 import { useSession } from "../session";
+import { changeRow } from "./queries";
 import type { Event } from "../api/types";
 import { AccountFeed } from "./account-feed";
 import type { Connection } from "./connection";
@@ -22,26 +23,39 @@ export function Following({ children }: { children: ReactNode }) {
     const dirty = new Set<string>();
     let timer: ReturnType<typeof setTimeout> | null = null;
     let last = 0;
+    let over = false;
+    const turn = async () => {
+      last = Date.now();
+      const marked = [...dirty];
+      dirty.clear();
+      // Never again before this is answered: on a slow line a list would be thrown away half read, again and again.
+      await Promise.all(marked.map((name) => queries.invalidateQueries({ queryKey: [world, name] })));
+      timer = null;
+      if (dirty.size > 0 && !over) plan();
+    };
+    const plan = () => {
+      timer ??= setTimeout(() => void turn(), Math.max(LIST_PAUSE_MS, last + api.pace.pause(LIST_PAUSE_MS) - Date.now()));
+    };
     const mark = (...names: string[]) => {
       for (const name of names) dirty.add(name);
-      timer ??= setTimeout(() => {
-        timer = null;
-        last = Date.now();
-        const marked = [...dirty];
-        dirty.clear();
-        for (const name of marked) void queries.invalidateQueries({ queryKey: [world, name] });
-      }, Math.max(LIST_PAUSE_MS, last + api.pace.pause(LIST_PAUSE_MS) - Date.now()));
+      plan();
     };
     const heard = (event: Event) => {
       const type: string = event.type;
       if (type.startsWith("approval.")) mark("approvals");
       if (type.startsWith("deployment.")) mark("deployments");
       else mark("tasks");
+      changeRow(queries, world, event);
       if (event.type === "deliverable.created") mark("deliverables");
       if (event.type === "task.complete" || event.type === "task.failed" || event.type === "task.cancelled") mark("usage", "workspaces", "approvals");
     };
-    feed.start(heard, () => mark("approvals", "tasks", "task", "deployments", "deliverables"));
+    feed.start(heard, () => {
+      mark("approvals", "tasks", "task-list", "task", "deployments", "deliverables", "usage", "workspaces");
+      // What could not be read while the server was away.
+      void queries.invalidateQueries({ predicate: (query) => query.state.status === "error" });
+    });
     return () => {
+      over = true;
       feed.end();
       if (timer !== null) clearTimeout(timer);
     };
@@ -55,6 +69,12 @@ const never = () => () => {};
 export function useConnection(): Connection {
   const feed = useContext(Feed);
   return useSyncExternalStore(feed?.light.subscribe ?? never, () => feed?.light.get() ?? NOT_YET);
+}
+
+/** Whether the server answers. */
+export function useReachable(): boolean {
+  const { state } = useConnection();
+  return state === "open" || state === "asking";
 }
 
 export function useTaskFeed(id: string): FeedState & { again: () => void } {

@@ -1,6 +1,7 @@
 // One task's log on this page: read in pages, then fed by the account's stream, folded in batches. Where something is missing
 // it reads the log again from what it has; it shows nothing that is not in the log.
 
+import { isTransient, RefusedError } from "@miteos/sdk";
 import type { Event } from "../api/types";
 import type { Api } from "../api/api";
 import type { AccountFeed } from "./account-feed";
@@ -100,8 +101,16 @@ export class TaskFeed {
         if (signal.aborted) return;
         this.reading = false;
         this.stale = false;
-        // Of a log that is on the page already, the rest is asked for again. The light says what is wrong meanwhile.
-        if (this.state.caughtUp) this.retrying ??= setTimeout(() => { this.retrying = null; this.look(); }, this.api.pace.pause(AGAIN_MS));
+        if (error instanceof RefusedError && this.state.view.lastSeq > 0) {
+          // The log is shorter than what is known of it: it was brought back from a backup. What is shown begins anew.
+          this.set({ view: emptyView(this.id), caughtUp: false, error: null });
+          this.queue = [];
+          this.look();
+          return;
+        }
+        // A server that is away comes back: it is waited for as long as it takes, and the light says so meanwhile. Only a
+        // log that is not there, or not for this key, is given up.
+        if (isTransient(error) || this.state.caughtUp) this.retrying ??= setTimeout(() => { this.retrying = null; this.look(); }, this.api.pace.pause(AGAIN_MS));
         else this.set({ ...this.state, error });
       },
     );

@@ -1,6 +1,6 @@
 // A decision: what an agent asks to do, exactly, and the three answers: approve, reject with a reason, edit and approve.
 
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 import type { Approval } from "../api/types";
 import { told } from "../api/api";
@@ -12,10 +12,12 @@ import { RiskChip } from "../ui/status";
 import { useShortcuts } from "../ui/shortcuts";
 import { Icon } from "../ui/icons";
 import { asksTo, toolName } from "../live/describe";
-import { Arguments } from "./arguments";
-import { EditInput, readInput, type Draft, draftOf } from "./edit-input";
+import { Arguments, hasRoundedNumber } from "./arguments";
+import { answerOf, forgetAnswer, keepAnswer, type Answer } from "./drafts";
+import { draftOf, EditInput, readInput } from "./edit-input";
 
-type Mode = "look" | "reject" | "edit";
+/** A decision that came into view is not answered for so long (ms): the key or the click may have been meant for the one before. */
+const UNSEEN_MS = 600;
 
 interface DecisionProps {
   approval: Approval;
@@ -23,99 +25,129 @@ interface DecisionProps {
   /** Whether the page's single keys mean this decision. */
   keys: boolean;
   showTask?: boolean;
+  /** It waits no more, though nobody answered it here. */
+  gone?: boolean;
+  /** Whether the reader is taken to it when it comes into view. */
+  arrive?: boolean;
   decided: () => void;
 }
 
-export function Decision({ approval, workspaceId, keys, showTask, decided }: DecisionProps) {
+/** Whether it has been in view, whole, for long enough to be answered. */
+function useSeen(approval: string): { seen: boolean; drawn: () => void } {
+  const [isDrawn, setDrawn] = useState(false);
+  const [seen, setSeen] = useState(false);
+  useEffect(() => {
+    if (!isDrawn) return;
+    const timer = setTimeout(() => setSeen(true), UNSEEN_MS);
+    return () => clearTimeout(timer);
+  }, [isDrawn, approval]);
+  return { seen, drawn: useCallback(() => setDrawn(true), []) };
+}
+
+/** One decision. It is made anew for each: give it the approval's id as its key. */
+export function Decision({ approval, workspaceId, keys, showTask, gone, arrive, decided }: DecisionProps) {
   const { api, world } = useSession();
   const queries = useQueryClient();
   const say = useSay();
-  const [mode, setMode] = useState<Mode>("look");
-  const [reason, setReason] = useState("");
-  const [draft, setDraft] = useState<Draft>(() => draftOf(approval.input));
+  const [answer, setAnswer] = useState<Answer>(() => answerOf(approval.id));
   const [busy, setBusy] = useState(false);
   const [wrong, setWrong] = useState<string | null>(null);
-  const open = approval.status === "pending";
+  const { seen, drawn } = useSeen(approval.id);
+  /** Whether the answer was begun just now; one that was begun before waits without taking the focus. */
+  const [entered, setEntered] = useState(false);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const { mode, reason } = answer;
+  const input = answer.input ?? draftOf(approval.input);
+  const rounded = hasRoundedNumber(approval.input);
+  const open = approval.status === "pending" && !gone;
+  const ready = open && seen && !busy;
+  const change = (part: Partial<Answer>) => {
+    const next = { ...answer, ...part };
+    keepAnswer(approval.id, next);
+    setAnswer(next);
+    if (part.mode !== undefined) setEntered(true);
+  };
   useEffect(() => {
-    setMode("look");
-    setReason("");
-    setDraft(draftOf(approval.input));
-    setWrong(null);
-    setBusy(false);
-  }, [approval.id, approval.input]);
+    // The fields hold the arguments, all of them.
+    if (mode === "edit") drawn();
+  }, [mode, drawn]);
+  useEffect(() => {
+    if (arrive) heading.current?.focus();
+  }, [arrive]);
 
-  const answer = async (call: () => Promise<unknown>, done: string) => {
-    if (busy) return;
+  const send = async (call: () => Promise<unknown>, done: string) => {
+    if (!ready) return;
     setBusy(true);
     setWrong(null);
     try {
       await call();
+      forgetAnswer(approval.id);
       say.say(done);
-      void queries.invalidateQueries({ queryKey: [world, "approvals"] });
       decided();
     } catch (error) {
       setWrong(told(error));
       setBusy(false);
-      // Somebody else may have been quicker.
-      void queries.invalidateQueries({ queryKey: [world, "approvals"] });
     }
+    // Also where it failed: somebody else may have been quicker.
+    void queries.invalidateQueries({ queryKey: [world, "approvals"] });
   };
-  const approve = () => void answer(() => api.approve(approval), "Approved");
-  const reject = () => void answer(() => api.reject(approval, reason.trim()), "Rejected");
-  const edited = readInput(draft);
+  const approve = () => void send(() => api.approve(approval), "Approved");
+  const reject = () => void send(() => api.reject(approval, reason.trim()), "Rejected");
+  const edited = readInput(input);
   const approveEdited = () => {
-    const { input } = edited;
-    if (input) void answer(() => api.approve(approval, input), "Approved as you changed it");
+    const changed = edited.input;
+    if (changed) void send(() => api.approve(approval, changed), "Approved as you changed it");
   };
-  useShortcuts(keys && open && mode === "look" ? { a: approve, r: () => setMode("reject"), e: () => setMode("edit") } : {});
+  useShortcuts(keys && ready && mode === "look" ? { a: approve, r: () => change({ mode: "reject" }), ...(rounded ? {} : { e: () => change({ mode: "edit" }) }) } : {});
 
   return (
-    <div className="decision stack wide">
+    <div className="decision stack wide" data-seen={seen}>
       <div className="stack">
         <div className="row wrap">
           <RiskChip risk={approval.risk} />
           <span className="small quiet" title={approval.tool}>{capital(toolName(approval.tool))}</span>
           <span className="small faint">asked <Ago at={approval.created_at} /></span>
-          {approval.expires_at && open && <span className="small faint">counts as rejected <Ago at={approval.expires_at} /></span>}
+          {approval.expires_at && open && <span className="small faint">without an answer it counts as rejected <Ago at={approval.expires_at} /></span>}
           {showTask && <a className="small" href={to("task", approval.task_id)}>Open the task</a>}
         </div>
-        <p className="lead">{asksTo(approval)}</p>
+        <h2 className="lead" ref={heading} tabIndex={-1}>{asksTo(approval)}</h2>
         {approval.asked === "may_have_happened" && (
           <div className="note wait"><Icon name="alert" /><span>This may have happened already: it was begun {approval.attempts ?? 1} time{(approval.attempts ?? 1) === 1 ? "" : "s"} and its end was not seen. Approve to do it once more.</span></div>
         )}
+        {rounded && <div className="note wait"><Icon name="alert" /><span>A number in it is larger than a browser can show exactly: its last digits may be others. It cannot be changed here.</span></div>}
       </div>
       {mode === "edit"
-        ? <EditInput draft={draft} change={setDraft} problems={edited.problems} />
-        : <Arguments tool={approval.tool} input={approval.input} workspaceId={workspaceId} />}
+        ? <EditInput draft={input} change={(draft) => change({ input: draft })} problems={edited.problems} focus={entered} />
+        : <Arguments tool={approval.tool} input={approval.input} workspaceId={workspaceId} call={approval.id} drawn={drawn} />}
       {mode === "reject" && (
         <Field name="Reason" hint="The agent reads it and goes on without this step.">
           {(id) => (
             <textarea
-              id={id} className="input" rows={2} autoFocus value={reason} placeholder="Not yet: ask me again when the numbers are checked."
-              onChange={(event) => setReason(event.target.value)}
+              id={id} className="input" rows={2} autoFocus={entered} value={reason} placeholder="Not yet: ask me again when the numbers are checked."
+              onChange={(event) => change({ reason: event.target.value })}
               onKeyDown={(event) => {
-                if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) reject();
-                if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); setMode("look"); }
+                if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.repeat) reject();
+                if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); change({ mode: "look" }); }
               }}
             />
           )}
         </Field>
       )}
       {wrong && <div className="note bad" role="alert"><Icon name="alert" /><span>{wrong}</span></div>}
-      {!open ? <p className="quiet">{settled(approval)}</p> : (
+      {!open ? <p className="quiet" role="status">{gone && approval.status === "pending" ? "This waits no more: it was answered elsewhere, was withdrawn, or nobody answered in time." : settled(approval)}</p> : (
         <div className="row wrap answers">
           {mode === "look" && <>
-            <Button tone="strong" icon="check" disabled={busy} onClick={approve}>Approve {keys && <kbd>a</kbd>}</Button>
-            <Button icon="close" disabled={busy} onClick={() => setMode("reject")}>Reject {keys && <kbd>r</kbd>}</Button>
-            <Button tone="plain" icon="edit" disabled={busy} onClick={() => setMode("edit")}>Edit {keys && <kbd>e</kbd>}</Button>
+            <Button tone="strong" icon="check" disabled={!ready} onClick={approve}>Approve {keys && <kbd>a</kbd>}</Button>
+            <Button icon="close" disabled={!ready} onClick={() => change({ mode: "reject" })}>Reject {keys && <kbd>r</kbd>}</Button>
+            <Button tone="plain" icon="edit" disabled={!ready || rounded} onClick={() => change({ mode: "edit" })}>Edit {keys && <kbd>e</kbd>}</Button>
           </>}
           {mode === "reject" && <>
-            <Button tone="danger" icon="close" disabled={busy} onClick={reject}>Reject{reason.trim() === "" ? " without a reason" : ""}</Button>
-            <Button tone="plain" onClick={() => setMode("look")}>Back</Button>
+            <Button tone="danger" icon="close" disabled={!ready} onClick={reject}>Reject{reason.trim() === "" ? " without a reason" : ""}</Button>
+            <Button tone="plain" onClick={() => change({ mode: "look" })}>Back</Button>
           </>}
           {mode === "edit" && <>
-            <Button tone="strong" icon="check" disabled={busy || !edited.input} onClick={approveEdited}>Approve this</Button>
-            <Button tone="plain" onClick={() => { setDraft(draftOf(approval.input)); setMode("look"); }}>Back</Button>
+            <Button tone="strong" icon="check" disabled={!ready || !edited.input} onClick={approveEdited}>Approve this</Button>
+            <Button tone="plain" onClick={() => change({ mode: "look", input: null })}>Back</Button>
           </>}
         </div>
       )}
@@ -136,8 +168,8 @@ function settled(approval: Approval): string {
 
 export function DecisionDialog({ approval, workspaceId, close }: { approval: Approval; workspaceId: string | null; close: () => void }) {
   return (
-    <Dialog wide title="Your decision" close={close}>
-      <Decision approval={approval} workspaceId={workspaceId} keys={false} decided={close} />
+    <Dialog wide keeps title="Your decision" close={close}>
+      <Decision key={approval.id} approval={approval} workspaceId={workspaceId} keys={false} decided={close} />
     </Dialog>
   );
 }

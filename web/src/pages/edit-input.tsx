@@ -36,14 +36,22 @@ export function readInput(draft: Draft): { input: Record<string, unknown> | null
 
 const rowsFor = (value: string): number => Math.max(1, Math.min(16, value.split("\n").length));
 
-export function EditInput({ draft, change, problems }: { draft: Draft; change: (draft: Draft) => void; problems: Record<string, string> }) {
+interface EditProps {
+  draft: Draft;
+  change: (draft: Draft) => void;
+  problems: Record<string, string>;
+  /** Whether the first field takes the focus. */
+  focus: boolean;
+}
+
+export function EditInput({ draft, change, problems, focus }: EditProps) {
   return (
     <div className="stack wide">
       {draft.map((field, index) => (
         <Field key={field.name} name={field.name} wrong={problems[field.name] ?? null}>
           {(id) => (
             <textarea
-              id={id} className="input mono" rows={rowsFor(field.value)} spellCheck={false} autoFocus={index === 0} value={field.value}
+              id={id} className="input mono" rows={rowsFor(field.value)} spellCheck={false} autoFocus={focus && index === 0} value={field.value}
               onChange={(event) => change(draft.map((each, at) => (at === index ? { ...each, value: event.target.value } : each)))}
             />
           )}

@@ -4,9 +4,10 @@
 import { useEffect, useMemo, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { useSession } from "../session";
-import { MAX_SHOWN_BYTES } from "../api/api";
+import { MAX_SHOWN_BYTES, told } from "../api/api";
 import { Bones, Button, Empty, Segments, Trouble } from "../ui/parts";
-import { Dialog } from "../ui/dialog";
+import { Dialog, useSay } from "../ui/dialog";
+import { visible } from "../ui/odd";
 import { Code, Markdown, languageOf } from "../ui/text";
 import { bytes } from "../ui/format";
 import { readTable } from "../ui/csv";
@@ -21,10 +22,15 @@ export interface Source {
   url?: string | null;
 }
 
+/** Pictures are shown up to this size. */
+const MAX_PICTURE_BYTES = 20 * 1024 * 1024;
+/** A download that takes a while is said to have begun. */
+const LARGE_BYTES = 10 * 1024 * 1024;
+
 const PICTURES: Record<string, string> = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp", svg: "image/svg+xml", avif: "image/avif" };
 const ending = (name: string): string => name.slice(name.lastIndexOf(".") + 1).toLowerCase();
 
-export const isPicture = (name: string): boolean => ending(name) in PICTURES;
+export const isPicture = (name: string): boolean => Object.hasOwn(PICTURES, ending(name));
 
 /** Gives the bytes to the browser as a download. Their type is none, so that no browser opens them on this page's address. */
 export async function saveAs(source: Source): Promise<void> {
@@ -42,11 +48,21 @@ export async function saveAs(source: Source): Promise<void> {
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
+/** The same, with what became of it: a download that fails says so. */
+export function useSave(): (source: Source) => void {
+  const say = useSay();
+  return (source) => {
+    if (!source.url && source.size > LARGE_BYTES) say.say(`${source.name}, ${bytes(source.size)}, is being read. It is saved when all of it is there`);
+    saveAs(source).catch((error: unknown) => say.trouble(new Error(`${source.name} was not downloaded: ${told(error)}`)));
+  };
+}
+
 export function FileDialog({ source, tools, close }: { source: Source; tools?: React.ReactNode; close: () => void }) {
+  const save = useSave();
   return (
     <Dialog
-      wide close={close} title={<span className="clip block">{source.name}</span>}
-      foot={<><span className="grow small faint">{bytes(source.size)}</span>{tools}<Button icon="download" onClick={() => void saveAs(source)}>Download</Button></>}
+      wide close={close} title={<span className="clip block">{visible(source.name)}</span>}
+      foot={<><span className="grow small faint">{bytes(source.size)}</span>{tools}<Button icon="download" onClick={() => save(source)}>Download</Button></>}
     >
       <FileView source={source} />
     </Dialog>
@@ -55,11 +71,11 @@ export function FileDialog({ source, tools, close }: { source: Source; tools?: R
 
 export function FileView({ source }: { source: Source }) {
   const { world } = useSession();
-  const tooLarge = source.size > MAX_SHOWN_BYTES && !isPicture(source.name);
+  const tooLarge = source.size > (isPicture(source.name) ? MAX_PICTURE_BYTES : MAX_SHOWN_BYTES);
   const file = useQuery({ queryKey: [world, "file", ...source.key], queryFn: source.read, enabled: !tooLarge, gcTime: 30_000, staleTime: 30_000 });
   if (tooLarge) return <Empty icon="file" title="Too large to show here">{bytes(source.size)}. Download it to look inside.</Empty>;
   if (file.isPending) return <Bones lines={4} />;
-  if (file.isError) return <Trouble error={file.error} again={() => void file.refetch()} />;
+  if (file.isLoadingError) return <Trouble error={file.error} again={() => void file.refetch()} />;
   return isPicture(source.name) ? <Picture blob={file.data} name={source.name} /> : <TextFile blob={file.data} name={source.name} />;
 }
 

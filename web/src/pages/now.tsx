@@ -14,8 +14,12 @@ import { RiskChip, TaskStatusChip } from "../ui/status";
 import { count, duration, money, plural, title } from "../ui/format";
 import { PromptBar } from "./prompt-bar";
 
-/** Tasks that are looked at for this page: those that run are among the newest in all but odd cases. */
+/** The newest tasks, which are looked at all the time. */
 const LOOKED_AT = 60;
+/** Older ones that are not over are looked for by their states, now and then: one may wait for days behind many newer. */
+const OPEN = ["running", "paused", "planning", "pending"] as const;
+const MOST_OPEN = 50;
+const OPEN_EVERY_MS = 20_000;
 const SHOWN_DONE = 6;
 const SHOWN_ASKED = 4;
 
@@ -25,7 +29,9 @@ export function Now() {
   const pending = usePending();
   const tasks = useTasks({ limit: LOOKED_AT });
   const all = tasks.data?.tasks ?? [];
-  const running = all.filter((task) => !isOver(task.status));
+  const older = useOlder((tasks.data?.total ?? 0) > LOOKED_AT);
+  const newest = new Set(all.map((task) => task.id));
+  const running = [...all.filter((task) => !isOver(task.status)), ...older.filter((task) => !newest.has(task.id))];
   const done = all.filter((task) => isOver(task.status)).slice(0, SHOWN_DONE);
   const asked = pending.data?.approvals ?? [];
   const waits = new Map<string, number>();
@@ -35,7 +41,7 @@ export function Now() {
       <h1 className="only-read">Now</h1>
       <PromptBar given={example} />
       {asked.length > 0 && <Asked approvals={asked} total={pending.data?.total ?? asked.length} />}
-      {tasks.isError && <Trouble error={tasks.error} again={() => void tasks.refetch()} />}
+      {tasks.isLoadingError && <Trouble error={tasks.error} again={() => void tasks.refetch()} />}
       {tasks.isPending ? <Bones /> : all.length === 0 ? <First world={world} choose={(prompt) => setExample({ prompt })} /> : (
         <div className="columns">
           <section aria-labelledby="running" className="stack">
@@ -58,6 +64,16 @@ export function Now() {
       )}
     </div>
   );
+}
+
+/** Tasks that are not over, whenever they were started. */
+function useOlder(enabled: boolean): TaskSummary[] {
+  const { api, world } = useSession();
+  const open = useQuery({
+    queryKey: [world, "open-tasks"], enabled, refetchInterval: () => api.pace.pause(OPEN_EVERY_MS), staleTime: OPEN_EVERY_MS,
+    queryFn: async () => (await Promise.all(OPEN.map((status) => api.tasks({ status, limit: MOST_OPEN })))).flatMap((page) => page.tasks),
+  });
+  return open.data ?? [];
 }
 
 function Asked({ approvals, total }: { approvals: Approval[]; total: number }) {
@@ -150,7 +166,7 @@ function First({ world, choose }: { world: World; choose: (prompt: string) => vo
         <ol>
           <li><span className="badge work"><Icon name="edit" /></span><strong>You say what you want</strong>In plain words, with files if there are any. The dial says how much is decided without you.</li>
           <li><span className="badge good"><Icon name="plan" /></span><strong>Agents carry it out</strong>There is a plan, and agents work on it side by side. You see every step, and what it costs, as it happens.</li>
-          <li><span className="badge wait"><Icon name="hand" /></span><strong>You decide and you keep</strong>Before anything leaves the workspace they ask you. What they make is yours to open and to download.</li>
+          <li><span className="badge wait"><Icon name="hand" /></span><strong>You decide and you keep</strong>Before they do what is risky, such as sending an e-mail, they ask you. What they make is yours to open and to download.</li>
         </ol>
         <div className="examples">
           <span className="small faint">{world === "test" ? "Try one. This is the test world: a scripted model answers, at no cost." : "Try one of these"}</span>

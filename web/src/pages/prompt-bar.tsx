@@ -5,10 +5,12 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useSession } from "../session";
 import type { CreateTask } from "../api/types";
 import { told } from "../api/api";
+import { drop, keep, kept, keptJson } from "../kept";
 import { go, to } from "../route";
 import { Button, Field } from "../ui/parts";
 import { Icon } from "../ui/icons";
-import { bytes, dialMeaning, plural, title } from "../ui/format";
+import { readBudget } from "../ui/amount";
+import { bytes, dialMeaning, money, plural, title } from "../ui/format";
 import { useShortcuts } from "../ui/shortcuts";
 import { recentPrompts, rememberPrompt } from "./recent";
 import { costLine, isPriced } from "./cost-range";
@@ -30,11 +32,9 @@ interface TaskSettings {
 const DEFAULTS: TaskSettings = { dial: DEFAULT_DIAL, agents: DEFAULT_AGENTS, budget: "", model: "" };
 
 function keptSettings(): TaskSettings {
-  try {
-    return { ...DEFAULTS, ...(JSON.parse(localStorage.getItem(SETTINGS) ?? "{}") as Partial<TaskSettings>) };
-  } catch {
-    return DEFAULTS;
-  }
+  const found = keptJson("browser", SETTINGS) as Partial<TaskSettings> | null;
+  // To be asked less than usual is chosen for each task anew: no old choice lets the agents of a later one do everything.
+  return { ...DEFAULTS, ...found, dial: Math.min(found?.dial ?? DEFAULT_DIAL, DEFAULT_DIAL) };
 }
 
 export function PromptBar({ given }: { given: { prompt: string } | null }) {
@@ -42,7 +42,7 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
   const queries = useQueryClient();
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
-  const [prompt, setPrompt] = useState(() => sessionStorage.getItem(DRAFT) ?? "");
+  const [prompt, setPrompt] = useState(() => kept("tab", DRAFT) ?? "");
   const [files, setFiles] = useState<File[]>([]);
   const [settings, setSettings] = useState(keptSettings);
   const [workspace, setWorkspace] = useState("");
@@ -50,6 +50,10 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
   const [busy, setBusy] = useState<string | null>(null);
   const [wrong, setWrong] = useState<string | null>(null);
   const [over, setOver] = useState(false);
+  /** A second press comes before the first one is drawn. */
+  const starting = useRef(false);
+  /** The workspace of a start that failed further on. */
+  const made = useRef<string | null>(null);
 
   useShortcuts({ "/": () => area.current?.focus() });
   useEffect(() => {
@@ -58,7 +62,7 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
     area.current?.focus();
   }, [given]);
   useEffect(() => {
-    sessionStorage.setItem(DRAFT, prompt);
+    keep("tab", DRAFT, prompt);
     const element = area.current;
     if (!element) return;
     element.style.height = "auto";
@@ -68,22 +72,23 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
   const change = (part: Partial<TaskSettings>) => {
     const next = { ...settings, ...part };
     setSettings(next);
-    localStorage.setItem(SETTINGS, JSON.stringify(next));
+    keep("browser", SETTINGS, JSON.stringify(next));
   };
-  const cents = settings.budget.trim() === "" ? null : Math.round(Number(settings.budget.replace(/[$,\s]/g, "")) * 100);
-  const badBudget = cents !== null && (!Number.isFinite(cents) || cents < 1);
+  const { cents, wrong: badBudget } = readBudget(settings.budget);
   const tooLong = prompt.length > MAX_PROMPT_CHARS;
 
   const start = async () => {
-    if (prompt.trim() === "" || busy !== null || badBudget || tooLong) return;
+    if (starting.current) return;
+    if (prompt.trim() === "" || busy !== null || badBudget !== null || tooLong) return;
+    starting.current = true;
     setWrong(null);
     try {
       let place = workspace === "" ? null : workspace;
       if (files.length > 0) {
         setBusy("Uploading files…");
-        const into = place ?? (await api.createWorkspace(`${title(prompt).slice(0, 50)} (${stamp()})`)).id;
-        await api.upload(into, files);
-        place = into;
+        // What a start that failed has made already serves the next one.
+        place ??= made.current ??= (await api.createWorkspace(`${title(prompt).slice(0, 50)} (${stamp()})`)).id;
+        await api.upload(place, files);
       }
       setBusy("Starting…");
       const body: CreateTask = {
@@ -93,17 +98,18 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
       const task = await api.createTask(body);
       rememberPrompt(prompt);
       setPrompt("");
-      sessionStorage.removeItem(DRAFT);
+      drop("tab", DRAFT);
       void queries.invalidateQueries({ queryKey: [world, "tasks"] });
       go(to("task", task.id));
     } catch (error) {
       setWrong(told(error));
       setBusy(null);
+      starting.current = false;
     }
   };
 
   const add = (list: FileList | null) => setFiles((known) => [...known, ...Array.from(list ?? [])]);
-  const drop = (event: DragEvent) => {
+  const dropped = (event: DragEvent) => {
     event.preventDefault();
     setOver(false);
     add(event.dataTransfer.files);
@@ -112,7 +118,7 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
   return (
     <form
       className={`prompt ${over ? "over" : ""}`} onSubmit={(event) => { event.preventDefault(); void start(); }}
-      onDragOver={(event) => { event.preventDefault(); setOver(true); }} onDragLeave={() => setOver(false)} onDrop={drop}
+      onDragOver={(event) => { event.preventDefault(); setOver(true); }} onDragLeave={() => setOver(false)} onDrop={dropped}
     >
       <label className="only-read" htmlFor="prompt">What should be done?</label>
       <textarea
@@ -133,6 +139,7 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
       {(wrong ?? (tooLong ? `The prompt has ${plural(prompt.length, "character")}; at most ${MAX_PROMPT_CHARS.toLocaleString("en-US")} are taken.` : null)) && (
         <div className="note bad" role="alert"><Icon name="alert" /><span>{wrong ?? "The prompt is too long."}</span></div>
       )}
+      {settings.dial >= 100 && <div className="note wait"><Icon name="alert" /><span>Dial at 100: the agents of this task ask for nothing, not before an e-mail and not before a deployment.</span></div>}
       <div className="prompt-tools">
         <Button small tone="plain" icon="plus" onClick={() => picker.current?.click()}>Files</Button>
         <input ref={picker} type="file" multiple hidden onChange={(event) => { add(event.target.files); event.target.value = ""; }} />
@@ -142,17 +149,17 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
         <Recent choose={(text) => { setPrompt(text); area.current?.focus(); }} />
         <div className="grow" />
         <span id="prompt-hint" className="faint small wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span>
-        <Button tone="strong" type="submit" disabled={busy !== null || prompt.trim() === "" || badBudget || tooLong}>{busy ?? "Start"}</Button>
+        <Button tone="strong" type="submit" disabled={busy !== null || prompt.trim() === "" || badBudget !== null || tooLong}>{busy ?? "Start"}</Button>
       </div>
       <CostBefore model={settings.model.trim() || null} agents={settings.agents} />
-      {open && <HowPanel settings={settings} change={change} workspace={workspace} setWorkspace={setWorkspace} badBudget={badBudget} />}
+      {open && <HowPanel settings={settings} change={change} workspace={workspace} setWorkspace={setWorkspace} cents={cents} badBudget={badBudget} />}
     </form>
   );
 }
 
 function summary(settings: TaskSettings, cents: number | null): string {
   const parts = [capital(dialMeaning(settings.dial)), plural(settings.agents, "agent")];
-  if (cents !== null && Number.isFinite(cents)) parts.push(`at most $${(cents / 100).toFixed(2)}`);
+  if (cents !== null) parts.push(`at most ${money(cents / 100)}`);
   if (settings.model.trim() !== "") parts.push(settings.model.trim());
   return parts.join(" · ");
 }
@@ -162,7 +169,7 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 const stamp = (): string => new Date().toISOString().slice(0, 19).replace("T", " ");
 
 function HowPanel(props: {
-  settings: TaskSettings; change: (part: Partial<TaskSettings>) => void; workspace: string; setWorkspace: (id: string) => void; badBudget: boolean;
+  settings: TaskSettings; change: (part: Partial<TaskSettings>) => void; workspace: string; setWorkspace: (id: string) => void; cents: number | null; badBudget: string | null;
 }) {
   const { settings, change } = props;
   return (
@@ -173,7 +180,7 @@ function HowPanel(props: {
       <Field name="Agents at the same time" hint="1 to 20. More are faster, and cost the same per step.">
         {(id) => <input id={id} className="input" type="number" min={1} max={20} value={settings.agents} onChange={(event) => change({ agents: Math.max(1, Math.min(20, Number(event.target.value) || 1)) })} />}
       </Field>
-      <Field name="Budget in dollars" hint="Work stops before it would cost more. Empty: no limit." wrong={props.badBudget ? "An amount such as 2.50" : null}>
+      <Field name="Budget in dollars" hint={`${props.cents === null ? "Empty: no limit." : `At most ${money(props.cents / 100)}:`} work stops before it would cost more.`} wrong={props.badBudget}>
         {(id) => <input id={id} className="input" inputMode="decimal" placeholder="No limit" value={settings.budget} onChange={(event) => change({ budget: event.target.value })} />}
       </Field>
       <ModelField value={settings.model} choose={(model) => change({ model })} />

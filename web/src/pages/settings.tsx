@@ -7,6 +7,7 @@ import { go, to } from "../route";
 import { applyTheme, theme, type Theme } from "../theme";
 import { Button, Panel, Segments, Tabs } from "../ui/parts";
 import { useSay } from "../ui/dialog";
+import { setSingleKeys, singleKeys } from "../ui/shortcuts";
 import { forgetPrompts } from "./recent";
 import { Keys } from "./settings/keys";
 import { Webhooks } from "./settings/webhooks";
@@ -40,6 +41,7 @@ function Browser() {
   const { api, remembered, remember, signOut } = useSession();
   const say = useSay();
   const [chosen, setChosen] = useState<Theme>(theme);
+  const [keys, setKeys] = useState(singleKeys);
   const health = useQuery({ queryKey: ["health"], queryFn: () => api.health() });
   return (
     <>
@@ -48,6 +50,12 @@ function Browser() {
           <span className="quiet">Light or dark</span>
           <Segments name="Appearance" value={chosen} choose={(next) => { setChosen(next); applyTheme(next); }} choices={[{ id: "system", name: "As the system" }, { id: "light", name: "Light" }, { id: "dark", name: "Dark" }]} />
         </div>
+      </Panel>
+      <Panel title="Keyboard">
+        <label className="check">
+          <input type="checkbox" checked={keys} onChange={(event) => { setSingleKeys(event.target.checked); setKeys(event.target.checked); }} />
+          <span>Single keys do things <span className="faint">Such as <kbd>a</kbd> in the inbox, which approves. Turn it off if keys are pressed that you do not mean, for example by speech input.</span></span>
+        </label>
       </Panel>
       <Panel title="Signed in">
         <div className="stack wide">

@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useQueryClient } from "@tanstack/react-query";
+import { isTransient } from "@miteos/sdk";
 import { useTaskFeed } from "../live/hooks";
 import { usePending, useTask } from "../live/queries";
 import { asksTo } from "../live/describe";
@@ -55,7 +56,8 @@ export default function TaskPage({ id }: { id: string }) {
     if (view.prompt !== "") document.title = `${waits > 0 ? `(${waits}) ` : ""}${title(view.prompt)} · Miteos`;
   }, [view.prompt, waits]);
 
-  const error = feed.error ?? (view.lastSeq === 0 ? sums.error : null);
+  // While the server is away nothing is given up: what is known stays, and the rest comes.
+  const error = feed.error ?? (view.lastSeq === 0 && !isTransient(sums.error) ? sums.error : null);
   if (error) {
     return (
       <div className="page">

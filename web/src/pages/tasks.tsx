@@ -1,53 +1,46 @@
 // All tasks: by state, with a search in what is loaded; more is loaded as one scrolls.
 
 import { useMemo, useRef, useState, useEffect } from "react";
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import type { TaskStatus, TaskSummary } from "../api/types";
-import { useSession } from "../session";
-import { usePending } from "../live/queries";
+import { usePending, useTaskList } from "../live/queries";
 import { to } from "../route";
-import { Ago, Bones, Empty, Tabs, Trouble } from "../ui/parts";
+import { Ago, Bones, Button, Empty, Stale, Tabs, Trouble } from "../ui/parts";
 import { Icon } from "../ui/icons";
 import { TaskStatusChip } from "../ui/status";
 import { count, money, title } from "../ui/format";
 
-const PAGE = 100;
 const ROW = 44;
 
 const FILTERS: { id: "" | TaskStatus; name: string }[] = [
-  { id: "", name: "All" }, { id: "running", name: "Running" }, { id: "paused", name: "Paused" }, { id: "complete", name: "Complete" },
+  { id: "", name: "All" }, { id: "running", name: "Running" }, { id: "planning", name: "Planning" }, { id: "pending", name: "Waiting" }, { id: "paused", name: "Paused" }, { id: "complete", name: "Complete" },
   { id: "failed", name: "Failed" }, { id: "cancelled", name: "Cancelled" },
 ];
 
 export function Tasks() {
-  const { api, world } = useSession();
   const [status, setStatus] = useState<"" | TaskStatus>("");
   const [words, setWords] = useState("");
   const pending = usePending();
-  const list = useInfiniteQuery({
-    queryKey: [world, "tasks", "list", status],
-    queryFn: ({ pageParam }) => api.tasks({ status: status === "" ? undefined : status, limit: PAGE, offset: pageParam }),
-    initialPageParam: 0,
-    getNextPageParam: (last) => (last.offset + last.tasks.length < last.total ? last.offset + last.tasks.length : undefined),
-  });
+  const { newest: list, behind, total } = useTaskList(status);
   const waits = useMemo(() => {
     const found = new Map<string, number>();
     for (const approval of pending.data?.approvals ?? []) found.set(approval.task_id, (found.get(approval.task_id) ?? 0) + 1);
     return found;
   }, [pending.data]);
-  const loaded = useMemo(() => unique(list.data?.pages.flatMap((page) => page.tasks) ?? []), [list.data]);
+  const loaded = useMemo(() => {
+    const all = unique([...(list.data?.tasks ?? []), ...(behind.data?.pages.flatMap((page) => page.tasks) ?? [])]);
+    return status === "" ? all : all.filter((task) => task.status === status);
+  }, [list.data, behind.data, status]);
   const wanted = words.trim().toLowerCase();
   const shown = useMemo(
     () => (wanted === "" ? loaded : loaded.filter((task) => task.prompt.toLowerCase().includes(wanted) || task.id.includes(wanted))),
     [loaded, wanted],
   );
-  const total = list.data?.pages[0]?.total ?? 0;
-  const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
+  const { hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = behind;
   // A search looks through everything: the rest is loaded while somebody searches.
   useEffect(() => {
-    if (wanted !== "" && hasNextPage && !isFetchingNextPage) void fetchNextPage();
-  }, [wanted, hasNextPage, isFetchingNextPage, fetchNextPage, loaded.length]);
+    if (wanted !== "" && hasNextPage && !isFetchingNextPage && !isFetchNextPageError) void fetchNextPage();
+  }, [wanted, hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage, loaded.length]);
 
   return (
     <div className="page fill">
@@ -61,9 +54,11 @@ export function Tasks() {
         </div>
       </div>
       <Tabs name="State" value={status} choose={setStatus} tabs={FILTERS.map(({ id, name }) => ({ id, name }))} />
-      {list.isError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <div className="panel"><Bones lines={5} /></div>
-        : shown.length === 0 ? <div className="panel"><Nothing searched={wanted !== ""} filtered={status !== ""} loading={hasNextPage} /></div>
-          : <TaskRows tasks={shown} waits={waits} more={() => { if (hasNextPage && !isFetchingNextPage) void fetchNextPage(); }} />}
+      {isFetchNextPageError && <div className="row small"><span className="bad">The rest of the list could not be read.</span><Button small onClick={() => void fetchNextPage()}>Go on</Button></div>}
+      {!isFetchNextPageError && <Stale query={list} />}
+      {list.isLoadingError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <div className="panel"><Bones lines={5} /></div>
+        : shown.length === 0 ? <div className="panel"><Nothing searched={wanted !== ""} filtered={status !== ""} loading={hasNextPage || behind.isLoading} /></div>
+          : <TaskRows tasks={shown} waits={waits} more={() => { if (hasNextPage && !isFetchingNextPage && !isFetchNextPageError) void fetchNextPage(); }} />}
     </div>
   );
 }

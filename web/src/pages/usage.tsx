@@ -23,7 +23,7 @@ export default function Usage() {
         <h1>Usage</h1><div className="grow" />
         <Segments name="Time" value={days} choose={setDays} choices={[{ id: "7", name: "7 days" }, { id: "30", name: "30 days" }, { id: "90", name: "90 days" }]} />
       </div>
-      {byDay.isError ? <Trouble error={byDay.error} again={() => void byDay.refetch()} /> : byDay.isPending ? <div className="panel"><Bones /></div> : (
+      {byDay.isLoadingError ? <Trouble error={byDay.error} again={() => void byDay.refetch()} /> : byDay.isPending ? <div className="panel"><Bones /></div> : (
         <>
           <div className="sums">
             <Sum name="Cost" value={money(byDay.data.cost)} />

@@ -14,11 +14,15 @@ import { FileDialog } from "./file-view";
 import { NewDeployment } from "./deployments/new";
 import { FileName, useFiles, useFileSource } from "./task/workspace";
 
+/** So many are put on the page at once. */
+const SHOWN = 200;
+
 export default function Workspaces({ id }: { id: string | null }) {
   const { api, world } = useSession();
   const list = useQuery({ queryKey: [world, "workspaces"], queryFn: () => api.workspaces() });
   const [making, setMaking] = useState(false);
   const [words, setWords] = useState("");
+  const [most, setMost] = useState(SHOWN);
   const shown = useMemo(() => {
     const wanted = words.trim().toLowerCase();
     return (list.data ?? []).filter((each) => each.name.toLowerCase().includes(wanted)).sort((a, b) => b.created_at.localeCompare(a.created_at));
@@ -32,16 +36,17 @@ export default function Workspaces({ id }: { id: string | null }) {
         <div className="search"><Icon name="search" /><input className="input" type="search" placeholder="Search names" aria-label="Search names" value={words} onChange={(event) => setWords(event.target.value)} /></div>
         <Button icon="plus" onClick={() => setMaking(true)}>New</Button>
       </div>
-      {list.isError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <div className="panel"><Bones /></div>
+      {list.isLoadingError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <div className="panel"><Bones /></div>
         : shown.length === 0 ? <div className="panel"><Empty icon="folder" title={words === "" ? "No workspaces yet" : "No name holds these words"}>{words === "" && "Each task gets a workspace of its own, unless it is told to work in one that is there."}</Empty></div>
           : (
             <div className="panel lines">
-              {shown.slice(0, 300).map((each) => (
+              {shown.slice(0, most).map((each) => (
                 <a key={each.id} className="line-row" href={to("workspaces", each.id)}>
                   <Icon name="folder" /><span className="clip grow">{each.name}</span>
                   <span className="small quiet number nowrap">{plural(each.file_count, "file")}</span><span className="small faint"><Ago at={each.created_at} /></span>
                 </a>
               ))}
+              {shown.length > most && <div className="row table-note"><span className="small faint grow">The newest {count(most)} of {count(shown.length)} are shown.</span><Button small onClick={() => setMost(most + SHOWN)}>Show more</Button></div>}
             </div>
           )}
       {making && <Make close={() => setMaking(false)} />}
@@ -63,7 +68,7 @@ function Make({ close }: { close: () => void }) {
   return (
     <Dialog title="New workspace" close={close} foot={<><Button onClick={close}>Close</Button><Button tone="strong" disabled={name.trim() === "" || make.isPending} onClick={() => make.mutate()}>Make it</Button></>}>
       <Field name="Name" hint="No other workspace may have it." wrong={make.isError ? told(make.error) : null}>
-        {(id) => <input id={id} className="input" autoFocus value={name} onChange={(event) => setName(event.target.value)} onKeyDown={(event) => { if (event.key === "Enter" && name.trim() !== "") make.mutate(); }} />}
+        {(id) => <input id={id} className="input" autoFocus value={name} onChange={(event) => setName(event.target.value)} onKeyDown={(event) => { if (event.key === "Enter" && !event.repeat && name.trim() !== "" && !make.isPending) make.mutate(); }} />}
       </Field>
     </Dialog>
   );
@@ -75,6 +80,7 @@ function One({ workspace }: { workspace: Workspace }) {
   const say = useSay();
   const picker = useRef<HTMLInputElement>(null);
   const [open, setOpen] = useState<string | null>(null);
+  const [most, setMost] = useState(SHOWN);
   const [deploying, setDeploying] = useState(false);
   const files = useFiles(workspace.id, 0);
   const source = useFileSource(workspace.id);
@@ -118,9 +124,9 @@ function One({ workspace }: { workspace: Workspace }) {
         <Button icon="trash" tone="danger" label="Delete the workspace" onClick={() => void removeAll()} />
       </div>
       <Panel title={<>Files <span className="faint number">{count(only.length)}</span></>} flush>
-        {files.isError ? <Trouble error={files.error} /> : files.isPending ? <Bones /> : only.length === 0 ? <Empty icon="folder" title="Empty">Upload files, or let a task work here.</Empty> : (
+        {files.isLoadingError ? <Trouble error={files.error} /> : files.isPending ? <Bones /> : only.length === 0 ? <Empty icon="folder" title="Empty">Upload files, or let a task work here.</Empty> : (
           <ul className="lines">
-            {only.map((file) => (
+            {only.slice(0, most).map((file) => (
               <li key={file.path} className="file-line">
                 <button type="button" className="line-row" onClick={() => setOpen(file.path)}>
                   <Icon name="file" /><FileName path={file.path} /><span className="small faint number nowrap">{bytes(file.size_bytes)}</span><span className="small faint"><Ago at={file.modified_at} /></span>
@@ -128,6 +134,7 @@ function One({ workspace }: { workspace: Workspace }) {
                 <Button small tone="plain" icon="trash" label={`Delete ${file.path}`} onClick={() => void remove(file.path)} />
               </li>
             ))}
+            {only.length > most && <li className="row table-note"><span className="small faint grow">The first {count(most)} of {count(only.length)} are shown.</span><Button small onClick={() => setMost(most + SHOWN)}>Show more</Button></li>}
           </ul>
         )}
       </Panel>

@@ -9,7 +9,8 @@ export function useShortcutsInDialog(keys: Record<string, () => unknown>): void 
   });
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
-      if (event.target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT|PRE)$/.test(event.target.tagName)) return;
+      // What can be scrolled is scrolled by them.
+      if (event.target instanceof HTMLElement && (/^(INPUT|TEXTAREA|SELECT|PRE)$/.test(event.target.tagName) || event.target.closest(".diff"))) return;
       latest.current[event.key]?.();
     };
     addEventListener("keydown", pressed);

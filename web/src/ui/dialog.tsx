@@ -1,28 +1,89 @@
 // Dialogs, and the question "are you sure": the browser's own dialog element, which keeps the focus and closes on Escape.
 
-import { createContext, useCallback, useContext, useEffect, useId, useMemo, useRef, useState, type ReactNode } from "react";
+import { createContext, useCallback, useContext, useId, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
+import { createPortal } from "react-dom";
 import { Button } from "./parts";
 import { Icon } from "./icons";
 
-export function Dialog(props: { title: ReactNode; wide?: boolean; close: () => void; foot?: ReactNode; children: ReactNode }) {
+/** The dialogs that are open, the last one on top. What is said meanwhile is said in it: all else is hidden from readers. */
+const open: HTMLDialogElement[] = [];
+const watchers = new Set<() => void>();
+const changed = () => watchers.forEach((each) => each());
+const topmost = (): HTMLDialogElement | null => open[open.length - 1] ?? null;
+const watch = (watcher: () => void) => {
+  watchers.add(watcher);
+  return () => watchers.delete(watcher);
+};
+
+/** The first field, or what says of itself that it is to be first; otherwise the browser takes the first button. */
+function begin(dialog: HTMLDialogElement): void {
+  const first = dialog.querySelector<HTMLElement>("[data-first]")
+    ?? dialog.querySelector<HTMLElement>(".content :is(input:not([type=checkbox], [type=file], [hidden]), textarea, select):not(:disabled)");
+  first?.focus();
+}
+
+/** Opens it as what it is, and gives the focus back when it goes. */
+function useModal() {
   const element = useRef<HTMLDialogElement>(null);
-  const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = element.current;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (!dialog) return;
+    dialog.showModal();
+    begin(dialog);
+    open.push(dialog);
+    changed();
+    return () => {
+      open.splice(open.indexOf(dialog), 1);
+      // While it is still in the page: only then the browser gives the focus back to where it was.
+      dialog.close();
+      if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+      changed();
+    };
   }, []);
+  return element;
+}
+
+interface DialogProps {
+  title: ReactNode;
+  wide?: boolean;
+  /** What is written in it is kept when it is closed. */
+  keeps?: boolean;
+  close: () => void;
+  foot?: ReactNode;
+  children: ReactNode;
+}
+
+export function Dialog(props: DialogProps) {
+  const element = useModal();
+  const id = useId();
+  const written = useRef(false);
+  const pressed = useRef<EventTarget | null>(null);
+  const [asking, setAsking] = useState(false);
+  // Escape and a click beside it are easily meant for something else.
+  const leave = () => {
+    if (written.current && !props.keeps && !asking) setAsking(true);
+    else props.close();
+  };
   return (
     <dialog
       ref={element} className={props.wide ? "wide" : ""} aria-labelledby={id}
-      onCancel={(event) => { event.preventDefault(); props.close(); }}
-      onClick={(event) => { if (event.target === element.current) props.close(); }}
+      onCancel={(event) => { if (event.target !== element.current) return; event.preventDefault(); leave(); }}
+      onPointerDown={(event) => { pressed.current = event.target; }}
+      onClick={(event) => { if (event.target === element.current && pressed.current === element.current) leave(); }}
+      onInput={(event) => { if (event.target instanceof HTMLTextAreaElement || (event.target instanceof HTMLInputElement && event.target.type !== "checkbox")) written.current = true; }}
     >
       <div className="head">
         <h2 id={id}>{props.title}</h2>
         <Button tone="plain" icon="close" label="Close" onClick={props.close} />
       </div>
       <div className="content">{props.children}</div>
-      {props.foot && <div className="foot">{props.foot}</div>}
+      {asking && (
+        <div className="foot" role="alert">
+          <span className="grow">Close it, and lose what you wrote?</span>
+          <Button onClick={() => setAsking(false)}>Go on writing</Button><Button tone="danger" onClick={props.close}>Close and lose it</Button>
+        </div>
+      )}
+      {!asking && props.foot && <div className="foot">{props.foot}</div>}
     </dialog>
   );
 }
@@ -45,11 +106,14 @@ export function Voice({ children }: { children: ReactNode }) {
   const [toasts, setToasts] = useState<Toast[]>([]);
   const [question, setQuestion] = useState<Question | null>(null);
   const next = useRef(1);
+  const top = useSyncExternalStore(watch, topmost);
+  const hush = useCallback((id: number) => setToasts((all) => all.filter((toast) => toast.id !== id)), []);
   const show = useCallback((text: string, bad: boolean) => {
     const id = next.current++;
     setToasts((all) => [...all, { id, text, bad }].slice(-MOST));
-    setTimeout(() => setToasts((all) => all.filter((toast) => toast.id !== id)), SHOWN_MS);
-  }, []);
+    // What went wrong stays until it was read.
+    if (!bad) setTimeout(() => hush(id), SHOWN_MS);
+  }, [hush]);
   const voice = useMemo<Say>(() => ({
     say: (text) => show(text, false),
     trouble: (error) => show(error instanceof Error ? error.message : String(error), true),
@@ -64,21 +128,30 @@ export function Voice({ children }: { children: ReactNode }) {
         <Dialog
           title={question.title} close={() => question.answer(false)}
           foot={<>
-            <Button onClick={() => question.answer(false)}>Keep as it is</Button>
-            <Button tone={question.danger ? "danger" : "strong"} autoFocus onClick={() => question.answer(true)}>{question.yes}</Button>
+            <Button data-first={question.danger || undefined} onClick={() => question.answer(false)}>Keep as it is</Button>
+            <Button tone={question.danger ? "danger" : "strong"} data-first={!question.danger || undefined} onClick={() => question.answer(true)}>{question.yes}</Button>
           </>}
         >
           <div className="quiet">{question.text}</div>
         </Dialog>
       )}
-      <div className="toasts" role="status" aria-live="polite">
-        {toasts.map((toast) => (
-          <div key={toast.id} className={`toast ${toast.bad ? "bad" : ""}`}>
-            <Icon name={toast.bad ? "alert" : "check"} />
-            <span>{toast.text}</span>
-          </div>
-        ))}
-      </div>
+      {createPortal(<Toasts toasts={toasts} hush={hush} />, top ?? document.body)}
     </Context>
+  );
+}
+
+function Toasts({ toasts, hush }: { toasts: Toast[]; hush: (id: number) => void }) {
+  const shown = (bad: boolean) => toasts.filter((toast) => toast.bad === bad).map((toast) => (
+    <div key={toast.id} className={`toast ${bad ? "bad" : ""}`}>
+      <Icon name={bad ? "alert" : "check"} />
+      <span className="grow">{toast.text}</span>
+      {bad && <Button small tone="plain" icon="close" label="I have read it" onClick={() => hush(toast.id)} />}
+    </div>
+  ));
+  return (
+    <div className="toasts">
+      <div role="alert">{shown(true)}</div>
+      <div role="status" aria-live="polite">{shown(false)}</div>
+    </div>
   );
 }

@@ -5,25 +5,30 @@ import { diffLines } from "diff";
 export interface DiffLine {
   kind: "same" | "add" | "del" | "gap";
   text: string;
+  /** The text ends with this line and no line end follows: a change of that alone is one, too. */
+  open?: true;
 }
 
 /** Lines that stay around a change. */
 const CONTEXT = 3;
-/** Beyond these nothing is compared. */
+/** Beyond these nothing is compared: it would take longer than anybody waits, and nobody reads so many differences. */
 const MAX_CHARS = 400_000;
 const MAX_EDITS = 4_000;
+/** The page stands still while it compares: so long at most (ms). */
+const MAX_MS = 60;
 
 /** The lines to show; null where the texts are too long or too different to compare. */
 export function lineDiff(before: string, after: string): DiffLine[] | null {
   if (before.length + after.length > MAX_CHARS) return null;
-  const changes = diffLines(before, after, { maxEditLength: MAX_EDITS });
+  const changes = diffLines(before, after, { maxEditLength: MAX_EDITS, timeout: MAX_MS });
   if (!changes) return null;
   const all: DiffLine[] = [];
   for (const change of changes) {
     const kind = change.added ? "add" : change.removed ? "del" : "same";
     const lines = change.value.split("\n");
-    if (lines[lines.length - 1] === "") lines.pop();
+    const last = lines.pop();
     for (const text of lines) all.push({ kind, text });
+    if (last !== undefined && last !== "") all.push({ kind, text: last, open: true });
   }
   return folded(all);
 }

@@ -2,6 +2,7 @@
 
 import type { ReactNode } from "react";
 import { createLowlight } from "lowlight";
+import { Marked } from "./marked";
 import bash from "highlight.js/lib/languages/bash";
 import css from "highlight.js/lib/languages/css";
 import diff from "highlight.js/lib/languages/diff";
@@ -29,7 +30,7 @@ const KINDS: Record<string, string> = {
 type Node = ReturnType<typeof lowlight.highlight>["children"][number];
 
 function shown(node: Node, key: number): ReactNode {
-  if (node.type === "text") return node.value;
+  if (node.type === "text") return <Marked key={key} text={node.value} />;
   if (node.type !== "element") return null;
   const names = Array.isArray(node.properties.className) ? node.properties.className : [];
   const kind = names.map((name) => KINDS[String(name).replace("hljs-", "")]).find(Boolean);
@@ -37,6 +38,6 @@ function shown(node: Node, key: number): ReactNode {
 }
 
 export default function Highlighted({ text, language }: { text: string; language: string }) {
-  if (!lowlight.registered(language)) return <>{text}</>;
+  if (!lowlight.registered(language)) return <Marked text={text} />;
   return <>{lowlight.highlight(language, text).children.map((node, index) => shown(node, index))}</>;
 }

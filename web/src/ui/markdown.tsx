@@ -21,6 +21,8 @@ export default function MarkdownBody({ text }: { text: string }) {
       options={{
         disableParsingRawHTML: true,
         forceBlock: true,
+        // Headings get names to link to: none of them is one of the page's own.
+        slugify: (text, usual) => `text-${usual(text)}`,
         overrides: {
           a: Link, img: Picture, iframe: Nothing, script: Nothing, style: Nothing, object: Nothing, embed: Nothing, form: Nothing,
         },

@@ -1,6 +1,6 @@
 // The small parts: buttons, chips, panels, fields, meters, empty states. They know nothing of tasks.
 
-import { useEffect, useId, useRef, useState, type ButtonHTMLAttributes, type ReactNode } from "react";
+import { useEffect, useId, useLayoutEffect, useRef, useState, type ButtonHTMLAttributes, type ReactNode } from "react";
 import { Icon, type IconName } from "./icons";
 import { fullTime, relative } from "./format";
 
@@ -59,11 +59,23 @@ export function Meter({ value, tone, label }: { value: number; tone?: Tone | und
 
 export function Field(props: { name: string; hint?: ReactNode; wrong?: string | null; children: (id: string) => ReactNode }) {
   const id = useId();
+  const said = `${id}-said`;
+  const isSaid = Boolean(props.wrong ?? props.hint);
+  const isWrong = Boolean(props.wrong);
+  // The field is somewhere in what the caller gives; what is said of it belongs to it for those who hear the page.
+  useLayoutEffect(() => {
+    const field = document.getElementById(id);
+    if (!field) return;
+    if (isSaid) field.setAttribute("aria-describedby", said);
+    else field.removeAttribute("aria-describedby");
+    if (isWrong) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+  });
   return (
     <div className="field">
       <label className="name" htmlFor={id}>{props.name}</label>
       {props.children(id)}
-      {props.wrong ? <span className="wrong" role="alert">{props.wrong}</span> : props.hint && <span className="hint">{props.hint}</span>}
+      {props.wrong ? <span className="wrong" role="alert" id={said}>{props.wrong}</span> : props.hint && <span className="hint" id={said}>{props.hint}</span>}
     </div>
   );
 }
@@ -152,20 +164,62 @@ export function useNow(everyMs: number): number {
 export function Ago({ at }: { at: string | number }) {
   const now = useNow(15_000);
   const value = typeof at === "number" ? at : Date.parse(at);
+  if (!Number.isFinite(value)) return <span className="nowrap">at an unknown time</span>;
   return <time dateTime={new Date(value).toISOString()} title={fullTime(value)} className="nowrap">{relative(value, now)}</time>;
 }
 
+/** Beside what it copies. Without https browsers give no clipboard: then the old way is tried, and what came of it is said. */
 export function CopyButton({ text, label = "Copy" }: { text: string; label?: string }) {
-  const [done, setDone] = useState(false);
+  const [came, setCame] = useState<"done" | "refused" | null>(null);
+  const button = useRef<HTMLSpanElement>(null);
   useEffect(() => {
-    if (!done) return;
-    const timer = setTimeout(() => setDone(false), 1500);
+    if (came !== "done") return;
+    const timer = setTimeout(() => setCame(null), 1500);
     return () => clearTimeout(timer);
-  }, [done]);
+  }, [came]);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setCame("done");
+    } catch {
+      // Also where there is no clipboard at all.
+      setCame(copyBySelection(text, button.current) ? "done" : "refused");
+    }
+  };
   return (
-    <Button
-      small tone="plain" icon={done ? "check" : "copy"} label={done ? "Copied" : label}
-      onClick={() => void navigator.clipboard.writeText(text).then(() => setDone(true), () => setDone(false))}
-    />
+    <span className="row" ref={button}>
+      <Button small tone="plain" icon={came === "done" ? "check" : "copy"} label={came === "done" ? "Copied" : label} onClick={() => void copy()} />
+      {came === "refused" && <span className="small" role="alert">This browser does not let the page copy. Select it, and copy it yourself.</span>}
+    </span>
+  );
+}
+
+function copyBySelection(text: string, beside: HTMLElement | null): boolean {
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "only-read";
+  // Inside a dialog only what is in it can have the focus.
+  (beside ?? document.body).append(field);
+  const before = document.activeElement;
+  field.select();
+  try {
+    return document.execCommand("copy");
+  } catch {
+    return false;
+  } finally {
+    field.remove();
+    if (before instanceof HTMLElement) before.focus();
+  }
+}
+
+/** A quiet word above what is shown when asking for it again failed: it is of before. */
+export function Stale({ query }: { query: { isRefetchError: boolean; error: unknown; dataUpdatedAt: number; refetch: () => unknown } }) {
+  if (!query.isRefetchError) return null;
+  const text = query.error instanceof Error ? query.error.message : String(query.error);
+  return (
+    <div className="row small faint stale" title={text}>
+      <Icon name="alert" tiny /><span>This is of <Ago at={query.dataUpdatedAt} />; the server did not answer since.</span>
+      <button type="button" className="link" onClick={() => query.refetch()}>Ask again</button>
+    </div>
   );
 }

@@ -1,17 +1,22 @@
 // Text of others, shown as text: programs with colours, terminals, differences, Markdown. Nothing here makes HTML out of
 // a string: highlighters and parsers give trees, and the trees become elements.
 
-import { Component, lazy, Suspense, useMemo, type ReactNode } from "react";
+import { Component, lazy, Suspense, useMemo, useState, type ReactNode } from "react";
 import { ansiPieces } from "./ansi";
 import { lineDiff, type DiffLine } from "./diff";
+import { count } from "./format";
+import { Marked } from "./marked";
+import { Button } from "./parts";
 
 const Highlighted = lazy(() => import("./highlighted"));
 const MarkdownBody = lazy(() => import("./markdown"));
 
 /** Longer texts are shown without colours: finding them would take longer than reading. */
 const MAX_COLOURED_CHARS = 100_000;
-/** More is not put on the page at once. */
-const MAX_SHOWN_CHARS = 400_000;
+/** So much more is put on the page at once; the rest comes when it is asked for. */
+const SHOWN_CHARS = 200_000;
+/** Lines of a difference, likewise. */
+const SHOWN_LINES = 2_000;
 
 /** What stands in for a part that failed to load or to draw: the text as it is. */
 class Fallback extends Component<{ plain: ReactNode; children: ReactNode }, { failed: boolean }> {
@@ -24,19 +29,28 @@ class Fallback extends Component<{ plain: ReactNode; children: ReactNode }, { fa
   }
 }
 
+/** A text from its first character to its last. Of a long one the rest comes on demand, and that there is one is said. */
 export function Code({ text, language, folded }: { text: string; language?: string | undefined; folded?: boolean }) {
-  const shown = text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}\n… (the rest is in the file)` : text;
-  const plain = <>{shown}</>;
+  const [most, setMost] = useState(SHOWN_CHARS);
+  const shown = text.length > most ? text.slice(0, most) : text;
+  const plain = <Marked text={shown} />;
   const colour = language !== undefined && shown.length <= MAX_COLOURED_CHARS;
   return (
-    <pre className={`code scroll ${folded ? "folded" : ""}`} tabIndex={0}>
-      {colour ? (
-        <Fallback plain={plain}>
-          <Suspense fallback={plain}><Highlighted text={shown} language={language} /></Suspense>
-        </Fallback>
-      ) : plain}
-    </pre>
+    <>
+      <pre className={`code scroll ${folded ? "folded" : ""}`} tabIndex={0}>
+        {colour ? (
+          <Fallback plain={plain}>
+            <Suspense fallback={plain}><Highlighted text={shown} language={language} /></Suspense>
+          </Fallback>
+        ) : plain}
+      </pre>
+      {text.length > most && <Rest said={`The first ${count(most)} of ${count(text.length)} characters`} more={() => setMost(most + SHOWN_CHARS)} />}
+    </>
   );
+}
+
+function Rest({ said, more }: { said: string; more: () => void }) {
+  return <div className="note wait rest"><span className="grow">{said} are shown.</span><Button small onClick={more}>Show more</Button></div>;
 }
 
 export function Terminal({ text }: { text: string }) {
@@ -62,20 +76,35 @@ export function Markdown({ text }: { text: string }) {
 const SIGN: Record<DiffLine["kind"], string> = { same: " ", add: "+", del: "−", gap: "⋯" };
 const WORD: Record<DiffLine["kind"], string> = { same: "", add: "added: ", del: "removed: ", gap: "" };
 
+/** What would change. Where two texts cannot be compared, both are shown whole. */
 export function Diff({ before, after }: { before: string; after: string }) {
   const lines = useMemo(() => lineDiff(before, after), [before, after]);
-  if (lines === null) return <p className="faint">The texts are too long to compare here.</p>;
+  const [most, setMost] = useState(SHOWN_LINES);
+  if (lines === null) return <Uncompared before={before} after={after} />;
   if (lines.every((line) => line.kind === "gap" || line.kind === "same")) return <p className="faint">Nothing would change.</p>;
   return (
-    <div className="diff scroll" tabIndex={0} role="group" aria-label="What would change">
-      <div className="in">
-        {lines.map((line, index) => (
-          <div key={index} className={`l ${line.kind}`}>
-            <span className="m" aria-hidden="true">{SIGN[line.kind]}</span>
-            <span>{WORD[line.kind] !== "" && <span className="only-read">{WORD[line.kind]}</span>}{line.text}</span>
-          </div>
-        ))}
+    <>
+      <div className="diff scroll" tabIndex={0} role="group" aria-label="What would change">
+        <div className="in">
+          {lines.slice(0, most).map((line, index) => (
+            <div key={index} className={`l ${line.kind}`}>
+              <span className="m" aria-hidden="true">{SIGN[line.kind]}</span>
+              <span>{WORD[line.kind] !== "" && <span className="only-read">{WORD[line.kind]}</span>}<Marked text={line.text} />{line.open && line.kind !== "same" && <span className="faint"> (no line end)</span>}</span>
+            </div>
+          ))}
+        </div>
       </div>
+      {lines.length > most && <Rest said={`The first ${count(most)} of ${count(lines.length)} lines`} more={() => setMost(most + SHOWN_LINES)} />}
+    </>
+  );
+}
+
+function Uncompared({ before, after }: { before: string; after: string }) {
+  return (
+    <div className="stack" data-uncompared>
+      <p className="small quiet">Too much is different to show it line by line. This is the whole new text:</p>
+      <div className="framed"><Code text={after} folded /></div>
+      {before !== "" && <details><summary className="small quiet">The text of before</summary><div className="framed"><Code text={before} folded /></div></details>}
     </div>
   );
 }
@@ -88,5 +117,5 @@ export function languageOf(name: string): string | undefined {
     json: "json", md: "markdown", markdown: "markdown", html: "xml", htm: "xml", xml: "xml", svg: "xml", css: "css", sh: "bash", bash: "bash",
     yml: "yaml", yaml: "yaml", toml: "ini", ini: "ini", rs: "rust", go: "go", sql: "sql", diff: "diff", patch: "diff",
   };
-  return known[end];
+  return Object.hasOwn(known, end) ? known[end] : undefined;
 }

@@ -45,7 +45,7 @@ export interface TaskStreamOptions<T extends EventType = EventType> extends Stre
   types?: readonly T[] | undefined;
 }
 
-export interface WaitOptions extends Omit<StreamOptions, "after"> {
+export interface WaitOptions extends Omit<StreamOptions, "after">, Pick<RequestOptions, "timeout" | "maxRetries"> {
   /** Called with each event of the task, in order; a promise is waited for. */
   onEvent?: ((event: Event) => void | Promise<void>) | undefined;
 }
@@ -78,7 +78,8 @@ export class Tasks {
     const { onEvent, ...rest } = options;
     const stream = this.stream(id, onEvent === undefined ? { ...rest, types: FINAL_TYPES } : rest);
     for await (const event of stream) await onEvent?.(event);
-    return this.get(id, { signal: options.signal });
+    const { signal, timeout, maxRetries } = options;
+    return this.get(id, { signal, timeout, maxRetries });
   }
 
   /** `GET /tasks`, newest first. */

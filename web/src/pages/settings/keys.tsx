@@ -8,6 +8,8 @@ import { told } from "../../api/api";
 import { useSession } from "../../session";
 import { Ago, Bones, Button, Chip, CopyButton, Empty, Field, Panel, Segments, Trouble } from "../../ui/parts";
 import { Dialog, useSay } from "../../ui/dialog";
+import { useAction } from "../../ui/action";
+import { expiries, ownKey, usualExpiry } from "./expiry";
 
 type Scope = CreateApiKey["scopes"][number];
 /** What a key may do, in words: what is seen with it, and what is changed. */
@@ -33,27 +35,29 @@ function inWords(scopes: readonly string[]): string {
 }
 
 export function Keys() {
-  const { api, world } = useSession();
+  const session = useSession();
+  const { api, world } = session;
   const queries = useQueryClient();
   const say = useSay();
   const [making, setMaking] = useState(false);
   const list = useQuery({ queryKey: [world, "keys"], queryFn: () => api.keys() });
   const again = () => void queries.invalidateQueries({ queryKey: [world, "keys"] });
+  const mine = ownKey(list.data ?? [], session.key);
   const revoke = async (key: ApiKey) => {
-    if (!(await say.sure(`Revoke “${key.name}”?`, "Whatever uses this key is locked out at once. This cannot be undone.", "Revoke", true))) return;
+    if (!(await say.sure(`Revoke “${key.name}”?`, key.id === mine?.id ? "It is the key that you are signed in with: this page is closed to you with it." : "Whatever uses this key is locked out at once. This cannot be undone.", "Revoke", true))) return;
     await api.of(api.revokeKey(key.id)).then(again, (error: unknown) => say.trouble(new Error(told(error))));
   };
   return (
     <>
       <Panel title="API keys" flush tools={<Button small icon="plus" onClick={() => setMaking(true)}>New key</Button>}>
-        {list.isError ? <Trouble error={list.error} /> : list.isPending ? <Bones /> : list.data.length === 0 ? <Empty icon="key" title="No keys" /> : (
+        {list.isLoadingError ? <Trouble error={list.error} /> : list.isPending ? <Bones /> : list.data.length === 0 ? <Empty icon="key" title="No keys" /> : (
           <div className="table-frame">
             <table className="data">
               <thead><tr><th>Name</th><th>World</th><th>May</th><th>Last used</th><th>Expires</th><th><span className="only-read">Revoke</span></th></tr></thead>
               <tbody>
                 {list.data.map((key) => (
                   <tr key={key.id}>
-                    <td><div className="stack" style={{ gap: 0 }}><span>{key.name}</span><code className="faint">{key.prefix}…</code></div></td>
+                    <td><div className="stack" style={{ gap: 0 }}><span>{key.name}{key.id === mine?.id && <> <Chip tone="good">this browser</Chip></>}</span><code className="faint">{key.prefix}…</code></div></td>
                     <td><Chip tone={key.environment === "live" ? "work" : "off"}>{key.environment}</Chip></td>
                     <td className="small quiet" title={key.scopes.join(", ")}>{inWords(key.scopes)}</td>
                     <td className="small quiet">{key.last_used_at ? <Ago at={key.last_used_at} /> : "never"}</td>
@@ -66,34 +70,28 @@ export function Keys() {
           </div>
         )}
       </Panel>
-      {making && <MakeKey close={() => { setMaking(false); again(); }} />}
+      {making && list.data && <MakeKey mine={mine} close={() => { setMaking(false); again(); }} />}
     </>
   );
 }
 
-const DAY_MS = 86_400_000;
-
-function MakeKey({ close }: { close: () => void }) {
+function MakeKey({ mine, close }: { mine: ApiKey | undefined; close: () => void }) {
   const { api, worlds } = useSession();
   const [name, setName] = useState("");
   const [environment, setEnvironment] = useState<"live" | "test">(worlds.includes("live") ? "live" : "test");
   const [all, setAll] = useState(false);
   const [scopes, setScopes] = useState<Scope[]>(["tasks.read", "tasks.write", "agents.read"]);
-  const [days, setDays] = useState("90");
+  const [choices] = useState(() => expiries(mine?.expires_at ?? null, Date.now()));
+  const [lasts, setLasts] = useState(() => usualExpiry(choices));
   const [made, setMade] = useState<string | null>(null);
-  const [wrong, setWrong] = useState<string | null>(null);
-  const make = async () => {
-    try {
-      const mine = (await api.keys())[0];
-      const key = await api.createKey({
-        name: name.trim(), environment, scopes: all ? ["*"] : scopes, tier: mine?.tier ?? "free",
-        expires_at: days === "" ? null : new Date(Date.now() + Number(days) * DAY_MS).toISOString(),
-      });
-      setMade(key.key);
-    } catch (error) {
-      setWrong(told(error));
-    }
-  };
+  const { busy, wrong, act } = useAction();
+  const make = () => act(async () => {
+    const key = await api.createKey({
+      name: name.trim(), environment, scopes: all ? ["*"] : scopes, tier: mine?.tier ?? "free",
+      expires_at: choices.find((each) => each.id === lasts)?.at(Date.now()) ?? null,
+    });
+    setMade(key.key);
+  });
   if (made !== null) {
     return (
       <Dialog title="Your new key" close={close} foot={<Button tone="strong" onClick={close}>I have it</Button>}>
@@ -102,13 +100,14 @@ function MakeKey({ close }: { close: () => void }) {
     );
   }
   return (
-    <Dialog title="New key" close={close} foot={<><Button onClick={close}>Close</Button><Button tone="strong" disabled={name.trim() === "" || (!all && scopes.length === 0)} onClick={() => void make()}>Make it</Button></>}>
+    <Dialog title="New key" close={close} foot={<><Button onClick={close}>Close</Button><Button tone="strong" disabled={busy || name.trim() === "" || (!all && scopes.length === 0)} onClick={() => void make()}>{busy ? "Making it…" : "Make it"}</Button></>}>
       <div className="stack wide">
         <Field name="Name" hint="What it is for." wrong={wrong}>{(id) => <input id={id} className="input" autoFocus value={name} onChange={(event) => setName(event.target.value)} />}</Field>
         <div className="row wrap between">
           <Segments name="World" value={environment} choose={setEnvironment} choices={worlds.includes("live") ? [{ id: "live", name: "Live" }, { id: "test", name: "Test" }] : [{ id: "test", name: "Test" }]} />
-          <label className="row small">Expires <select className="input" style={{ width: 130 }} value={days} onChange={(event) => setDays(event.target.value)}><option value="7">in 7 days</option><option value="90">in 90 days</option><option value="365">in a year</option><option value="">never</option></select></label>
+          <label className="row small">Ends <select className="input" style={{ width: 150 }} value={lasts} onChange={(event) => setLasts(event.target.value)}>{choices.map((each) => <option key={each.id} value={each.id}>{each.name}</option>)}</select></label>
         </div>
+        {mine?.expires_at && <p className="small faint">You are signed in with a key that ends <Ago at={mine.expires_at} />, and no key makes one that lasts longer. For one that does, sign in with the server's own key, from <code>keys.json</code> in its data folder.</p>}
         <label className="check"><input type="checkbox" checked={all} onChange={(event) => setAll(event.target.checked)} /> May do everything</label>
         {!all && (
           <table className="data tight framed"><caption className="only-read">What the key may do</caption>

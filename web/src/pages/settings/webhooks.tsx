@@ -3,10 +3,10 @@
 import { useState } from "react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import type { Webhook } from "../../api/types";
-import { told } from "../../api/api";
 import { useSession } from "../../session";
 import { Ago, Bones, Button, Chip, CopyButton, Empty, Field, Panel, Trouble } from "../../ui/parts";
 import { Dialog, useSay } from "../../ui/dialog";
+import { useAction } from "../../ui/action";
 import { duration } from "../../ui/format";
 
 const USUAL = ["task.complete", "task.failed", "approval.required"];
@@ -22,7 +22,7 @@ export function Webhooks() {
   return (
     <>
       <Panel title="Webhooks" flush tools={<Button small icon="plus" onClick={() => setMaking(true)}>New webhook</Button>}>
-        {list.isError ? <Trouble error={list.error} /> : list.isPending ? <Bones /> : list.data.length === 0 ? (
+        {list.isLoadingError ? <Trouble error={list.error} /> : list.isPending ? <Bones /> : list.data.length === 0 ? (
           <Empty icon="hook" title="No webhooks">A webhook tells a server of yours what happens: signed, and tried again until it arrives.</Empty>
         ) : (
           <div className="lines">
@@ -56,11 +56,11 @@ function MakeWebhook({ close }: { close: () => void }) {
   const [description, setDescription] = useState("");
   const [all, setAll] = useState(false);
   const [secret, setSecret] = useState<string | null>(null);
-  const [wrong, setWrong] = useState<string | null>(null);
-  const make = () => api.createWebhook(url.trim(), all ? ["*"] : USUAL, description.trim()).then((made) => setSecret(made.secret), (error: unknown) => setWrong(told(error)));
+  const { busy, wrong, act } = useAction();
+  const make = () => act(async () => setSecret((await api.createWebhook(url.trim(), all ? ["*"] : USUAL, description.trim())).secret));
   if (secret !== null) return <Secret secret={secret} close={close} />;
   return (
-    <Dialog title="New webhook" close={close} foot={<><Button onClick={close}>Close</Button><Button tone="strong" onClick={() => void make()}>Make it</Button></>}>
+    <Dialog title="New webhook" close={close} foot={<><Button onClick={close}>Close</Button><Button tone="strong" disabled={busy} onClick={() => void make()}>{busy ? "Making it…" : "Make it"}</Button></>}>
       <div className="stack wide">
         <Field name="Address" wrong={wrong}>{(id) => <input id={id} className="input" type="url" autoFocus value={url} onChange={(event) => setUrl(event.target.value)} />}</Field>
         <Field name="What it is for">{(id) => <input id={id} className="input" value={description} onChange={(event) => setDescription(event.target.value)} />}</Field>
@@ -76,27 +76,50 @@ function One({ webhook, again, close }: { webhook: Webhook; again: () => void; c
   const say = useSay();
   const [secret, setSecret] = useState<string | null>(null);
   const deliveries = useQuery({ queryKey: [world, "webhooks", webhook.id, "deliveries"], queryFn: () => api.deliveries(webhook.id) });
-  const trouble = (error: unknown) => say.trouble(new Error(told(error)));
+  const { busy, wrong, act } = useAction();
   const fresh = () => void queries.invalidateQueries({ queryKey: [world, "webhooks"] });
   const enabled = webhook.status === "enabled";
-  const test = () => api.testWebhook(webhook.id).then((came) => { if (came.ok) say.say(`It answered ${came.response_status ?? ""} in ${duration(came.duration_ms)}`); else say.trouble(new Error(came.error ?? `It answered ${came.response_status ?? "nothing"}`)); fresh(); }, trouble);
-  const remove = async () => {
-    if (await say.sure("Delete this webhook?", "Nothing is sent there any more, and the list of its deliveries is gone.", "Delete", true)) await api.deleteWebhook(webhook.id).then(() => { again(); close(); }, trouble);
+  const test = () => act(async () => {
+    const came = await api.testWebhook(webhook.id);
+    fresh();
+    const answered = `It answered ${came.response_status ?? "nothing"}`;
+    if (!came.ok) throw new Error(came.error ?? answered);
+    say.say(`${answered} in ${duration(came.duration_ms)}`);
+  });
+  const turn = () => act(async () => {
+    await api.setWebhook(webhook.id, enabled ? "disabled" : "enabled");
+    again();
+  });
+  const renew = async () => {
+    const sure = await say.sure("Make a new secret?", "Your server needs the new one within a day: until then messages are signed with both. A second new secret before that ends the one your server knows at once.", "Make a new secret");
+    if (sure) await act(async () => setSecret((await api.rotateWebhook(webhook.id)).secret));
   };
+  const remove = async () => {
+    if (!(await say.sure("Delete this webhook?", "Nothing is sent there any more, and the list of its deliveries is gone.", "Delete", true))) return;
+    if (await act(() => api.deleteWebhook(webhook.id))) {
+      again();
+      close();
+    }
+  };
+  const repeat = (delivery: string) => act(async () => {
+    await api.redeliver(webhook.id, delivery);
+    fresh();
+  });
   if (secret !== null) return <Secret secret={secret} close={() => setSecret(null)} />;
   return (
     <Dialog wide title={<span className="clip block">{webhook.url}</span>} close={close}>
       <div className="stack wide">
         {webhook.disabled_reason && <div className="note wait">{webhook.disabled_reason}</div>}
         <div className="row wrap">
-          <Button small onClick={() => void test()}>Send a test</Button>
-          <Button small onClick={() => void api.setWebhook(webhook.id, enabled ? "disabled" : "enabled").then(again, trouble)}>{enabled ? "Disable" : "Enable"}</Button>
-          <Button small onClick={() => void api.rotateWebhook(webhook.id).then((made) => setSecret(made.secret), trouble)}>New secret</Button>
-          <Button small tone="danger" onClick={() => void remove()}>Delete</Button>
+          <Button small disabled={busy} onClick={() => void test()}>Send a test</Button>
+          <Button small disabled={busy} onClick={() => void turn()}>{enabled ? "Disable" : "Enable"}</Button>
+          <Button small disabled={busy} onClick={() => void renew()}>New secret</Button>
+          <Button small tone="danger" disabled={busy} onClick={() => void remove()}>Delete</Button>
         </div>
+        {wrong && <div className="note bad" role="alert">{wrong}</div>}
         <section className="stack" aria-label="Deliveries">
           <h3>Deliveries</h3>
-          {deliveries.isPending ? <Bones /> : deliveries.isError ? <Trouble error={deliveries.error} /> : deliveries.data.deliveries.length === 0 ? <p className="quiet">None yet.</p> : (
+          {deliveries.isPending ? <Bones /> : deliveries.isLoadingError ? <Trouble error={deliveries.error} /> : deliveries.data.deliveries.length === 0 ? <p className="quiet">None yet.</p> : (
             <div className="framed table-frame"><table className="data tight"><tbody>
               {deliveries.data.deliveries.map((each) => (
                 <tr key={each.id}>
@@ -104,7 +127,7 @@ function One({ webhook, again, close }: { webhook: Webhook; again: () => void; c
                   <td><code>{each.type}</code></td>
                   <td className="small quiet">{each.error ?? (each.response_status === null ? "" : `answered ${each.response_status}`)}</td>
                   <td className="small faint"><Ago at={each.created_at} /></td>
-                  <td className="end"><Button small tone="plain" onClick={() => void api.redeliver(webhook.id, each.id).then(fresh, trouble)}>Send again</Button></td>
+                  <td className="end"><Button small tone="plain" disabled={busy} onClick={() => void repeat(each.id)}>Send again</Button></td>
                 </tr>
               ))}
             </tbody></table></div>

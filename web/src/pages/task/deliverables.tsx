@@ -8,8 +8,9 @@ import { useDeliverables } from "../../live/queries";
 import { isOver, type TaskView } from "../../live/fold";
 import { Button, Empty, Panel } from "../../ui/parts";
 import { Icon } from "../../ui/icons";
+import { visible } from "../../ui/odd";
 import { bytes, plural } from "../../ui/format";
-import { FileDialog, saveAs, type Source } from "../file-view";
+import { FileDialog, useSave, type Source } from "../file-view";
 import { DeploymentRow } from "../deployments/row";
 import { NewDeployment } from "../deployments/new";
 import { useDeployments } from "../deployments/queries";
@@ -24,6 +25,7 @@ type Act = "open" | "share" | "stage";
 export function Deliverables({ view }: { view: TaskView }) {
   const { api } = useSession();
   const [open, setOpen] = useState<{ id: string; act: Act } | null>(null);
+  const save = useSave();
   const [deploying, setDeploying] = useState(false);
   const listed = useDeliverables(view.id, view.deliverables.length);
   const links = new Map((listed.data ?? []).map((each) => [each.id, each.download_url ?? null]));
@@ -50,11 +52,11 @@ export function Deliverables({ view }: { view: TaskView }) {
             <li key={file.id} className="file-line">
               <button type="button" className="line-row" onClick={() => setOpen({ id: file.id, act: "open" })}>
                 <Icon name="file" />
-                <span className="stack grow" style={{ gap: 0 }}><span className="clip strong">{file.name}</span><span className="small faint">{bytes(file.size_bytes)}</span></span>
+                <span className="stack grow" style={{ gap: 0 }}><span className="clip strong">{visible(file.name)}</span><span className="small faint">{bytes(file.size_bytes)}</span></span>
               </button>
               {canBeStaged(file.name) && <Button small tone="plain" icon="globe" label={`Show ${file.name} as a page`} onClick={() => setOpen({ id: file.id, act: "stage" })} />}
               <Button small tone="plain" icon="share" label={`Share ${file.name}`} onClick={() => setOpen({ id: file.id, act: "share" })} />
-              <Button small tone="plain" icon="download" label={`Download ${file.name}`} onClick={() => void saveAs(source(file))} />
+              <Button small tone="plain" icon="download" label={`Download ${file.name}`} onClick={() => save(source(file))} />
             </li>
           ))}
         </ul>

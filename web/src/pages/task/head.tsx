@@ -4,6 +4,8 @@ import { useState } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 import type { Task } from "../../api/types";
 import { told } from "../../api/api";
+import { readBudget } from "../../ui/amount";
+import { useAction } from "../../ui/action";
 import { isOver, type TaskView } from "../../live/fold";
 import { useSession } from "../../session";
 import { to } from "../../route";
@@ -91,34 +93,37 @@ function DialDialog({ task, close }: { task: Task; close: () => void }) {
   const { api, world } = useSession();
   const queries = useQueryClient();
   const say = useSay();
-  const [dial, setDial] = useState(task.config.autonomy_level);
-  const had = task.config.budget_cents;
-  const [budget, setBudget] = useState(had === null ? "" : (had / 100).toFixed(2));
-  const [wrong, setWrong] = useState<string | null>(null);
-  const cents = budget.trim() === "" ? null : Math.round(Number(budget.replace(/[$,\s]/g, "")) * 100);
-  const bad = cents !== null && (!Number.isFinite(cents) || cents < 1);
-  const save = async () => {
-    try {
-      const change: { autonomy_level?: number; budget_cents?: number | null } = {};
-      if (dial !== task.config.autonomy_level) change.autonomy_level = dial;
-      if (cents !== had) change.budget_cents = cents;
-      if (Object.keys(change).length > 0) {
-        const now = await api.updateTask(task.id, change);
-        queries.setQueryData([world, "task", task.id], now);
-        say.say("It holds from the next decision on");
-      }
-      close();
-    } catch (error) {
-      setWrong(told(error));
+  // What was there when this was opened: only what is changed here is sent, whatever others turn meanwhile.
+  const [had] = useState({ dial: task.config.autonomy_level, cents: task.config.budget_cents });
+  const [dial, setDial] = useState(had.dial);
+  const [budget, setBudget] = useState(had.cents === null ? "" : (had.cents / 100).toFixed(2));
+  const { cents, wrong: bad } = readBudget(budget);
+  const { busy, wrong, act } = useAction();
+  const moved = [
+    task.config.autonomy_level !== had.dial && `the dial stands at ${task.config.autonomy_level}`,
+    task.config.budget_cents !== had.cents && `the budget is ${task.config.budget_cents === null ? "without a limit" : money(task.config.budget_cents / 100)}`,
+  ].filter(Boolean);
+  const save = () => act(async () => {
+    const change: { autonomy_level?: number; budget_cents?: number | null } = {};
+    if (dial !== had.dial) change.autonomy_level = dial;
+    if (cents !== had.cents) change.budget_cents = cents;
+    if (Object.keys(change).length > 0) {
+      // An answer that is under way would bring back what was.
+      await queries.cancelQueries({ queryKey: [world, "task", task.id] });
+      const now = await api.updateTask(task.id, change);
+      queries.setQueryData([world, "task", task.id], now);
+      say.say("It holds from the next decision on");
     }
-  };
+    close();
+  });
   return (
-    <Dialog title="Dial and budget" close={close} foot={<><Button onClick={close}>Keep as it is</Button><Button tone="strong" disabled={bad} onClick={() => void save()}>Save</Button></>}>
+    <Dialog title="Dial and budget" close={close} foot={<><Button onClick={close}>Keep as it is</Button><Button tone="strong" disabled={bad !== null || busy} onClick={() => void save()}>{busy ? "Saving…" : "Save"}</Button></>}>
       <div className="stack wide">
+        {moved.length > 0 && <div className="note wait" role="status">Somebody changed it meanwhile: {moved.join(" and ")} now. Only what you change here is saved.</div>}
         <Field name={`Dial: ${dial}`} hint={`It ${dialMeaning(dial)}. What waits for you already goes on waiting.`}>
           {(id) => <input id={id} type="range" min={0} max={100} step={5} value={dial} onChange={(event) => setDial(Number(event.target.value))} />}
         </Field>
-        <Field name="Budget in dollars" hint="Below what is spent already: the task stops at its next call. Empty: no limit." wrong={wrong ?? (bad ? "An amount such as 2.50" : null)}>
+        <Field name="Budget in dollars" hint={`${cents === null ? "Empty: no limit." : `At most ${money(cents / 100)} in all.`} Below what is spent already the task stops at its next call.`} wrong={wrong ?? bad}>
           {(id) => <input id={id} className="input" inputMode="decimal" placeholder="No limit" value={budget} onChange={(event) => setBudget(event.target.value)} />}
         </Field>
       </div>

@@ -1,24 +1,21 @@
 // Where somebody left off: the number of the last event that was on the page when it was hidden or left.
 
 import { useEffect, useRef, useState } from "react";
+import { keep, keptJson } from "../../kept";
 
 const PLACE = "miteos.left";
 /** Tasks whose place is remembered. */
 const MOST = 200;
 
 function all(): Record<string, number> {
-  try {
-    return JSON.parse(localStorage.getItem(PLACE) ?? "{}") as Record<string, number>;
-  } catch {
-    return {};
-  }
+  return { ...(keptJson("browser", PLACE) as Record<string, number> | null) };
 }
 
-function keep(task: string, seq: number): void {
+function store(task: string, seq: number): void {
   const kept = all();
   delete kept[task];
   const next = Object.fromEntries([...Object.entries(kept), [task, seq]].slice(-MOST));
-  localStorage.setItem(PLACE, JSON.stringify(next));
+  keep("browser", PLACE, JSON.stringify(next));
 }
 
 /** The number of the last event seen the last time, where more has come since. */
@@ -29,21 +26,21 @@ export function useLeft(task: string, lastSeq: number, caughtUp: boolean): numbe
     latest.current = { lastSeq, caughtUp };
   });
   useEffect(() => {
-    const store = () => {
-      if (latest.current.caughtUp) keep(task, latest.current.lastSeq);
+    const leave = () => {
+      if (latest.current.caughtUp) store(task, latest.current.lastSeq);
     };
     const changed = () => {
       if (document.visibilityState === "hidden") {
-        store();
+        leave();
         setLeft(latest.current.lastSeq);
       }
     };
     document.addEventListener("visibilitychange", changed);
-    addEventListener("pagehide", store);
+    addEventListener("pagehide", leave);
     return () => {
-      store();
+      leave();
       document.removeEventListener("visibilitychange", changed);
-      removeEventListener("pagehide", store);
+      removeEventListener("pagehide", leave);
     };
   }, [task]);
   return left !== null && left > 0 && left < lastSeq ? left : null;

@@ -1,6 +1,8 @@
 // Public links that were made in this browser, so that it can take them back. Only their names are kept: a link itself is
 // shown once, and whoever reads this browser's storage opens nothing with it.
 
+import { keep, keptJson } from "../../kept";
+
 const PLACE = "miteos.shares";
 /** Links that are remembered. */
 const MOST = 200;
@@ -13,12 +15,8 @@ export interface MadeShare {
 }
 
 function all(): MadeShare[] {
-  try {
-    const kept: unknown = JSON.parse(localStorage.getItem(PLACE) ?? "[]");
-    return Array.isArray(kept) ? (kept as MadeShare[]).filter((each) => typeof each?.id === "string" && typeof each.file === "string") : [];
-  } catch {
-    return [];
-  }
+  const found = keptJson("browser", PLACE);
+  return Array.isArray(found) ? (found as MadeShare[]).filter((each) => typeof each?.id === "string" && typeof each.file === "string") : [];
 }
 
 /** Those of a file that may still work, newest first. */
@@ -27,9 +25,9 @@ export function madeShares(file: string, now = Date.now()): MadeShare[] {
 }
 
 export function rememberShare(share: MadeShare): void {
-  localStorage.setItem(PLACE, JSON.stringify([share, ...all().filter((each) => each.id !== share.id)].slice(0, MOST)));
+  keep("browser", PLACE, JSON.stringify([share, ...all().filter((each) => each.id !== share.id)].slice(0, MOST)));
 }
 
 export function forgetShare(id: string): void {
-  localStorage.setItem(PLACE, JSON.stringify(all().filter((each) => each.id !== id)));
+  keep("browser", PLACE, JSON.stringify(all().filter((each) => each.id !== id)));
 }
