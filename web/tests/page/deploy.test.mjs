@@ -65,7 +65,7 @@ test("a page that an agent wrote is opened on an origin of its own", async () =>
   await panel.getByRole("button", { name: "Deploy" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Deploy" }).click();
   await page.locator(".steps .past").nth(3).waitFor();
-  await page.getByText(/new bytes; live at/).waitFor();
+  await page.getByText(/\d+ of \d+ files are new \(\d+ bytes\); live at/).waitFor();
   const again = await opened(page, page.getByRole("link", { name: "Open it", exact: true }));
   await shows(again).waitFor();
   assert.equal((await server.call("GET", `/deployments?limit=100`, undefined, server.keys.live)).data.filter((each) => each.status === "live").length, 2);

@@ -68,6 +68,12 @@ impl Target for Traced {
         told(&span, done)
     }
 
+    async fn live_after_all(&self, state: &State, job: &Job<'_>) -> Result<Option<State>, DeployError> {
+        let span = self.span("ask");
+        let done = span.around(self.target.live_after_all(state, job)).await;
+        told(&span, done)
+    }
+
     async fn roll_back(&self, to: &Release, cancel: &CancellationToken) -> Result<Release, DeployError> {
         let span = self.span("roll_back");
         let done = span.around(self.target.roll_back(to, cancel)).await;

@@ -210,7 +210,13 @@ async fn what_the_tool_says_is_told_in_our_words() {
         let id = scene.deploy().await;
         let ended = scene.ended(&id).await;
         let found = (ended["error"]["code"].as_str(), ended["status"] == "live");
-        assert_eq!(found, (code, code.is_none()), "{file} {text}: {ended:#}");
+        let told = log(&scene.server, &id).await;
+        assert_eq!(
+            found,
+            (code, code.is_none()),
+            "{file} {text}: {ended:#}\n{told}\n{}",
+            scene.eas.read("calls")
+        );
         assert!(scene.eas.deployments().len() <= before + 1, "{text}: never two");
         if let Some(message) = ended["error"]["message"].as_str() {
             assert!(
