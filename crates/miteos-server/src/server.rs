@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use miteos_deploy::build::{Asking, Machine, RegistrySource, ToolSource};
 use miteos_deploy::expo::{Eas, Jail, Sandboxes};
-use miteos_models::Models;
+use miteos_models::{Models, Secret};
 use miteos_store::{CommitHook, Store, StoreConfig, StoreError};
 use miteos_tools::http::Guarded;
 use miteos_tools::{Registry, Services, Tool};
@@ -115,6 +115,7 @@ impl Server {
     /// runs.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let folder = config.data_dir.clone();
+        check_secrets(&config)?;
         folder::make(&folder).await?;
         let most_connections = allow_many_files();
         let (listener, address) = listen(config.listen).await?;
@@ -286,6 +287,19 @@ impl Server {
             }
         }
         Ok(())
+    }
+}
+
+/// Before anything is made: a first start that is refused leaves nothing that makes the second one another's.
+fn check_secrets(config: &Config) -> Result<(), StartError> {
+    let wrong = |secret: &Option<Secret>, judge: fn(&str) -> Option<String>| {
+        secret.as_ref().and_then(|secret| judge(secret.expose()))
+    };
+    let is_first = !config.data_dir.join("miteos.db").exists();
+    let key = wrong(&config.bootstrap_key, Config::bootstrap_key_is_wrong).filter(|_| is_first);
+    match wrong(&config.secret_key, Config::secret_key_is_wrong).or(key) {
+        Some(why) => Err(StartError::Setting(why)),
+        None => Ok(()),
     }
 }
 
