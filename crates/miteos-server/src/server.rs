@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -114,9 +115,7 @@ impl Server {
     /// Opens the data folder, takes up unfinished tasks and listens. Requests are answered once [`Server::run_until`]
     /// runs.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let folder = config.data_dir.clone();
-        check_secrets(&config)?;
-        folder::make(&folder).await?;
+        let folder = data_folder(&config).await?;
         let most_connections = allow_many_files();
         let (listener, address) = listen(config.listen).await?;
         let figures = figures(&config.metrics).await?;
@@ -290,8 +289,8 @@ impl Server {
     }
 }
 
-/// Before anything is made: a first start that is refused leaves nothing that makes the second one another's.
-fn check_secrets(config: &Config) -> Result<(), StartError> {
+/// The folder, made if need be. Secrets that cannot be are refused before: a first start that is refused leaves nothing.
+async fn data_folder(config: &Config) -> Result<PathBuf, StartError> {
     let wrong = |secret: &Option<Secret>, judge: fn(&str) -> Option<String>| {
         secret.as_ref().and_then(|secret| judge(secret.expose()))
     };
@@ -299,7 +298,10 @@ fn check_secrets(config: &Config) -> Result<(), StartError> {
     let key = wrong(&config.bootstrap_key, Config::bootstrap_key_is_wrong).filter(|_| is_first);
     match wrong(&config.secret_key, Config::secret_key_is_wrong).or(key) {
         Some(why) => Err(StartError::Setting(why)),
-        None => Ok(()),
+        None => {
+            folder::make(&config.data_dir).await?;
+            Ok(config.data_dir.clone())
+        }
     }
 }
 
