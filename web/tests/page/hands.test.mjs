@@ -7,7 +7,7 @@ import { launch, open, Server, signIn, until } from "./harness.mjs";
 
 let server;
 let browser;
-before(async () => { [server, browser] = await Promise.all([Server.start({ MITEOS_EGRESS_ALLOW: "127.0.0.0/8" }), launch()]); });
+before(async () => { [server, browser] = await Promise.all([Server.start({ env: { MITEOS_EGRESS_ALLOW: "127.0.0.0/8" } }), launch()]); });
 after(async () => { await browser?.close(); await server?.stop(); });
 
 test("what is typed after a key that opens a dialog is written in it", async () => {
