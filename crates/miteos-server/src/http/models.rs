@@ -41,7 +41,6 @@ fn shown(listed: &ListedModel) -> Model {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a price has far fewer digits than fit")]
 fn dollars(micro: u64) -> f64 {
     micro as f64 / MICRO
 }
