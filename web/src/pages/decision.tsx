@@ -60,7 +60,8 @@ export function Decision({ approval, workspaceId, keys, showTask, gone, arrive, 
   const input = answer.input ?? draftOf(approval.input);
   const rounded = hasRoundedNumber(approval.input);
   const open = approval.status === "pending" && !gone;
-  const ready = open && seen && !busy;
+  // Who has begun an answer here has looked here.
+  const ready = open && !busy && (seen || (entered && mode !== "look"));
   const change = (part: Partial<Answer>) => {
     const next = { ...answer, ...part };
     keepAnswer(approval.id, next);
@@ -98,7 +99,10 @@ export function Decision({ approval, workspaceId, keys, showTask, gone, arrive, 
     const changed = edited.input;
     if (changed) void send(() => api.approve(approval, changed), "Approved as you changed it");
   };
-  useShortcuts(keys && ready && mode === "look" ? { a: approve, r: () => change({ mode: "reject" }), ...(rounded ? {} : { e: () => change({ mode: "edit" }) }) } : {});
+  // Beginning an answer is no answer: who presses `r` and writes on at once writes into the field.
+  useShortcuts(keys && open && !busy && mode === "look"
+    ? { ...(seen ? { a: approve } : {}), r: () => change({ mode: "reject" }), ...(rounded ? {} : { e: () => change({ mode: "edit" }) }) }
+    : {});
 
   return (
     <div className="decision stack wide" data-seen={seen}>
@@ -138,8 +142,8 @@ export function Decision({ approval, workspaceId, keys, showTask, gone, arrive, 
         <div className="row wrap answers">
           {mode === "look" && <>
             <Button tone="strong" icon="check" disabled={!ready} onClick={approve}>Approve {keys && <kbd>a</kbd>}</Button>
-            <Button icon="close" disabled={!ready} onClick={() => change({ mode: "reject" })}>Reject {keys && <kbd>r</kbd>}</Button>
-            <Button tone="plain" icon="edit" disabled={!ready || rounded} onClick={() => change({ mode: "edit" })}>Edit {keys && <kbd>e</kbd>}</Button>
+            <Button icon="close" disabled={busy} onClick={() => change({ mode: "reject" })}>Reject {keys && <kbd>r</kbd>}</Button>
+            <Button tone="plain" icon="edit" disabled={busy || rounded} onClick={() => change({ mode: "edit" })}>Edit {keys && <kbd>e</kbd>}</Button>
           </>}
           {mode === "reject" && <>
             <Button tone="danger" icon="close" disabled={!ready} onClick={reject}>Reject{reason.trim() === "" ? " without a reason" : ""}</Button>

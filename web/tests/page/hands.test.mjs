@@ -79,7 +79,7 @@ test("a key is made once, and no longer than the key that makes it", async () =>
   const { key } = await server.call("POST", "/api-keys", { name: "as by the link", environment: "test", scopes: ["*"], tier: "enterprise", expires_at: ends });
   await signIn(page, key);
   await page.goto(`${server.url}/#/settings/keys`);
-  await page.getByText("this browser").waitFor();
+  await page.getByText("this browser", { exact: true }).waitFor();
   await page.getByRole("button", { name: "New key" }).click();
   await page.keyboard.type("for the build");
   assert.equal(await page.getByLabel("Name").inputValue(), "for the build");
