@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use miteos_core::deployment::{Deployment, Environment, Stage, Target, Visibility};
 use miteos_core::ids::WorkspaceId;
-use miteos_deploy::{DeployError, ErrorKind, Release};
+use miteos_deploy::{DeployError, Release};
 use miteos_store::Scope;
 use tokio_util::sync::CancellationToken;
 
@@ -26,9 +26,7 @@ const LOOKED_AT: usize = 100;
 pub enum RolledBack {
     /// It is the live one again.
     Done,
-    /// There is no such thing for it, or something is in the way.
-    Conflict(String),
-    /// It was tried, or could not even be.
+    /// Why not: there is no such thing for it, something is in the way, or the provider refused it.
     Refused(String),
 }
 
@@ -43,21 +41,21 @@ impl Parts {
         if kind(deployment.about.target).is_none() {
             let why =
                 "a preview keeps its own address, and what is there never changes; open it, or deploy again";
-            return Ok(RolledBack::Conflict(why.to_owned()));
+            return Ok(RolledBack::Refused(why.to_owned()));
         }
         if deployment.about.environment == Environment::Preview {
             let why = "a deployment to the environment preview never was the live one; deploy to production";
-            return Ok(RolledBack::Conflict(why.to_owned()));
+            return Ok(RolledBack::Refused(why.to_owned()));
         }
         let place = (deployment.about.workspace, deployment.about.target);
         let Some(_alone) = Alone::take(&self.rolling, place) else {
             let why = format!(
                 "this workspace's deployment to {word} is being rolled back; wait for the end of that"
             );
-            return Ok(RolledBack::Conflict(why));
+            return Ok(RolledBack::Refused(why));
         };
         if let Some(other) = self.active_beside(deployment).await? {
-            return Ok(RolledBack::Conflict(format!(
+            return Ok(RolledBack::Refused(format!(
                 "{other} of this workspace to {word} is not over; wait for its end or cancel it"
             )));
         }
@@ -148,22 +146,5 @@ fn not_done(error: DeployError, secrets: &[String]) -> RolledBack {
     tracing::info!(error = %chain(&error), "a deployment was not rolled back");
     // Cleaned where it was made; whoever adds a message must not be the only one who has to think of it.
     let message = secrets.iter().fold(error.message, |text, secret| text.replace(secret.as_str(), "***"));
-    match error.kind {
-        // The target says that it has no such thing.
-        ErrorKind::Config => RolledBack::Conflict(message),
-        ErrorKind::BadCredentials
-        | ErrorKind::Forbidden
-        | ErrorKind::NotFound
-        | ErrorKind::NameTaken
-        | ErrorKind::Quota
-        | ErrorKind::RateLimited { .. }
-        | ErrorKind::RejectedFile
-        | ErrorKind::FileChanged
-        | ErrorKind::ProviderFailed
-        | ErrorKind::Rejected
-        | ErrorKind::Unavailable
-        | ErrorKind::Network
-        | ErrorKind::TimedOut
-        | ErrorKind::Cancelled => RolledBack::Refused(message),
-    }
+    RolledBack::Refused(message)
 }

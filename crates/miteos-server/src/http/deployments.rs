@@ -204,7 +204,7 @@ pub async fn roll_back(
     let deployment = find(&app, &caller, &id).await?;
     match app.deployments.roll_back(deployment.clone()).await? {
         RolledBack::Done => {}
-        RolledBack::Conflict(why) | RolledBack::Refused(why) => return Err(ApiError::refused(why)),
+        RolledBack::Refused(why) => return Err(ApiError::refused(why)),
     }
     let body = to_json(&shown(&deployment));
     if let Some(answer) = repeat.row(StatusCode::OK, &body, app.deps.clock.now()) {
