@@ -15,6 +15,38 @@ export async function busiest(browser, page, act) {
   return Math.max(...timed.map((each) => each.tdur)) / 1000;
 }
 
+/** How many elements `act` makes the page make: in all, and at most from one frame to the next. */
+export async function madeAnew(page, act) {
+  await page.evaluate(() => {
+    const made = { sum: 0, most: 0, frame: 0, over: false };
+    const add = (records) => {
+      for (const record of records) {
+        for (const node of record.addedNodes) {
+          if (node.nodeType === Node.ELEMENT_NODE) made.frame += 1 + node.getElementsByTagName("*").length;
+        }
+      }
+    };
+    const observer = new MutationObserver(add);
+    observer.observe(document, { childList: true, subtree: true });
+    const next = () => {
+      add(observer.takeRecords());
+      made.sum += made.frame;
+      made.most = Math.max(made.most, made.frame);
+      made.frame = 0;
+      if (made.over) observer.disconnect();
+      else requestAnimationFrame(next);
+    };
+    requestAnimationFrame(next);
+    window.madeAnew = { made, end: () => { made.over = true; next(); } };
+  });
+  await act();
+  return page.evaluate(() => {
+    window.madeAnew.end();
+    const { sum, most } = window.madeAnew.made;
+    return { sum, most };
+  });
+}
+
 /** What the page's objects take once nothing is left over (bytes). */
 export async function heap(page) {
   const session = await page.context().newCDPSession(page);
