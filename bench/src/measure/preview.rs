@@ -11,19 +11,55 @@ use super::Setting;
 use super::transfer::watched;
 use crate::Failure;
 use crate::http::Connection;
+use crate::machine::Memory;
 use crate::model::Script;
 use crate::process::{PATIENCE, Served};
 use crate::report::Figure;
 
 /// How often it is asked whether the site is live.
 const LOOK: Duration = Duration::from_millis(2);
-/// Growth that is still flat, whatever the size of the site (MiB): what the files that are stored side by side may hold.
-const AIM_GROWTH_MIB: f64 = 32.0;
+/// Memory is flat if the larger site takes at most so many times as much as the smaller.
+const AIM_GROWTH: f64 = 1.25;
 const KIB: usize = 1024;
 const MIB: f64 = 1024.0 * 1024.0;
 
+/// How much larger the second site is, to see whether memory grows with the size of a site.
+const LARGER: usize = 4;
+
+/// What the publication of one site took.
+struct Published {
+    plain: Duration,
+    synced: Duration,
+    first: Duration,
+    again: Duration,
+    grown: Memory,
+}
+
 pub async fn figures(setting: Setting<'_>) -> Result<Vec<Figure>, Failure> {
     let (files, kib) = setting.size.pick((500, 400), (50, 40));
+    let site = measure(setting, files, kib).await?;
+    let larger = measure(setting, LARGER * files, kib).await?;
+    let ms = |took: Duration| took.as_secs_f64() * 1e3;
+    let held = |published: &Published| published.grown.anonymous as f64 / MIB;
+    Ok(vec![
+        Figure::new("files of the site", files as f64, "files"),
+        Figure::new("size of the site", (files * kib) as f64 / KIB as f64, "MiB"),
+        Figure::new("cp -r of it", ms(site.plain), "ms"),
+        Figure::new("a copy of it with every file on the disk", ms(site.synced), "ms"),
+        Figure::new("until it is live", ms(site.first), "ms"),
+        Figure::new("until the same site is live again", ms(site.again), "ms"),
+        Figure::new("growth of resident memory", site.grown.resident as f64 / MIB, "MiB"),
+        Figure::new("growth of heap and stacks", held(&site), "MiB"),
+        Figure::new("cp -r of a site four times as large", ms(larger.plain), "ms"),
+        Figure::new("until a site four times as large is live", ms(larger.first), "ms"),
+        Figure::new("growth of heap and stacks for that", held(&larger), "MiB"),
+        Figure::new("that growth against the smaller site's", held(&larger) / held(&site), "×")
+            .at_most(AIM_GROWTH),
+    ])
+}
+
+/// Publishes a site of so many files twice, on a server of its own.
+async fn measure(setting: Setting<'_>, files: usize, kib: usize) -> Result<Published, Failure> {
     let folder = setting.data_folder()?;
     let server = Served::start_and_rest(folder.path(), Script::default()).await?;
     let mut connection = server.connect().await?;
@@ -39,17 +75,7 @@ pub async fn figures(setting: Setting<'_>) -> Result<Vec<Figure>, Failure> {
     let (first, grown) = watched(&server, publish(&mut connection, &id)).await?;
     let (again, _) = watched(&server, publish(&mut connection, &id)).await?;
     server.stop().await?;
-    let ms = |took: Duration| took.as_secs_f64() * 1e3;
-    Ok(vec![
-        Figure::new("files of the site", files as f64, "files"),
-        Figure::new("size of the site", (files * kib) as f64 / KIB as f64, "MiB"),
-        Figure::new("cp -r of it", ms(plain), "ms"),
-        Figure::new("a copy of it with every file on the disk", ms(synced), "ms"),
-        Figure::new("until it is live", ms(first), "ms"),
-        Figure::new("until the same site is live again", ms(again), "ms"),
-        Figure::new("growth of resident memory", grown.resident as f64 / MIB, "MiB"),
-        Figure::new("growth of heap and stacks", grown.anonymous as f64 / MIB, "MiB").at_most(AIM_GROWTH_MIB),
-    ])
+    Ok(Published { plain, synced, first, again, grown })
 }
 
 /// A new workspace: its id and its folder.
