@@ -87,7 +87,8 @@ test("Retry-After is waited for, in seconds and as a date, unless it is too long
     json({ id: "task_1" }),
   );
   await fake.client().tasks.get("task_1");
-  assert(Date.now() - began >= 1_000);
+  // A timer may ring a moment early.
+  assert(Date.now() - began >= 950);
   const long = new Fake(refusal(429, "try again in an hour", { "retry-after": "3600" }));
   await assert.rejects(long.client().tasks.get("task_1"), { name: "RateLimitError", retryAfterMs: 3_600_000 });
   assert.equal(long.seen.length, 1);

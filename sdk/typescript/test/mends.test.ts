@@ -73,7 +73,7 @@ test("a download that is closed in a pause, or while it is taken up, opens nothi
 test("a call that still runs is waited for as long as any, and not by its retries", async () => {
   const running = refusal(409, "a request with this Idempotency-Key is being answered; send it again for its answer");
   const fake = new Fake(cut, running, running, running, json({ id: "task_1" }));
-  assert.equal((await fake.client({ maxRetries: 1, timeout: 10_000 }).tasks.create({ prompt: "x" })).id, "task_1");
+  assert.equal((await fake.client({ maxRetries: 1, timeout: 120_000 }).tasks.create({ prompt: "x" })).id, "task_1");
   assert.equal(fake.seen.length, 5);
   const forEver = new Fake(cut, running);
   await assert.rejects(forEver.client({ timeout: 30 }).tasks.create({ prompt: "x" }), (error) => {

@@ -26,16 +26,17 @@ export function useShortcuts(keys: Record<string, () => void>, held: "once" | "a
   });
   useEffect(() => {
     let first = "";
-    let at = 0;
+    let at = Number.NEGATIVE_INFINITY;
     const pressed = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
       if (event.repeat && held === "once") return;
       if (writes(event.target) || document.querySelector("dialog[open]") || !singleKeys()) return;
       const pair = `${first} ${event.key}`;
-      const found = Date.now() - at < PAIR_MS ? latest.current[pair] : undefined;
+      // When they were pressed, and not when a busy page came to hear of it.
+      const found = event.timeStamp - at < PAIR_MS ? latest.current[pair] : undefined;
       const run = found ?? latest.current[event.key];
       first = event.key;
-      at = Date.now();
+      at = event.timeStamp;
       if (!run) return;
       event.preventDefault();
       first = "";

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, open, opened, overflow, serious, Server, signIn, until } from "./harness.mjs";
-import { startModel } from "./standin.mjs";
+import { Model } from "./model.mjs";
 
 const PAGE = `<!doctype html><html lang="en"><title>Made by an agent</title><h1>Hello from the preview</h1><p id="p">…</p>
 <script>document.getElementById("p").textContent = "It ran on " + location.host;</script></html>`;
@@ -13,14 +13,19 @@ let model;
 let server;
 let browser;
 before(async () => {
-  model = await startModel({
+  model = await Model.start({
     plan: () => [["Write the page", "Write a page and hand it over"]],
     agent: (_part, turn) => [[["write_file", { path: "index.html", content: PAGE }]], [["publish", { path: "index.html" }]], "The page is there."][turn],
     conclude: { summary: "The page is there.", deliverables: [] },
   });
   [server, browser] = await Promise.all([Server.start({ env: model.env }), launch()]);
 });
-after(async () => { await browser?.close(); await server?.stop(); await model?.stop(); });
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await model?.stop();
+  assert.deepEqual(model?.problems, []);
+});
 
 async function fine(page, where) {
   assert.equal(await overflow(page), 0, `${where}: something sticks out`);

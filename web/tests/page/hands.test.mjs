@@ -13,7 +13,7 @@ after(async () => { await browser?.close(); await server?.stop(); });
 test("what is typed after a key that opens a dialog is written in it", async () => {
   const page = await open(browser, server);
   await signIn(page, server.keys.test);
-  const task = await server.start("Work slowly [test:slow=20s]");
+  const task = await server.start("Work slowly [test:slow=10m]");
   await page.goto(`${server.url}/#/task/${task.id}`);
   await page.getByRole("button", { name: "Guide" }).first().waitFor();
   await page.locator("main").press("m");
@@ -113,7 +113,7 @@ test("a comma is a decimal comma, and what could be a thousand is asked back", a
 test("only what is changed in the dialog of the dial is sent", async () => {
   const page = await open(browser, server);
   await signIn(page, server.keys.test);
-  const task = await server.start("Work slowly [test:slow=30s]");
+  const task = await server.start("Work slowly [test:slow=10m]");
   await page.goto(`${server.url}/#/task/${task.id}`);
   await page.locator("button.fact").filter({ hasText: "Dial" }).click();
   await page.getByLabel("Budget in dollars").fill("3");

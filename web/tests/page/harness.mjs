@@ -9,8 +9,8 @@ import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-/** How long anything may take before a test fails (ms). */
-export const PATIENCE = 120_000;
+/** How long anything may take before a test fails (ms): generous, as the machine may be busy with something else. */
+export const PATIENCE = 240_000;
 const PROGRAM = process.env.MITEOS_PROGRAM;
 const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const APPS = ["/Applications/Chromium.app/Contents/MacOS/Chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
@@ -115,15 +115,15 @@ export class Server {
     return made;
   }
 
-  async until(task, good, key = this.keys[this.world]) {
+  async until(task, good, key = this.keys[this.world], patience = PATIENCE) {
     return until(`the task ${task}`, async () => {
       const shown = await this.call("GET", `/tasks/${task}`, undefined, key);
       return good(shown) ? shown : undefined;
-    });
+    }, patience);
   }
 
-  ended(task, key = this.keys[this.world]) {
-    return this.until(task, (shown) => ["complete", "failed", "cancelled"].includes(shown.status), key);
+  ended(task, key = this.keys[this.world], patience = PATIENCE) {
+    return this.until(task, (shown) => ["complete", "failed", "cancelled"].includes(shown.status), key, patience);
   }
 }
 

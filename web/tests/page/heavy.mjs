@@ -4,7 +4,7 @@
 
 import { launch, open, Server, signIn, until } from "./harness.mjs";
 import { busiest, heap, scrollThrough } from "./measure.mjs";
-import { startModel } from "./standin.mjs";
+import { Model } from "./model.mjs";
 
 const AGENTS = 10;
 const TURNS = 33;
@@ -13,7 +13,7 @@ const TASKS = 500;
 /** Tasks that are started at once. */
 const TOGETHER = 25;
 
-const model = await startModel({
+const model = await Model.start({
   plan: () => Array.from({ length: AGENTS }, (_, index) => [`Look through part ${index + 1}`, `Look through part ${index + 1} of the notes`]),
   agent: (part, turn) => (turn < TURNS ? Array.from({ length: CALLS }, (_, index) => ["search_files", { pattern: `${part.length}-${turn}-${index}` }]) : "Nothing was found."),
   conclude: { summary: "Nothing was found.", deliverables: [] },

@@ -1,55 +1,81 @@
-// A model that says what is written down for it, behind OpenAI's protocol, on loopback. What it answers follows from the
-// conversation alone, so a call that is repeated gets the same answer.
+// A scripted model behind the protocol of OpenAI's chat completions, on loopback, for what needs the live world: a workspace in
+// which an agent really writes files, a site that is really built. What it answers follows from the request alone, so a call
+// that is repeated gets the same answer.
 
 import { createServer } from "node:http";
 
-const chunk = (choices, usage) => `data: ${JSON.stringify({ id: "x", object: "chat.completion.chunk", model: "scripted-1", choices, usage })}\n\n`;
+const NAME = "scripted-1";
+const USAGE = { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 };
 
-function stream(delta, finish) {
-  const choice = (delta, finish_reason = null) => [{ index: 0, delta, finish_reason }];
-  const usage = { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 };
-  return `${chunk(choice(delta))}${chunk(choice({}, finish))}${chunk([], usage)}data: [DONE]\n\n`;
+const chunk = (more) => `data: ${JSON.stringify({ id: "x", object: "chat.completion.chunk", model: NAME, choices: [], ...more })}\n\n`;
+
+/** One answer: a text, or calls as [tool, arguments]. */
+function answerText(reply) {
+  const calls = Array.isArray(reply) && reply.map(([name, input], index) => ({ index, id: `c${index}`, type: "function", function: { name, arguments: JSON.stringify(input) } }));
+  const choice = (delta, finish_reason = null) => chunk({ choices: [{ index: 0, delta, finish_reason }] });
+  return `${choice(calls ? { tool_calls: calls } : { content: reply })}${choice({}, calls ? "tool_calls" : "stop")}${chunk({ usage: USAGE })}data: [DONE]\n\n`;
 }
 
-function call(calls) {
-  const listed = calls.map(([name, input], index) => ({ index, id: `c${index}`, type: "function", function: { name, arguments: JSON.stringify(input) } }));
-  return stream({ tool_calls: listed }, "tool_calls");
+/** A plan of agents side by side: each by its title and its part. */
+function plan(nodes) {
+  const subtasks = nodes.map(([title, prompt], index) => ({
+    id: String(index + 1), agent_type: "builder", title, prompt, depends_on: [], acceptance: [],
+  }));
+  return [["submit_plan", { subtasks }]];
+}
+
+/** What the script says to a conversation. */
+function choose(script, messages) {
+  const system = String(messages[0].content);
+  const user = String(messages.find((each) => each.role === "user")?.content ?? "");
+  if (system.startsWith("You plan work")) return plan(script.plan(user));
+  if (system.startsWith("Several agents")) return [["submit_result", script.conclude]];
+  const part = (user.split("You do this part of it:").pop() ?? "").split("\nResult of")[0];
+  const reply = script.agent(part, messages.filter((each) => each.role === "assistant").length, messages);
+  if (reply === undefined) throw new Error("the script is over");
+  return reply;
 }
 
 /**
- * One agent: `steps` are its answers in order, each a list of calls, or a function of the conversation that gives a text.
+ * `script.plan(prompt)` gives the plan's nodes, `script.agent(part, turn, messages)` what an agent answers in its turn (from 0),
+ * and `script.conclude` the answer to a task of several agents, with the files that it hands over.
  */
 export class Model {
-  static async start(prompt, steps) {
-    const model = new Model();
-    model.problems = [];
-    const plan = { subtasks: [{ id: "1", agent_type: "builder", title: "Build the site", prompt, depends_on: [], acceptance: [] }] };
-    model.server = createServer(async (request, response) => {
-      let body = "";
-      for await (const part of request) body += part;
-      if (request.url === "/v1/models") {
-        return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ data: [{ id: "scripted-1" }] }));
-      }
-      response.setHeader("content-type", "text/event-stream");
-      try {
-        const { messages } = JSON.parse(body);
-        if (String(messages[0].content).startsWith("You plan work")) return response.end(call([["submit_plan", plan]]));
-        const step = steps[messages.filter((message) => message.role === "assistant").length];
-        if (!step) throw new Error("the script is over");
-        response.end(typeof step === "function" ? stream({ content: step(messages) }, "stop") : call(step));
-      } catch (error) {
-        model.problems.push(`${error}: ${request.method} ${request.url}`);
-        response.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify({ error: { message: String(error) } }));
-      }
-    });
-    await new Promise((resolve) => model.server.listen(0, "127.0.0.1", resolve));
-    const { port } = model.server.address();
-    model.env = { MITEOS_MODEL: "openai/scripted-1", OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1`, OPENAI_API_KEY: "none-is-needed" };
+  /** What was asked that the script has no answer to. */
+  problems = [];
+  #script;
+  #server;
+
+  constructor(script) {
+    this.#script = script;
+  }
+
+  static async start(script) {
+    const model = new Model(script);
+    model.#server = createServer((request, response) => void model.#answer(request, response));
+    await new Promise((resolve) => model.#server.listen(0, "127.0.0.1", resolve));
+    /** What a server is started with to use it. */
+    model.env = { MITEOS_MODEL: `openai/${NAME}`, OPENAI_BASE_URL: `http://127.0.0.1:${model.#server.address().port}/v1`, OPENAI_API_KEY: "none-is-needed" };
     return model;
   }
 
+  async #answer(request, response) {
+    const say = (status, value) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
+    try {
+      let text = "";
+      for await (const part of request) text += part;
+      // What models there are is asked when the server starts.
+      if (request.method !== "POST") return say(200, { object: "list", data: [{ id: NAME, object: "model" }] });
+      const answer = answerText(choose(this.#script, JSON.parse(text).messages));
+      return response.writeHead(200, { "content-type": "text/event-stream" }).end(answer);
+    } catch (error) {
+      this.problems.push(`${error}: ${request.method} ${request.url}`);
+      return say(400, { error: { message: String(error) } });
+    }
+  }
+
   async stop() {
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
   }
 }

@@ -8,6 +8,8 @@ import { promisify } from "node:util";
 import { Server, until } from "./harness.mjs";
 import { Model } from "./model.mjs";
 
+/** How long a build, with all that npm fetches for it, may take before a test fails (ms). */
+const BUILD_PATIENCE = 900_000;
 /** Versions that were tried, with every package's hash; the same that the tests of builds use. */
 const LOCKED = new URL("../../../crates/miteos-deploy/tests/fixtures/vite-site/", import.meta.url);
 
@@ -77,11 +79,14 @@ export class Site {
     };
     const prompt = "Build a page for our bakery with Vite and deploy it as a preview";
     const site = new Site();
-    site.model = await Model.start(prompt, [
-      Object.entries(files).map(([path, content]) => ["write_file", { path, content }]),
-      [["deploy", { target: "preview" }]],
-      (messages) => `The page is live: ${messages.at(-1).content}`,
-    ]);
+    site.model = await Model.start({
+      plan: () => [["Build the site", prompt]],
+      agent: (_part, turn, messages) => [
+        Object.entries(files).map(([path, content]) => ["write_file", { path, content }]),
+        [["deploy", { target: "preview" }]],
+        `The page is live: ${messages.at(-1).content}`,
+      ][turn],
+    });
     try {
       const env = { ...site.model.env, MITEOS_SANDBOX: "auto", MITEOS_EGRESS_ALLOW: await registry() };
       site.server = await Server.start({ world: "live", env });
@@ -98,7 +103,7 @@ export class Site {
   /** The person says yes; the task goes to its end, and its deployment with it. */
   async approve() {
     await this.server.call("POST", `/agents/${this.approval.agent_id}/approve/${this.approval.id}`, { approved: true });
-    this.task = await this.server.ended(this.task.id);
+    this.task = await this.server.ended(this.task.id, undefined, BUILD_PATIENCE);
     const { data } = await this.server.call("GET", "/deployments");
     return data[0];
   }
@@ -109,7 +114,7 @@ export class Site {
     return until("the second deployment", async () => {
       const shown = await this.server.call("GET", `/deployments/${made.id}`);
       return ["live", "failed"].includes(shown.status) && shown;
-    });
+    }, BUILD_PATIENCE);
   }
 
   log(deployment) {

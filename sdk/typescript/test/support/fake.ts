@@ -35,10 +35,13 @@ export class Fake {
     const { method, headers } = request;
     // Not the request's own: it only follows this one, and may be collected before it does.
     const signal = init.signal ?? new AbortController().signal;
-    const seen = { method, path: url.pathname, query: url.searchParams, headers, body: await request.text(), signal };
+    const seen = { method, path: url.pathname, query: url.searchParams, headers, body: "", signal };
     signal.throwIfAborted();
-    this.seen.push(seen);
-    const answer = this.#answers[Math.min(this.seen.length, this.#answers.length) - 1];
+    // Before anything is waited for: a time limit that ends meanwhile ends a call that was made.
+    const nth = this.seen.push(seen);
+    seen.body = await request.text();
+    signal.throwIfAborted();
+    const answer = this.#answers[Math.min(nth, this.#answers.length) - 1];
     if (answer === undefined) throw new Error("there is no answer to give");
     if (answer instanceof Error) throw answer;
     // A body is read once; whoever comes again gets a copy.

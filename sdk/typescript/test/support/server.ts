@@ -10,7 +10,7 @@ import path from "node:path";
 import { Miteos, type MiteosOptions } from "@miteos/sdk";
 
 /** A server that does not start or stop within this time is taken for dead. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 interface Started {
   url: string;
