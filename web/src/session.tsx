@@ -68,15 +68,15 @@ function read(): Known | null {
 
 const sameKeys = (one: Kept, other: Kept | null): boolean => one.keys.live === other?.keys.live && one.keys.test === other?.keys.test;
 
-/** Takes away what this tab kept; keys that another tab remembered since are not its to forget. */
-function unwrite(before: Known | null): void {
-  drop("tab", PLACE);
-  if (before?.remembered && sameKeys(before.kept, parsed(kept("browser", PLACE)))) drop("browser", PLACE);
-}
-
+/**
+ * What this tab keeps from now on. Keys that another tab remembered since are not its to forget; and what is written again is
+ * not taken away first, as the other tabs would see that, and sign out.
+ */
 function write(next: Known | null, before: Known | null): void {
-  unwrite(before);
-  if (next) keep(next.remembered ? "browser" : "tab", PLACE, JSON.stringify(next.kept));
+  const place = next && (next.remembered ? "browser" : "tab");
+  if (next && place) keep(place, PLACE, JSON.stringify(next.kept));
+  if (place !== "tab") drop("tab", PLACE);
+  if (place !== "browser" && before?.remembered && sameKeys(before.kept, parsed(kept("browser", PLACE)))) drop("browser", PLACE);
 }
 
 export const worldOf = (key: string): World | null =>

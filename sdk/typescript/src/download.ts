@@ -146,7 +146,18 @@ class Source {
         }
         this.close();
       } catch (error) {
-        await this.#resume(error);
+        if (this.size !== undefined && this.#read === this.size) {
+          // All of it has come; how the connection ended makes no difference.
+          this.close();
+          return undefined;
+        }
+        try {
+          await this.#resume(error);
+        } catch (final) {
+          this.#options.signal?.removeEventListener("abort", this.#outerAborted);
+          this.#opened.close();
+          throw final;
+        }
       }
     }
   }

@@ -19,7 +19,11 @@ export class Paged<Page, Item> implements Promise<Page>, AsyncIterable<Item> {
   }
 
   #first(): Promise<Page> {
-    this.#page ??= this.#fetch();
+    // One that failed is asked for anew.
+    this.#page ??= this.#fetch().catch((error: unknown) => {
+      this.#page = undefined;
+      throw error;
+    });
     return this.#page;
   }
 

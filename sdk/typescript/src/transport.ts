@@ -90,6 +90,9 @@ export interface Opened {
   close(): void;
 }
 
+/** Answers of something in between, which knows nothing of what became of the call. */
+const GATEWAY = new Set([502, 504]);
+
 export class Transport {
   readonly #options: TransportOptions;
 
@@ -127,16 +130,18 @@ export class Transport {
 
   /** Deletes. If an attempt was lost on the way, finding nothing afterwards is what was wanted. */
   async delete(path: readonly string[], options: RequestOptions = {}): Promise<void> {
-    let attempts = 0;
+    let lost = false;
     const call: Call = { method: "DELETE", path };
     await this.#repeat(call, options, async (headers) => {
-      attempts += 1;
       const attempt = new Attempt(options.signal, options.timeout ?? this.#options.timeout);
       try {
         const response = await this.#send(call, headers, attempt);
         await readText(response, MAX_JSON_BYTES, attempt);
       } catch (error) {
-        if (!(error instanceof NotFoundError && attempts > 1)) throw error;
+        if (error instanceof NotFoundError && lost) return;
+        // What the server refused was not done; without an answer of its own it may have been.
+        lost ||= !(error instanceof ApiError) || GATEWAY.has(error.status);
+        throw error;
       } finally {
         attempt.close();
       }
@@ -170,22 +175,26 @@ export class Transport {
     const maxRetries = options.maxRetries ?? this.#options.maxRetries;
     const timeout = options.timeout ?? this.#options.timeout;
     let twinSince: number | undefined;
+    let attempts = 0;
     for (let failed = 0; ; ) {
       options.signal?.throwIfAborted();
       try {
         return await once(this.#headers(call, key));
       } catch (error) {
         if (options.signal?.aborted) throw options.signal.reason;
-        failed += 1;
-        if (isTwinInFlight(error, key, failed) && maxRetries > 0) {
+        attempts += 1;
+        if (isTwinInFlight(error, key, attempts) && maxRetries > 0) {
           // A call that was given up here may still run there. Its answer is waited for as long as for any other.
           twinSince ??= Date.now();
           if (Date.now() - twinSince >= timeout) {
             throw new TimeoutError(`the call was still being answered after ${timeout} ms more`, { cause: error });
           }
+          // The server is there: what failed before is no part of what may fail from now on.
+          failed = 0;
           await sleep(Math.min(TWIN_PAUSE_MS, timeout), options.signal);
           continue;
         }
+        failed += 1;
         if (failed > maxRetries || !isTransient(error)) throw error;
         const asked = error instanceof ApiError ? error.retryAfterMs : undefined;
         const pause = pauseMs(failed, asked);
@@ -298,9 +307,9 @@ class Attempt {
  * A repeated POST whose first attempt was lost meets 409 because that attempt still runs; or because the caller gave a key
  * that was used for something else, which only the sentence tells. If that ever changes, waiting ends all the same.
  */
-function isTwinInFlight(error: unknown, key: string | undefined, failed: number): boolean {
+function isTwinInFlight(error: unknown, key: string | undefined, attempts: number): boolean {
   if (!(error instanceof ApiError) || error.status !== 409) return false;
-  return key !== undefined && failed > 1 && !error.detail.includes("another body");
+  return key !== undefined && attempts > 1 && !error.detail.includes("another body");
 }
 
 function randomKey(): string {

@@ -83,6 +83,47 @@ test("a call that still runs is waited for as long as any, and not by its retrie
   });
 });
 
+test("a connection that breaks after long waiting for a call is tried again as any", async () => {
+  const running = refusal(409, "a request with this Idempotency-Key is being answered; send it again for its answer");
+  const fake = new Fake(cut, running, running, running, cut, json({ id: "task_1" }));
+  assert.equal((await fake.client({ maxRetries: 2, timeout: 120_000 }).tasks.create({ prompt: "x" })).id, "task_1");
+  assert.equal(fake.seen.length, 6);
+});
+
+test("a deletion that was refused before is not taken for one that was lost", async () => {
+  const missing = refusal(404, "there is no such workspace");
+  const busy = new Fake(refusal(503, "later"), missing);
+  await assert.rejects(busy.client().workspaces.delete("ws_1"), sdk.NotFoundError);
+  const gateway = new Fake(refusal(504, "no answer"), missing);
+  await gateway.client().workspaces.delete("ws_1");
+});
+
+test("a download whose connection breaks behind its last byte is whole", async () => {
+  const fake = new Fake(() => {
+    let sent = false;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          if (sent) controller.error(new TypeError("terminated"));
+          else controller.enqueue(FILE);
+          sent = true;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    return new Response(body, { headers: { etag: '"one"', "content-length": String(FILE.length) } });
+  });
+  assert.deepEqual(await (await fake.client().deliverables.download("task_1", "dlvr_1")).bytes(), FILE);
+  assert.equal(fake.seen.length, 1);
+});
+
+test("a list that failed is asked for again", async () => {
+  const fake = new Fake(refusal(403, "no"), json({ tasks: [], total: 0, limit: 20, offset: 0 }));
+  const list = fake.client().tasks.list();
+  await assert.rejects(async () => await list, sdk.ForbiddenError);
+  assert.equal((await list).total, 0);
+});
+
 test("a key that was used for something else is said at once", async () => {
   const other = refusal(409, "this Idempotency-Key was used for a request with another body; use a new one");
   const fake = new Fake(cut, other);

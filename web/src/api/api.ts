@@ -56,8 +56,8 @@ export class Api {
     return this.of(this.client.tasks.list(query, { signal }));
   }
 
-  task(id: string) {
-    return this.of(this.client.tasks.get(id));
+  task(id: string, signal?: AbortSignal) {
+    return this.of(this.client.tasks.get(id, { signal }));
   }
 
   async taskEvents(id: string, after: number, limit: number, signal?: AbortSignal) {
@@ -78,8 +78,8 @@ export class Api {
     return this.client.events.stream({ after, types: types as EventType[] | undefined, signal, onConnection, maxReconnects: NEVER_GIVE_UP });
   }
 
-  pendingApprovals() {
-    return this.of(this.client.approvals.list({ status: "pending", limit: 100 }));
+  pendingApprovals(signal?: AbortSignal) {
+    return this.of(this.client.approvals.list({ status: "pending", limit: 100 }, { signal }));
   }
 
   approve(approval: { id: string; agent_id: string }, input?: Record<string, unknown>) {
@@ -232,6 +232,10 @@ export class Api {
 
   async fileBlob(workspace: string, path: string): Promise<Blob> {
     return (await this.of(this.client.workspaces.download(workspace, path))).blob();
+  }
+
+  async fileStream(workspace: string, path: string): Promise<ReadableStream<Uint8Array>> {
+    return (await this.of(this.client.workspaces.download(workspace, path))).body;
   }
 
   /** A file as text; none where it is larger than `most`, of which nothing is read then. */

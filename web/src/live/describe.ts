@@ -50,7 +50,10 @@ type Data = Record<string, unknown>;
 const text = (data: Data, name: string): string => (typeof data[name] === "string" ? (data[name] as string) : "");
 
 /** What cannot be seen in it is named, so that nothing is taken for what it is not. */
-export const describe = (event: Event): string => visible(said(event));
+export const describe = (event: Event): string => alone(visible(said(event)));
+
+/** A copy: a piece of a text keeps the whole of it in memory, as browsers make them. */
+export const alone = (text: string): string => JSON.parse(JSON.stringify(text)) as string;
 
 function said(event: Event): string {
   const data = event.data as Data;

@@ -2,7 +2,7 @@
 // It knows neither the network nor React, and keeps no whole event: rows are short, details are read again by number.
 
 import type { Approval, Deliverable, Event, Risk, Subtask, TaskConfig, TaskStatus, AgentType } from "../api/types";
-import { asksTo, describe, kindOf, type RowKind } from "./describe";
+import { alone, asksTo, describe, kindOf, type RowKind } from "./describe";
 
 /** Programs whose output is kept at hand; older ones are read again from the log. */
 export const MAX_RUNS = 200;
@@ -300,7 +300,7 @@ class Draft {
     if (data.cost == null) agent.unpriced = true;
     else agent.cost += data.cost;
     if (data.progress != null) agent.progress = Math.max(agent.progress, data.progress);
-    if (typeof data.text === "string" && data.text.trim() !== "") agent.doing = data.text.trim().split("\n")[0]!.slice(0, 200);
+    if (typeof data.text === "string" && data.text.trim() !== "") agent.doing = alone(data.text.trim().split("\n")[0]!.slice(0, 200));
     const name = data.model ?? "unknown";
     const models = this.map<ModelCost>("models");
     const known = models[name] ?? { model: name, calls: 0, tokens: 0, cost: 0 };
@@ -315,7 +315,7 @@ class Draft {
     if (data.tool === "code_exec") {
       const runs = this.list<Run>("runs");
       runs.push({
-        ...common, language: String(input.language ?? "text"), code: String(input.code ?? "").slice(0, MAX_CODE_CHARS),
+        ...common, language: String(input.language ?? "text"), code: cut(String(input.code ?? ""), MAX_CODE_CHARS),
         output: null, outputPath: null, ok: null, ms: null,
       });
       if (runs.length > MAX_RUNS) runs.splice(0, runs.length - MAX_RUNS);
@@ -383,5 +383,7 @@ class Draft {
     if (!all.some((known) => known.id === deliverable.id)) all.push(deliverable);
   }
 }
+
+const cut = (text: string, most: number): string => (text.length > most ? alone(text.slice(0, most)) : text);
 
 export const RISKS: Risk[] = ["low", "medium", "high", "critical"];

@@ -24,14 +24,18 @@ export function Following({ children }: { children: ReactNode }) {
     let timer: ReturnType<typeof setTimeout> | null = null;
     let last = 0;
     let over = false;
+    let turns = 0;
     const turn = async () => {
+      turns += 1;
+      const mine = turns;
       last = Date.now();
       const marked = [...dirty];
       dirty.clear();
       // Never again before this is answered: on a slow line a list would be thrown away half read, again and again.
       await Promise.all(marked.map((name) => queries.invalidateQueries({ queryKey: [world, name] })));
+      if (mine !== turns || over) return;
       timer = null;
-      if (dirty.size > 0 && !over) plan();
+      if (dirty.size > 0) plan();
     };
     const plan = () => {
       timer ??= setTimeout(() => void turn(), Math.max(LIST_PAUSE_MS, last + api.pace.pause(LIST_PAUSE_MS) - Date.now()));
@@ -46,11 +50,13 @@ export function Following({ children }: { children: ReactNode }) {
       if (type.startsWith("deployment.")) mark("deployments");
       else mark("tasks");
       changeRow(queries, world, event);
-      if (event.type === "deliverable.created") mark("deliverables");
-      if (event.type === "task.complete" || event.type === "task.failed" || event.type === "task.cancelled") mark("usage", "workspaces", "approvals");
+      if (event.type === "task.complete" || event.type === "task.failed" || event.type === "task.cancelled") mark("usage", "workspaces", "approvals", "files");
     };
     feed.start(heard, () => {
-      mark("approvals", "tasks", "task-list", "task", "deployments", "deliverables", "usage", "workspaces");
+      // At once, and not behind what was asked over a connection that is dead by now.
+      if (timer !== null) clearTimeout(timer);
+      timer = setTimeout(() => void turn(), 0);
+      mark("approvals", "tasks", "task-list", "task", "deployments", "usage", "workspaces");
       // What could not be read while the server was away.
       void queries.invalidateQueries({ predicate: (query) => query.state.status === "error" });
     });

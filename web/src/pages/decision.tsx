@@ -10,6 +10,7 @@ import { Ago, Button, Field } from "../ui/parts";
 import { Dialog, useSay } from "../ui/dialog";
 import { RiskChip } from "../ui/status";
 import { useShortcuts } from "../ui/shortcuts";
+import { Unseen, useUnseen } from "../ui/unseen";
 import { Icon } from "../ui/icons";
 import { asksTo, toolName } from "../live/describe";
 import { Arguments, hasRoundedNumber } from "./arguments";
@@ -53,12 +54,14 @@ export function Decision({ approval, workspaceId, keys, showTask, gone, arrive, 
   const [busy, setBusy] = useState(false);
   const [wrong, setWrong] = useState<string | null>(null);
   const { seen, drawn } = useSeen(approval.id);
+  const { unseen, tell } = useUnseen();
   /** Whether the answer was begun just now; one that was begun before waits without taking the focus. */
   const [entered, setEntered] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
   const { mode, reason } = answer;
   const input = answer.input ?? draftOf(approval.input);
   const rounded = hasRoundedNumber(approval.input);
+  const editable = !rounded && draftOf(approval.input).length > 0;
   const open = approval.status === "pending" && !gone;
   // Who has begun an answer here has looked here.
   const ready = open && !busy && (seen || (entered && mode !== "look"));
@@ -74,7 +77,8 @@ export function Decision({ approval, workspaceId, keys, showTask, gone, arrive, 
   }, [mode, drawn]);
   useEffect(() => {
     if (arrive) heading.current?.focus();
-  }, [arrive]);
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- when it comes into view, and never while somebody writes in it
+  }, []);
 
   const send = async (call: () => Promise<unknown>, done: string) => {
     if (!ready) return;
@@ -92,7 +96,9 @@ export function Decision({ approval, workspaceId, keys, showTask, gone, arrive, 
     // Also where it failed: somebody else may have been quicker.
     void queries.invalidateQueries({ queryKey: [world, "approvals"] });
   };
-  const approve = () => void send(() => api.approve(approval), "Approved");
+  // What was never on the page is approved by nobody.
+  const whole = unseen === 0;
+  const approve = () => whole && void send(() => api.approve(approval), "Approved");
   const reject = () => void send(() => api.reject(approval, reason.trim()), "Rejected");
   const edited = readInput(input);
   const approveEdited = () => {
@@ -101,7 +107,7 @@ export function Decision({ approval, workspaceId, keys, showTask, gone, arrive, 
   };
   // Beginning an answer is no answer: who presses `r` and writes on at once writes into the field.
   useShortcuts(keys && open && !busy && mode === "look"
-    ? { ...(seen ? { a: approve } : {}), r: () => change({ mode: "reject" }), ...(rounded ? {} : { e: () => change({ mode: "edit" }) }) }
+    ? { ...(seen && whole ? { a: approve } : {}), r: () => change({ mode: "reject" }), ...(!editable ? {} : { e: () => change({ mode: "edit" }) }) }
     : {});
 
   return (
@@ -122,7 +128,7 @@ export function Decision({ approval, workspaceId, keys, showTask, gone, arrive, 
       </div>
       {mode === "edit"
         ? <EditInput draft={input} change={(draft) => change({ input: draft })} problems={edited.problems} focus={entered} />
-        : <Arguments tool={approval.tool} input={approval.input} workspaceId={workspaceId} call={approval.id} drawn={drawn} />}
+        : <Unseen value={tell}><Arguments tool={approval.tool} input={approval.input} workspaceId={workspaceId} call={approval.id} drawn={drawn} /></Unseen>}
       {mode === "reject" && (
         <Field name="Reason" hint="The agent reads it and goes on without this step.">
           {(id) => (
@@ -138,12 +144,13 @@ export function Decision({ approval, workspaceId, keys, showTask, gone, arrive, 
         </Field>
       )}
       {wrong && <div className="note bad" role="alert"><Icon name="alert" /><span>{wrong}</span></div>}
+      {open && mode === "look" && !whole && <p className="small quiet">It is longer than what is shown. Show the rest of it to approve it.</p>}
       {!open ? <p className="quiet" role="status">{gone && approval.status === "pending" ? "This waits no more: it was answered elsewhere, was withdrawn, or nobody answered in time." : settled(approval)}</p> : (
         <div className="row wrap answers">
           {mode === "look" && <>
-            <Button tone="strong" icon="check" disabled={!ready} onClick={approve}>Approve {keys && <kbd>a</kbd>}</Button>
+            <Button tone="strong" icon="check" disabled={!ready || !whole} onClick={approve}>Approve {keys && <kbd>a</kbd>}</Button>
             <Button icon="close" disabled={busy} onClick={() => change({ mode: "reject" })}>Reject {keys && <kbd>r</kbd>}</Button>
-            <Button tone="plain" icon="edit" disabled={busy || rounded} onClick={() => change({ mode: "edit" })}>Edit {keys && <kbd>e</kbd>}</Button>
+            <Button tone="plain" icon="edit" disabled={busy || !editable} onClick={() => change({ mode: "edit" })}>Edit {keys && <kbd>e</kbd>}</Button>
           </>}
           {mode === "reject" && <>
             <Button tone="danger" icon="close" disabled={!ready} onClick={reject}>Reject{reason.trim() === "" ? " without a reason" : ""}</Button>

@@ -18,13 +18,15 @@ export interface Source {
   /** Names its content: another one is read anew. */
   key: readonly unknown[];
   read: () => Promise<Blob>;
-  /** An address that downloads it without a header, where there is one. */
-  url?: string | null;
+  /** Asks for an address here that gives it without a header, where there is such a one: the browser fetches it by itself. */
+  link?: () => Promise<string | null>;
+  /** Its bytes as they come. */
+  stream?: () => Promise<ReadableStream<Uint8Array>>;
 }
 
 /** Pictures are shown up to this size. */
 const MAX_PICTURE_BYTES = 20 * 1024 * 1024;
-/** A download that takes a while is said to have begun. */
+/** From here on a file is not held in memory to be saved where that can be helped, and what takes a while is said. */
 const LARGE_BYTES = 10 * 1024 * 1024;
 
 const PICTURES: Record<string, string> = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp", svg: "image/svg+xml", avif: "image/avif" };
@@ -32,29 +34,51 @@ const ending = (name: string): string => name.slice(name.lastIndexOf(".") + 1).t
 
 export const isPicture = (name: string): boolean => Object.hasOwn(PICTURES, ending(name));
 
-/** Gives the bytes to the browser as a download. Their type is none, so that no browser opens them on this page's address. */
-export async function saveAs(source: Source): Promise<void> {
+/** Where browsers have it: asks where to, and takes the file as it comes. */
+type Picker = (options: { suggestedName: string }) => Promise<{ createWritable: () => Promise<WritableStream<Uint8Array>> }>;
+const picker = (): Picker | undefined => (window as unknown as { showSaveFilePicker?: Picker }).showSaveFilePicker?.bind(window);
+
+function follow(address: string, name: string): void {
   const link = document.createElement("a");
-  link.download = source.name.split("/").pop() ?? "file";
-  if (source.url) {
-    link.href = source.url;
-    link.click();
-    return;
-  }
-  const blob = await source.read();
-  const address = URL.createObjectURL(new Blob([blob], { type: "application/octet-stream" }));
+  link.download = name;
   link.href = address;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+/**
+ * Gives a file to the browser as a download. No large one is held in memory where that can be helped: a link is followed by the
+ * browser itself, and a stream goes to disk as it comes. The type is none, so that no browser opens it on this page's address.
+ */
+async function saveAs(source: Source, say: (text: string) => void): Promise<void> {
+  const name = source.name.split("/").pop() ?? "file";
+  const address = await source.link?.();
+  if (address) return follow(address, name);
+  const large = source.size > LARGE_BYTES;
+  const pick = picker();
+  if (large && pick && source.stream) {
+    const place = await pick({ suggestedName: name }).catch((error: unknown) => {
+      if (error instanceof DOMException && error.name === "AbortError") return null;
+      throw error;
+    });
+    if (place === null) return undefined;
+    say(`${name}, ${bytes(source.size)}, is being saved`);
+    const into = await place.createWritable();
+    // What breaks off leaves nothing behind: the file is there when all of it is.
+    await (await source.stream().catch(async (error: unknown) => { await into.abort(); throw error; })).pipeTo(into);
+    return say(`${name} is saved`);
+  }
+  if (large) say(`${name}, ${bytes(source.size)}, is being read. It is saved when all of it is there`);
+  const blob = await source.read();
+  const made = URL.createObjectURL(new Blob([blob], { type: "application/octet-stream" }));
+  follow(made, name);
+  setTimeout(() => URL.revokeObjectURL(made), 60_000);
+  return undefined;
 }
 
 /** The same, with what became of it: a download that fails says so. */
 export function useSave(): (source: Source) => void {
   const say = useSay();
-  return (source) => {
-    if (!source.url && source.size > LARGE_BYTES) say.say(`${source.name}, ${bytes(source.size)}, is being read. It is saved when all of it is there`);
-    saveAs(source).catch((error: unknown) => say.trouble(new Error(`${source.name} was not downloaded: ${told(error)}`)));
-  };
+  return (source) => void saveAs(source, say.say).catch((error: unknown) => say.trouble(new Error(`${source.name} was not downloaded: ${told(error)}`)));
 }
 
 export function FileDialog({ source, tools, close }: { source: Source; tools?: React.ReactNode; close: () => void }) {

@@ -1,6 +1,6 @@
 // The inbox: the decisions that wait, oldest first, with the one that is looked at beside it. The keyboard does it all.
 
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
 import type { Approval } from "../api/types";
 import { usePending } from "../live/queries";
@@ -25,20 +25,35 @@ function useLooked(asked: string | null, pickFirst: boolean) {
     if (found) setLooked(found);
   // eslint-disable-next-line react-hooks/exhaustive-deps -- what the address asks for is taken up once, as soon as it is there
   }, [asked, found?.id]);
+  // Who asked for one is not shown another in its place.
+  const lost = asked !== null && pending.isSuccess && !found && looked === null;
   useEffect(() => {
-    if (looked === null && !found && pickFirst && approvals[0]) setLooked(approvals[0]);
-  }, [looked, found, pickFirst, approvals]);
+    if (looked === null && asked === null && pickFirst && approvals[0]) setLooked(approvals[0]);
+  }, [looked, asked, pickFirst, approvals]);
+  /** What is looked at, and what waits beside it, by the time that an answer has come. */
+  const latest = useRef<{ looked: Approval | null; approvals: Approval[] } | null>(null);
+  useLayoutEffect(() => {
+    latest.current = { looked, approvals };
+    return () => { latest.current = null; };
+  });
   const at = looked === null ? -1 : approvals.findIndex((each) => each.id === looked.id);
   // The list is the newest of all that wait: beyond them, not being in it says nothing.
   const whole = (pending.data?.approvals.length ?? 0) >= (pending.data?.total ?? 0);
   return {
-    pending, approvals, at, current: looked && (approvals[at] ?? looked), gone: looked !== null && at < 0 && whole, look: setLooked,
-    /** It is answered; what is looked at from then on is given back. */
-    answer: (approval: Approval): Approval | null => {
-      const next = approvals[at + 1] ?? approvals[at - 1] ?? null;
+    pending, approvals, at, lost, current: looked && (approvals[at] ?? looked), gone: looked !== null && at < 0 && whole, look: setLooked,
+    /**
+     * It is answered. What is looked at from then on is given back; none where somebody has gone on meanwhile, who is left
+     * alone: what they write there is meant for what they see.
+     */
+    answer: (approval: Approval): { next: Approval | null } | null => {
+      const now = latest.current;
+      if (now === null) return null;
       setAnswered((all) => new Set(all).add(approval.id));
+      if (now.looked?.id !== approval.id) return null;
+      const place = now.approvals.findIndex((each) => each.id === approval.id);
+      const next = place < 0 ? (now.approvals[0] ?? null) : (now.approvals[place + 1] ?? now.approvals[place - 1] ?? null);
       setLooked(next);
-      return next;
+      return { next };
     },
   };
 }
@@ -47,7 +62,7 @@ export default function Inbox() {
   const route = useRoute();
   const narrow = useNarrow();
   const asked = route.query.get("approval");
-  const { pending, approvals, at, current: looked, gone, look, answer } = useLooked(asked, !narrow);
+  const { pending, approvals, at, lost, current: looked, gone, look, answer } = useLooked(asked, !narrow);
   const list = useRef<HTMLUListElement>(null);
   /** Whether somebody has just answered: then they are taken to what comes next. */
   const [began, setBegan] = useState(false);
@@ -68,11 +83,12 @@ export default function Inbox() {
     row?.scrollIntoView({ block: "nearest" });
   };
   useShortcuts({ j: () => move(1, false), k: () => move(-1, false) }, "again");
-  const decided = () => {
-    if (!current) return;
+  const decided = (approval: Approval) => {
+    const moved = answer(approval);
+    if (moved === null) return;
     setBegan(true);
-    const next = answer(current);
-    if (narrow) history.replaceState(null, "", next ? `${to("inbox")}?approval=${next.id}` : to("inbox"));
+    // The address asks for what is looked at, or for none.
+    if (narrow || asked !== null) history.replaceState(null, "", narrow && moved.next ? `${to("inbox")}?approval=${moved.next.id}` : to("inbox"));
   };
   const close = () => {
     look(null);
@@ -81,18 +97,18 @@ export default function Inbox() {
 
   if (pending.isLoadingError) return <div className="page"><h1>Inbox</h1><Trouble error={pending.error} again={() => void pending.refetch()} /></div>;
   if (pending.isPending) return <div className="page"><h1>Inbox</h1><div className="panel"><Bones /></div></div>;
-  if (approvals.length === 0 && current === null) return <Nothing />;
+  if (approvals.length === 0 && current === null && !lost) return <Nothing />;
   const total = Math.max(approvals.length, pending.data.total);
-  const shown = current && (
+  const shown = lost ? <Lost first={approvals[0]} open={(approval) => { go(to("inbox")); open(approval); }} /> : current && (
     <>
-      <CurrentDecision approval={current} gone={gone} arrive={began} decided={decided} />
+      <CurrentDecision approval={current} gone={gone} arrive={began} decided={() => decided(current)} />
       {gone && <div><Button icon={narrow ? "left" : "right"} onClick={() => { setBegan(true); if (narrow) close(); else look(approvals[0] ?? null); }}>{narrow ? "All decisions" : approvals.length > 0 ? "Go on to the next" : "Close"}</Button></div>}
     </>
   );
   return (
     <div className="page fill">
       <div className="page-head"><h1>Inbox</h1><span className="faint number">{total}</span><div className="grow" /><Stale query={pending} /></div>
-      {narrow && current ? (
+      {narrow && (current || lost) ? (
         <div className="stack wide"><div><Button small icon="left" onClick={close}>All</Button></div><div className="panel"><div className="body stack">{shown}</div></div></div>
       ) : (
         <div className="inbox">
@@ -125,6 +141,15 @@ function Row({ approval, chosen, choose }: { approval: Approval; chosen: boolean
         </span>
       </button>
     </li>
+  );
+}
+
+/** A link to a decision that waits no more. */
+function Lost({ first, open }: { first: Approval | undefined; open: (approval: Approval) => void }) {
+  return (
+    <Empty icon="inbox" title="This waits no more" tools={first ? <Button onClick={() => open(first)}>Go on to the next</Button> : <Button onClick={() => go(to("inbox"))}>Close</Button>}>
+      It was answered elsewhere, was withdrawn, or nobody answered in time.
+    </Empty>
   );
 }
 

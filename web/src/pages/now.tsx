@@ -31,7 +31,7 @@ export function Now() {
   const all = tasks.data?.tasks ?? [];
   const older = useOlder((tasks.data?.total ?? 0) > LOOKED_AT);
   const newest = new Set(all.map((task) => task.id));
-  const running = [...all.filter((task) => !isOver(task.status)), ...older.filter((task) => !newest.has(task.id))];
+  const running = [...all.filter((task) => !isOver(task.status)), ...older.filter((task) => !newest.has(task.id) && !isOver(task.status))];
   const done = all.filter((task) => isOver(task.status)).slice(0, SHOWN_DONE);
   const asked = pending.data?.approvals ?? [];
   const waits = new Map<string, number>();
@@ -137,7 +137,7 @@ function Spent() {
   const spent = usage.data.rows.find((row) => row.day === today);
   return (
     <a className="card spent" href={to("usage")}>
-      <div><span className="faint small">Today</span><strong className="number">{money(spent?.cost ?? 0)}</strong></div>
+      <div><span className="faint small" title="By universal time">Today (UTC)</span><strong className="number">{money(spent?.cost ?? 0)}</strong></div>
       <div><span className="faint small">Seven days</span><strong className="number">{money(usage.data.cost)}</strong></div>
       <div><span className="faint small">Tokens, seven days</span><strong className="number">{count(usage.data.tokens)}</strong></div>
     </a>

@@ -8,7 +8,10 @@ import { told } from "../api/api";
 import { drop, keep, kept, keptJson } from "../kept";
 import { go, to } from "../route";
 import { Button, Field } from "../ui/parts";
+import { useSay } from "../ui/dialog";
+import { useHere } from "../ui/here";
 import { Icon } from "../ui/icons";
+import { Menu } from "../ui/menu";
 import { readBudget } from "../ui/amount";
 import { bytes, dialMeaning, money, plural, title } from "../ui/format";
 import { useShortcuts } from "../ui/shortcuts";
@@ -21,6 +24,7 @@ const SETTINGS = "miteos.task-settings";
 const MAX_PROMPT_CHARS = 100_000;
 const DEFAULT_DIAL = 50;
 const DEFAULT_AGENTS = 3;
+const MAX_AGENTS = 20;
 
 interface TaskSettings {
   dial: number;
@@ -31,6 +35,11 @@ interface TaskSettings {
 
 const DEFAULTS: TaskSettings = { dial: DEFAULT_DIAL, agents: DEFAULT_AGENTS, budget: "", model: "" };
 
+function readAgents(text: string): number | null {
+  const read = /^\d{1,2}$/.test(text.trim()) ? Number(text) : 0;
+  return read >= 1 && read <= MAX_AGENTS ? read : null;
+}
+
 function keptSettings(): TaskSettings {
   const found = keptJson("browser", SETTINGS) as Partial<TaskSettings> | null;
   // To be asked less than usual is chosen for each task anew: no old choice lets the agents of a later one do everything.
@@ -40,6 +49,8 @@ function keptSettings(): TaskSettings {
 export function PromptBar({ given }: { given: { prompt: string } | null }) {
   const { api, world } = useSession();
   const queries = useQueryClient();
+  const say = useSay();
+  const here = useHere();
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const [prompt, setPrompt] = useState(() => kept("tab", DRAFT) ?? "");
@@ -75,11 +86,19 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
     keep("browser", SETTINGS, JSON.stringify(next));
   };
   const { cents, wrong: badBudget } = readBudget(settings.budget);
+  /** As it is written, also where that is no number yet. */
+  const [agents, setAgents] = useState(String(settings.agents));
+  const badAgents = readAgents(agents) === null ? `A whole number from 1 to ${MAX_AGENTS}.` : null;
+  const writeAgents = (text: string) => {
+    setAgents(text);
+    const read = readAgents(text);
+    if (read !== null) change({ agents: read });
+  };
   const tooLong = prompt.length > MAX_PROMPT_CHARS;
 
   const start = async () => {
     if (starting.current) return;
-    if (prompt.trim() === "" || busy !== null || badBudget !== null || tooLong) return;
+    if (prompt.trim() === "" || busy !== null || badBudget !== null || badAgents !== null || tooLong) return;
     starting.current = true;
     setWrong(null);
     try {
@@ -93,15 +112,18 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
       setBusy("Starting…");
       const body: CreateTask = {
         prompt, workspace_id: place,
-        config: { autonomy_level: settings.dial, max_agents: settings.agents, budget_cents: cents, model: settings.model.trim() || null },
+        config: { autonomy_level: settings.dial, max_agents: settings.agents, budget_cents: cents, model: world === "test" ? null : settings.model.trim() || null },
       };
       const task = await api.createTask(body);
       rememberPrompt(prompt);
       setPrompt("");
       drop("tab", DRAFT);
       void queries.invalidateQueries({ queryKey: [world, "tasks"] });
-      go(to("task", task.id));
+      // Who has gone on to something else is not taken away from it.
+      if (here.current) go(to("task", task.id));
+      else say.say(`Started: ${title(prompt)}`);
     } catch (error) {
+      if (!here.current) say.trouble(new Error(`It was not started: ${told(error)}`));
       setWrong(told(error));
       setBusy(null);
       starting.current = false;
@@ -149,10 +171,10 @@ export function PromptBar({ given }: { given: { prompt: string } | null }) {
         <Recent choose={(text) => { setPrompt(text); area.current?.focus(); }} />
         <div className="grow" />
         <span id="prompt-hint" className="faint small wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span>
-        <Button tone="strong" type="submit" disabled={busy !== null || prompt.trim() === "" || badBudget !== null || tooLong}>{busy ?? "Start"}</Button>
+        <Button tone="strong" type="submit" disabled={busy !== null || prompt.trim() === "" || badBudget !== null || badAgents !== null || tooLong}>{busy ?? "Start"}</Button>
       </div>
       <CostBefore model={settings.model.trim() || null} agents={settings.agents} />
-      {open && <HowPanel settings={settings} change={change} workspace={workspace} setWorkspace={setWorkspace} cents={cents} badBudget={badBudget} />}
+      {open && <HowPanel settings={settings} change={change} workspace={workspace} setWorkspace={setWorkspace} cents={cents} badBudget={badBudget} agents={agents} writeAgents={writeAgents} badAgents={badAgents} />}
     </form>
   );
 }
@@ -170,6 +192,7 @@ const stamp = (): string => new Date().toISOString().slice(0, 19).replace("T", "
 
 function HowPanel(props: {
   settings: TaskSettings; change: (part: Partial<TaskSettings>) => void; workspace: string; setWorkspace: (id: string) => void; cents: number | null; badBudget: string | null;
+  agents: string; writeAgents: (text: string) => void; badAgents: string | null;
 }) {
   const { settings, change } = props;
   return (
@@ -177,8 +200,8 @@ function HowPanel(props: {
       <Field name={`Dial: ${settings.dial}`} hint={`Who decides: it ${dialMeaning(settings.dial)}.`}>
         {(id) => <input id={id} type="range" min={0} max={100} step={5} value={settings.dial} onChange={(event) => change({ dial: Number(event.target.value) })} />}
       </Field>
-      <Field name="Agents at the same time" hint="1 to 20. More are faster, and cost the same per step.">
-        {(id) => <input id={id} className="input" type="number" min={1} max={20} value={settings.agents} onChange={(event) => change({ agents: Math.max(1, Math.min(20, Number(event.target.value) || 1)) })} />}
+      <Field name="Agents at the same time" hint="1 to 20. More are faster, and cost the same per step." wrong={props.badAgents}>
+        {(id) => <input id={id} className="input" inputMode="numeric" value={props.agents} onChange={(event) => props.writeAgents(event.target.value)} />}
       </Field>
       <Field name="Budget in dollars" hint={`${props.cents === null ? "Empty: no limit." : `At most ${money(props.cents / 100)}:`} work stops before it would cost more.`} wrong={props.badBudget}>
         {(id) => <input id={id} className="input" inputMode="decimal" placeholder="No limit" value={settings.budget} onChange={(event) => change({ budget: event.target.value })} />}
@@ -236,15 +259,8 @@ function WorkspaceField({ value, choose }: { value: string; choose: (id: string)
 function Recent({ choose }: { choose: (prompt: string) => void }) {
   const [prompts] = useState(recentPrompts);
   if (prompts.length === 0) return null;
-  return (
-    <select
-      className="recent" aria-label="Use a recent prompt" value=""
-      onChange={(event) => { const found = prompts[Number(event.target.value)]; if (found !== undefined) choose(found); }}
-    >
-      <option value="">Recent</option>
-      {prompts.map((prompt, index) => <option key={index} value={index}>{title(prompt).slice(0, 80)}</option>)}
-    </select>
-  );
+  const items = prompts.map((prompt, index) => ({ id: String(index), name: title(prompt) }));
+  return <Menu plain name="Recent" items={items} choose={(at) => choose(prompts[Number(at)] ?? "")} />;
 }
 
 function useWorkspaces() {

@@ -3,9 +3,9 @@
 import { useState } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { useSession } from "../session";
-import { go, to } from "../route";
+import { to } from "../route";
 import { applyTheme, theme, type Theme } from "../theme";
-import { Button, Panel, Segments, Tabs } from "../ui/parts";
+import { Button, Panel, Segments } from "../ui/parts";
 import { useSay } from "../ui/dialog";
 import { setSingleKeys, singleKeys } from "../ui/shortcuts";
 import { forgetPrompts } from "./recent";
@@ -26,7 +26,9 @@ export default function Settings({ part }: { part: string | null }) {
   return (
     <div className="page">
       <div className="page-head"><h1>Settings</h1></div>
-      <Tabs name="Settings" value={shown} tabs={PARTS} choose={(id) => go(to("settings", id))} />
+      <nav className="tabs" aria-label="Settings">
+        {PARTS.map((each) => <a key={each.id} href={to("settings", each.id)} aria-current={each.id === shown ? "page" : undefined}>{each.name}</a>)}
+      </nav>
       {shown === "browser" && <Browser />}
       {shown === "keys" && <Keys />}
       {shown === "webhooks" && <Webhooks />}

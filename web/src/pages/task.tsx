@@ -1,7 +1,6 @@
 // One task: its head, its plan, and four panels: fleet, timeline, workspace, deliverables.
 
-import { useEffect, useMemo, useRef, useState } from "react";
-import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useId, useMemo, useRef, useState } from "react";
 import { isTransient } from "@miteos/sdk";
 import { useTaskFeed } from "../live/hooks";
 import { usePending, useTask } from "../live/queries";
@@ -11,7 +10,7 @@ import type { Approval, Task } from "../api/types";
 import { useSession } from "../session";
 import { told } from "../api/api";
 import { to, go } from "../route";
-import { Bones, Button, Empty, Tabs } from "../ui/parts";
+import { Bones, Button, Empty, TabPanel, Tabs } from "../ui/parts";
 import { Icon } from "../ui/icons";
 import { Markdown } from "../ui/text";
 import { title } from "../ui/format";
@@ -28,21 +27,22 @@ import { useLeft } from "./task/left";
 /** How often the server's own sums are asked for while something happens (ms). */
 const SUMS_EVERY_MS = 1_500;
 
-/** The server's object of the task, asked for again as its log grows. */
+/** The server's object of the task, asked for again as its log grows, but never while it is being asked for. */
 function useSums(id: string, lastSeq: number) {
-  const { api, world } = useSession();
-  const queries = useQueryClient();
-  const asked = useRef(0);
+  const { api } = useSession();
+  const sums = useTask(id);
+  const asked = useRef({ at: 0, seq: 0 });
+  const { isFetching, refetch } = sums;
   useEffect(() => {
-    if (lastSeq === 0) return;
-    const wait = Math.max(0, asked.current + api.pace.pause(SUMS_EVERY_MS) - Date.now());
+    if (lastSeq === asked.current.seq || isFetching) return;
+    const wait = Math.max(0, asked.current.at + api.pace.pause(SUMS_EVERY_MS) - Date.now());
     const timer = setTimeout(() => {
-      asked.current = Date.now();
-      void queries.invalidateQueries({ queryKey: [world, "task", id] });
+      asked.current = { at: Date.now(), seq: lastSeq };
+      void refetch();
     }, wait);
     return () => clearTimeout(timer);
-  }, [id, lastSeq, api, world, queries]);
-  return useTask(id);
+  }, [lastSeq, api, isFetching, refetch]);
+  return sums;
 }
 
 export default function TaskPage({ id }: { id: string }) {
@@ -53,7 +53,7 @@ export default function TaskPage({ id }: { id: string }) {
   // As everywhere the count is of all tasks. A hidden tab hears nothing of this one, and asks for that count now and then.
   const waits = Math.max(pending.length, usePending().data?.total ?? 0);
   useEffect(() => {
-    if (view.prompt !== "") document.title = `${waits > 0 ? `(${waits}) ` : ""}${title(view.prompt)} · Miteos`;
+    document.title = `${waits > 0 ? `(${waits}) ` : ""}${view.prompt === "" ? "A task" : title(view.prompt)} · Miteos`;
   }, [view.prompt, waits]);
 
   // While the server is away nothing is given up: what is known stays, and the rest comes.
@@ -76,6 +76,7 @@ function TaskBody({ view, caughtUp, task, pending }: { view: TaskView; caughtUp:
   const [deciding, setDeciding] = useState<string | null>(null);
   const [side, setSide] = useState<Side>("fleet");
   const narrow = useNarrow();
+  const tabs = useId();
   const leftAt = useLeft(view.id, view.lastSeq, caughtUp);
   const shown = deciding === null ? undefined : view.approvals[deciding];
 
@@ -93,20 +94,20 @@ function TaskBody({ view, caughtUp, task, pending }: { view: TaskView; caughtUp:
       {narrow ? (
         <>
           <Tabs
-            name="Parts of the task" value={side} choose={setSide}
+            name="Parts of the task" id={tabs} value={side} choose={setSide}
             tabs={[
               { id: "fleet", name: "Agents" }, { id: "timeline", name: "Timeline" }, ...(plan ? [{ id: "plan" as const, name: "Plan" }] : []),
               { id: "deliverables", name: "Results", extra: view.deliverables.length > 0 ? <span className="faint number">{view.deliverables.length}</span> : null },
               { id: "workspace", name: "Workspace" },
             ]}
           />
-          <div className="one">
+          <TabPanel id={tabs} value={side} className="one">
             {side === "fleet" && fleet}
             {side === "timeline" && timeline}
             {side === "plan" && (plan ?? fleet)}
             {side === "workspace" && workspace}
             {side === "deliverables" && <>{outcome}{deliverables}</>}
-          </div>
+          </TabPanel>
         </>
       ) : (
         <div className="board">
@@ -115,7 +116,7 @@ function TaskBody({ view, caughtUp, task, pending }: { view: TaskView; caughtUp:
           <div className="column right">{deliverables}{workspace}</div>
         </div>
       )}
-      {shown && <DecisionDialog approval={shown} workspaceId={view.workspaceId} close={() => setDeciding(null)} />}
+      {shown && <DecisionDialog key={shown.id} approval={shown} workspaceId={view.workspaceId} close={() => setDeciding((now) => (now === shown.id ? null : now))} />}
     </div>
   );
 }

@@ -1,19 +1,20 @@
 // All tasks: by state, with a search in what is loaded; more is loaded as one scrolls.
 
-import { useMemo, useRef, useState, useEffect } from "react";
+import { memo, useMemo, useRef, useState, useEffect } from "react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import type { TaskStatus, TaskSummary } from "../api/types";
 import { usePending, useTaskList } from "../live/queries";
 import { to } from "../route";
-import { Ago, Bones, Button, Empty, Stale, Tabs, Trouble } from "../ui/parts";
+import { Ago, Bones, Button, Empty, Filter, Stale, Trouble } from "../ui/parts";
 import { Icon } from "../ui/icons";
 import { TaskStatusChip } from "../ui/status";
 import { count, money, title } from "../ui/format";
+import { useWalk } from "../ui/walk";
 
 const ROW = 44;
 
 const FILTERS: { id: "" | TaskStatus; name: string }[] = [
-  { id: "", name: "All" }, { id: "running", name: "Running" }, { id: "planning", name: "Planning" }, { id: "pending", name: "Waiting" }, { id: "paused", name: "Paused" }, { id: "complete", name: "Complete" },
+  { id: "", name: "All" }, { id: "running", name: "Running" }, { id: "planning", name: "Planning" }, { id: "pending", name: "Queued" }, { id: "paused", name: "Paused" }, { id: "complete", name: "Complete" },
   { id: "failed", name: "Failed" }, { id: "cancelled", name: "Cancelled" },
 ];
 
@@ -53,7 +54,7 @@ export function Tasks() {
           <input className="input" type="search" placeholder="Search prompts" aria-label="Search prompts" value={words} onChange={(event) => setWords(event.target.value)} />
         </div>
       </div>
-      <Tabs name="State" value={status} choose={setStatus} tabs={FILTERS.map(({ id, name }) => ({ id, name }))} />
+      <Filter name="State" value={status} choose={setStatus} choices={FILTERS} />
       {isFetchNextPageError && <div className="row small"><span className="bad">The rest of the list could not be read.</span><Button small onClick={() => void fetchNextPage()}>Go on</Button></div>}
       {!isFetchNextPageError && <Stale query={list} />}
       {list.isLoadingError ? <Trouble error={list.error} again={() => void list.refetch()} /> : list.isPending ? <div className="panel"><Bones lines={5} /></div>
@@ -75,30 +76,30 @@ function Nothing({ searched, filtered, loading }: { searched: boolean; filtered:
   return <Empty icon="tasks" title="No tasks yet" tools={<a className="button strong" href={to("")}>Write the first one</a>}>Each task that is started here, by the API or on the command line shows up in this list.</Empty>;
 }
 
+const idOf = (task: TaskSummary): string => task.id;
+
 function TaskRows({ tasks, waits, more }: { tasks: TaskSummary[]; waits: Map<string, number>; more: () => void }) {
   const frame = useRef<HTMLDivElement>(null);
-  const rows = useVirtualizer({ count: tasks.length, getScrollElement: () => frame.current, estimateSize: () => ROW, overscan: 12 });
+  const walk = useWalk({ items: tasks, keyOf: idOf, frame, row: ROW });
+  const rows = useVirtualizer({ count: tasks.length, getScrollElement: () => frame.current, estimateSize: () => ROW, overscan: 12, rangeExtractor: walk.rangeExtractor });
   const items = rows.getVirtualItems();
-  const last = items[items.length - 1]?.index ?? 0;
+  const last = rows.range?.endIndex ?? 0;
   useEffect(() => {
     if (last >= tasks.length - 20) more();
   });
   return (
     <div className="panel task-table grow">
       <div className="task-row head" aria-hidden="true"><span>State</span><span>Task</span><span className="end">Files</span><span className="end">Cost</span><span className="end">Started</span></div>
-      <div className="scroll grow" ref={frame} tabIndex={0} role="list" aria-label="Tasks">
+      <div className="scroll grow" ref={frame} role="list" aria-label="Tasks" {...walk.frameProps}>
         <div style={{ height: rows.getTotalSize(), position: "relative" }}>
           {items.map((item) => {
             const task = tasks[item.index]!;
             return (
-              <div key={task.id} role="listitem" className="virtual" style={{ height: ROW, transform: `translateY(${item.start}px)` }}>
-                <a className="task-row" href={to("task", task.id)}>
-                  <span><TaskStatusChip status={task.status} waits={waits.get(task.id) ?? 0} /></span>
-                  <span className="clip">{title(task.prompt)}</span>
-                  <span className="end number quiet">{task.deliverables_count || ""}</span>
-                  <span className="end number quiet">{money(task.cost)}</span>
-                  <span className="end faint small"><Ago at={task.created_at} /></span>
-                </a>
+              <div
+                key={task.id} role="listitem" aria-posinset={item.index + 1} aria-setsize={tasks.length} data-at={item.index}
+                className="virtual" style={{ height: ROW, transform: `translateY(${item.start}px)` }}
+              >
+                <TaskRow task={task} waits={waits.get(task.id) ?? 0} />
               </div>
             );
           })}
@@ -107,3 +108,15 @@ function TaskRows({ tasks, waits, more }: { tasks: TaskSummary[]; waits: Map<str
     </div>
   );
 }
+
+const TaskRow = memo(function TaskRow({ task, waits }: { task: TaskSummary; waits: number }) {
+  return (
+    <a className="task-row" href={to("task", task.id)} tabIndex={-1}>
+      <span><TaskStatusChip status={task.status} waits={waits} /></span>
+      <span className="clip">{title(task.prompt)}</span>
+      <span className="end number quiet">{task.deliverables_count || ""}</span>
+      <span className="end number quiet">{money(task.cost)}</span>
+      <span className="end faint small"><Ago at={task.created_at} /></span>
+    </a>
+  );
+});

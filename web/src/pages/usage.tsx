@@ -33,7 +33,7 @@ export default function Usage() {
             <Sum name="Kept now" value={bytes(byDay.data.storage.workspace_bytes + byDay.data.storage.deliverable_bytes)} note={`${plural(byDay.data.storage.workspaces, "workspace")}, ${plural(byDay.data.storage.deliverables, "deliverable")}`} />
           </div>
           {byDay.data.unpriced_calls > 0 && <div className="note">{plural(byDay.data.unpriced_calls, "call")} went to models without a known price and count as nothing.</div>}
-          <Panel title="By day"><Days rows={byDay.data.rows} from={from} days={Number(days)} /></Panel>
+          <Days rows={byDay.data.rows} from={from} days={Number(days)} />
           <div className="columns">
             <Parts name="By model" group="model" from={from} to={to} />
             <Parts name="By task" group="task" from={from} to={to} />
@@ -55,30 +55,72 @@ function Sum({ name, value, note }: { name: string; value: string; note?: string
 
 const HEIGHT = 140;
 
-/** Cost where there is any; else tokens, so that free models show something, too. */
+interface Day { day: string; row: UsageRow | undefined }
+
+/** Cost where there is any; else tokens, so that free models show something, too. The same as a picture and as a table. */
 function Days({ rows, from, days }: { rows: UsageRow[]; from: string; days: number }) {
+  const [as, setAs] = useState<"chart" | "table">("chart");
   const known = new Map(rows.map((row) => [row.day ?? "", row]));
   const all = Array.from({ length: days }, (_, index) => {
     const day = isoDay(Date.parse(from) + index * DAY_MS);
     return { day, row: known.get(day) };
   });
-  const inMoney = rows.some((row) => row.cost > 0);
-  const value = (row: UsageRow | undefined) => (row ? (inMoney ? row.cost : row.tokens) : 0);
-  const say = (row: UsageRow | undefined) => (inMoney ? money(row?.cost ?? 0) : `${count(row?.tokens ?? 0)} tokens`);
-  const most = Math.max(...all.map(({ row }) => value(row)), 0);
-  if (most === 0) return <Empty icon="usage" title="Nothing was used in this time" />;
-  const width = 100 / days;
+  const used = rows.some((row) => row.cost > 0 || row.tokens > 0);
+  const choice = <Segments name="By day as" value={as} choose={setAs} choices={[{ id: "chart", name: "Chart" }, { id: "table", name: "Table" }]} />;
   return (
-    <figure className="days">
-      <div className="small faint number row between"><span>{inMoney ? money(most) : `${count(most)} tokens`}</span></div>
-      <svg viewBox={`0 0 100 ${HEIGHT}`} preserveAspectRatio="none" height={HEIGHT} width="100%" role="img" aria-label={`${inMoney ? "Cost" : "Tokens"} by day, at most ${inMoney ? money(most) : count(most)} a day`}>
-        {all.map(({ day, row }, index) => {
-          const height = Math.max(value(row) > 0 ? 2 : 0, (value(row) / most) * HEIGHT);
-          return <rect key={day} x={index * width + width * 0.14} width={width * 0.72} y={HEIGHT - height} height={height} rx={0.3}><title>{`${day}: ${say(row)}`}</title></rect>;
+    <Panel title="By day" tools={used && choice} flush={used && as === "table"}>
+      {!used ? <Empty icon="usage" title="Nothing was used in this time">What tasks cost, and what they read and write, stands here by day.</Empty>
+        : as === "chart" ? <Chart all={all} /> : <DayTable all={all} />}
+    </Panel>
+  );
+}
+
+function Chart({ all }: { all: Day[] }) {
+  const [shown, setShown] = useState<Day | null>(null);
+  const inMoney = all.some(({ row }) => (row?.cost ?? 0) > 0);
+  const value = (row: UsageRow | undefined) => (row ? (inMoney ? row.cost : row.tokens) : 0);
+  const say = (amount: number) => (inMoney ? money(amount) : plural(amount, "token"));
+  const most = Math.max(...all.map(({ row }) => value(row)));
+  const width = 100 / all.length;
+  return (
+    <figure className="days" onPointerLeave={() => setShown(null)}>
+      <div className="small faint number row between">
+        <span>{say(most)}</span>
+        {shown && <span className="quiet">{shortDay(Date.parse(shown.day))}: {say(value(shown.row))}</span>}
+      </div>
+      <svg viewBox={`0 0 100 ${HEIGHT}`} preserveAspectRatio="none" height={HEIGHT} width="100%" role="img" aria-label={`${inMoney ? "Cost" : "Tokens"} by day, at most ${say(most)} a day. Each day stands in the table.`}>
+        {[0, 0.5, 1].map((part) => <line key={part} x1={0} x2={100} y1={HEIGHT * part} y2={HEIGHT * part} vectorEffect="non-scaling-stroke" />)}
+        {all.map((each, index) => {
+          const height = Math.max(value(each.row) > 0 ? 2 : 0, (value(each.row) / most) * HEIGHT);
+          return (
+            <g key={each.day} className={shown?.day === each.day ? "shown" : ""} onPointerEnter={() => setShown(each)}>
+              <rect className="whole" x={index * width} width={width} y={0} height={HEIGHT} />
+              <rect x={index * width + width * 0.14} width={width * 0.72} y={HEIGHT - height} height={height} />
+            </g>
+          );
         })}
       </svg>
-      <div className="small faint row between"><span>{shortDay(Date.parse(from))}</span><span>Today</span></div>
+      <div className="small faint row between"><span>{shortDay(Date.parse(all[0]!.day))}</span><span>Today, by UTC</span></div>
     </figure>
+  );
+}
+
+/** Newest first; days on which nothing was used say nothing. */
+function DayTable({ all }: { all: Day[] }) {
+  return (
+    <div className="table-frame scroll day-table" tabIndex={0} role="region" aria-label="Usage by day">
+      <table className="data tight">
+        <thead><tr><th scope="col">Day</th><th scope="col" className="end">Cost</th><th scope="col" className="end">Model calls</th><th scope="col" className="end">Tokens</th></tr></thead>
+        <tbody>
+          {all.filter(({ row }) => row !== undefined).reverse().map(({ day, row }) => (
+            <tr key={day}>
+              <th scope="row">{shortDay(Date.parse(day))}</th>
+              <td className="end number">{money(row?.cost ?? 0)}</td><td className="end number">{count(row?.model_calls ?? 0)}</td><td className="end number">{count(row?.tokens ?? 0)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

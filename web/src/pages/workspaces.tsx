@@ -9,6 +9,7 @@ import { go, to } from "../route";
 import { Ago, Bones, Button, Empty, Field, Panel, Trouble } from "../ui/parts";
 import { Icon } from "../ui/icons";
 import { Dialog, useSay } from "../ui/dialog";
+import { useHere } from "../ui/here";
 import { bytes, count, plural } from "../ui/format";
 import { FileDialog } from "./file-view";
 import { NewDeployment } from "./deployments/new";
@@ -57,12 +58,16 @@ export default function Workspaces({ id }: { id: string | null }) {
 function Make({ close }: { close: () => void }) {
   const { api, world } = useSession();
   const queries = useQueryClient();
+  const here = useHere();
   const [name, setName] = useState("");
   const make = useMutation({
     mutationFn: () => api.createWorkspace(name.trim()),
     onSuccess: (made) => {
-      void queries.invalidateQueries({ queryKey: [world, "workspaces"] }).then(() => go(to("workspaces", made.id)));
+      const listed = queries.invalidateQueries({ queryKey: [world, "workspaces"] });
+      if (!here.current) return;
       close();
+      const from = location.hash;
+      void listed.then(() => { if (location.hash === from) go(to("workspaces", made.id)); });
     },
   });
   return (

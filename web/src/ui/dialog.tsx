@@ -48,6 +48,8 @@ interface DialogProps {
   wide?: boolean;
   /** What is written in it is kept when it is closed. */
   keeps?: boolean;
+  /** It is closed by its own buttons alone. */
+  firm?: boolean;
   close: () => void;
   foot?: ReactNode;
   children: ReactNode;
@@ -61,6 +63,7 @@ export function Dialog(props: DialogProps) {
   const [asking, setAsking] = useState(false);
   // Escape and a click beside it are easily meant for something else.
   const leave = () => {
+    if (props.firm) return;
     if (written.current && !props.keeps && !asking) setAsking(true);
     else props.close();
   };
@@ -68,13 +71,15 @@ export function Dialog(props: DialogProps) {
     <dialog
       ref={element} className={props.wide ? "wide" : ""} aria-labelledby={id}
       onCancel={(event) => { if (event.target !== element.current) return; event.preventDefault(); leave(); }}
+      // A browser closes one by itself when Escape is pressed again and again.
+      onClose={(event) => { if (event.target === element.current && props.firm) element.current?.showModal(); }}
       onPointerDown={(event) => { pressed.current = event.target; }}
       onClick={(event) => { if (event.target === element.current && pressed.current === element.current) leave(); }}
       onInput={(event) => { if (event.target instanceof HTMLTextAreaElement || (event.target instanceof HTMLInputElement && event.target.type !== "checkbox")) written.current = true; }}
     >
       <div className="head">
         <h2 id={id}>{props.title}</h2>
-        <Button tone="plain" icon="close" label="Close" onClick={props.close} />
+        {!props.firm && <Button tone="plain" icon="close" label="Close" onClick={props.close} />}
       </div>
       <div className="content">{props.children}</div>
       {asking && (

@@ -11,16 +11,14 @@ export interface DiffLine {
 
 /** Lines that stay around a change. */
 const CONTEXT = 3;
-/** Beyond these nothing is compared: it would take longer than anybody waits, and nobody reads so many differences. */
+/** Beyond these nothing is compared: the page stands still while it does, and nobody reads so many differences. */
 const MAX_CHARS = 400_000;
-const MAX_EDITS = 4_000;
-/** The page stands still while it compares: so long at most (ms). */
-const MAX_MS = 60;
+const MAX_EDITS = 2_000;
 
 /** The lines to show; null where the texts are too long or too different to compare. */
 export function lineDiff(before: string, after: string): DiffLine[] | null {
   if (before.length + after.length > MAX_CHARS) return null;
-  const changes = diffLines(before, after, { maxEditLength: MAX_EDITS, timeout: MAX_MS });
+  const changes = diffLines(before, after, { maxEditLength: MAX_EDITS });
   if (!changes) return null;
   const all: DiffLine[] = [];
   for (const change of changes) {

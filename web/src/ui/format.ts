@@ -5,13 +5,20 @@ const fine = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD"
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 const plain = new Intl.NumberFormat("en-US");
 
+/** Amounts below this are said to be so (dollars). */
+const LEAST = 0.0001;
+
 /** US dollars; below ten cents with the digits that make a difference. */
 export function money(value: number): string {
   if (value === 0) return "$0.00";
+  if (value > 0 && value < LEAST) return `under $${LEAST}`;
   return Math.abs(value) < 0.1 ? fine.format(value) : dollars.format(value);
 }
 
 export const count = (value: number): string => (value < 10_000 ? plain.format(value) : compact.format(value));
+
+/** Every digit, where which one it is matters. */
+export const exactly = (value: number): string => plain.format(value);
 
 export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
@@ -55,7 +62,8 @@ export function relative(at: number, now: number): string {
 
 const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+/** The server counts days by universal time; so they are named. */
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
 
 export const clockTime = (at: number): string => time.format(at);
 export const fullTime = (at: number): string => moment.format(at);

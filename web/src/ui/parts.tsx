@@ -1,6 +1,6 @@
 // The small parts: buttons, chips, panels, fields, meters, empty states. They know nothing of tasks.
 
-import { useEffect, useId, useLayoutEffect, useRef, useState, type ButtonHTMLAttributes, type ReactNode } from "react";
+import { useEffect, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type KeyboardEvent, type ReactNode } from "react";
 import { Icon, type IconName } from "./icons";
 import { fullTime, relative } from "./format";
 
@@ -25,9 +25,9 @@ export function Button({ icon, tone, small, label, children, className, type, ..
   );
 }
 
-export function Chip({ tone, dot, children }: { tone?: Tone | undefined; dot?: boolean; children: ReactNode }) {
+export function Chip({ tone, dot, strong, children }: { tone?: Tone | undefined; dot?: boolean; strong?: boolean; children: ReactNode }) {
   return (
-    <span className={`chip ${tone ?? ""}`}>
+    <span className={`chip ${tone ?? ""} ${strong ? "full" : ""}`}>
       {dot && <span className="dot" />}
       {children}
     </span>
@@ -112,30 +112,56 @@ export function Trouble({ error, again }: { error: unknown; again?: () => void }
   );
 }
 
-export function Tabs<T extends string>(props: { name: string; value: T; tabs: { id: T; name: ReactNode; extra?: ReactNode }[]; choose: (id: T) => void }) {
+interface TabsProps<T extends string> {
+  name: string;
+  /** Names the tabs and their panel: a `TabPanel` with the same one shows what is chosen. */
+  id: string;
+  value: T;
+  tabs: { id: T; name: ReactNode; extra?: ReactNode }[];
+  choose: (id: T) => void;
+}
+
+/** One stop for Tab; arrows, Home and End choose. */
+export function Tabs<T extends string>(props: TabsProps<T>) {
   const list = useRef<HTMLDivElement>(null);
-  const move = (by: number) => {
-    const at = props.tabs.findIndex((tab) => tab.id === props.value);
-    const next = props.tabs[(at + by + props.tabs.length) % props.tabs.length];
+  const move = (event: KeyboardEvent) => {
+    const { tabs } = props;
+    const at = tabs.findIndex((tab) => tab.id === props.value);
+    const to = { ArrowRight: (at + 1) % tabs.length, ArrowLeft: (at - 1 + tabs.length) % tabs.length, Home: 0, End: tabs.length - 1 }[event.key];
+    const next = to === undefined ? undefined : tabs[to];
     if (!next) return;
+    event.preventDefault();
     props.choose(next.id);
     list.current?.querySelector<HTMLButtonElement>(`[data-tab="${next.id}"]`)?.focus();
   };
   return (
-    <div
-      className="tabs" role="tablist" aria-label={props.name} ref={list}
-      onKeyDown={(event) => {
-        if (event.key === "ArrowRight") move(1);
-        if (event.key === "ArrowLeft") move(-1);
-      }}
-    >
-      {props.tabs.map((tab) => (
-        <button
-          key={tab.id} type="button" role="tab" data-tab={tab.id} aria-selected={tab.id === props.value}
-          tabIndex={tab.id === props.value ? 0 : -1} onClick={() => props.choose(tab.id)}
-        >
-          {tab.name}{tab.extra}
-        </button>
+    <div className="tabs" role="tablist" aria-label={props.name} ref={list} onKeyDown={move}>
+      {props.tabs.map((tab) => {
+        const chosen = tab.id === props.value;
+        return (
+          <button
+            key={tab.id} type="button" role="tab" id={`${props.id}-${tab.id}`} data-tab={tab.id} aria-selected={chosen} aria-controls={chosen ? `${props.id}-panel` : undefined}
+            tabIndex={chosen ? 0 : -1} onClick={() => props.choose(tab.id)}
+          >
+            {tab.name}{tab.extra}
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+/** What stands behind the tab that is chosen. */
+export function TabPanel({ id, value, className, children }: { id: string; value: string; className: string; children: ReactNode }) {
+  return <div className={className} role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${value}`} tabIndex={0}>{children}</div>;
+}
+
+/** Which of several is shown, where they are parts of one list and no panels. */
+export function Filter<T extends string>(props: { name: string; value: T; choices: { id: T; name: string }[]; choose: (id: T) => void }) {
+  return (
+    <div className="tabs" role="group" aria-label={props.name}>
+      {props.choices.map((choice) => (
+        <button key={choice.id} type="button" aria-pressed={choice.id === props.value} onClick={() => props.choose(choice.id)}>{choice.name}</button>
       ))}
     </div>
   );
@@ -151,18 +177,43 @@ export function Segments<T extends string>(props: { name: string; value: T; choi
   );
 }
 
+/** A clock that strikes every so often, as long as somebody listens: one for all that show an age, however many they are. */
+function clock(everyMs: number) {
+  const listeners = new Set<() => void>();
+  let now = Date.now();
+  let timer: ReturnType<typeof setInterval> | null = null;
+  return {
+    now: () => now,
+    listen: (listener: () => void) => {
+      listeners.add(listener);
+      if (timer === null) now = Date.now();
+      timer ??= setInterval(() => {
+        now = Date.now();
+        for (const each of listeners) each();
+      }, everyMs);
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size > 0 || timer === null) return;
+        clearInterval(timer);
+        timer = null;
+      };
+    },
+  };
+}
+
+const clocks = new Map<number, ReturnType<typeof clock>>();
+
 /** The time now, anew every so often, for everything that shows an age. */
 export function useNow(everyMs: number): number {
-  const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), everyMs);
-    return () => clearInterval(timer);
-  }, [everyMs]);
-  return now;
+  const found = clocks.get(everyMs) ?? clock(everyMs);
+  clocks.set(everyMs, found);
+  return useSyncExternalStore(found.listen, found.now);
 }
 
 export function Ago({ at }: { at: string | number }) {
-  const now = useNow(15_000);
+  // What came since the clock struck is not in the future.
+  const [began] = useState(Date.now);
+  const now = Math.max(useNow(15_000), began);
   const value = typeof at === "number" ? at : Date.parse(at);
   if (!Number.isFinite(value)) return <span className="nowrap">at an unknown time</span>;
   return <time dateTime={new Date(value).toISOString()} title={fullTime(value)} className="nowrap">{relative(value, now)}</time>;

@@ -7,7 +7,7 @@ import type { AgentState } from "../live/fold";
 type Tone = "work" | "wait" | "good" | "bad" | "hold" | "off";
 
 const TASK: Record<string, [string, Tone]> = {
-  pending: ["Waiting for its turn", "off"],
+  pending: ["Queued", "off"],
   planning: ["Planning", "work"],
   running: ["Running", "work"],
   paused: ["Paused", "hold"],
@@ -36,11 +36,12 @@ const SUBTASK: Record<string, [string, Tone]> = {
   skipped: ["Skipped", "off"],
 };
 
-const RISK: Record<string, [string, Tone]> = {
-  low: ["Low risk", "off"],
-  medium: ["Medium risk", "hold"],
-  high: ["High risk", "wait"],
-  critical: ["Critical", "bad"],
+/** A word, a colour, and how many of four bars are filled: whoever sees no colours sees the bars. */
+const RISK: Record<string, [string, Tone, number]> = {
+  low: ["Low risk", "off", 1],
+  medium: ["Medium risk", "wait", 2],
+  high: ["High risk", "bad", 3],
+  critical: ["Critical risk", "bad", 4],
 };
 
 export const toneOfAgent = (state: AgentState): Tone => AGENT[state][1];
@@ -59,9 +60,20 @@ export function AgentChip({ state, doing }: { state: AgentState; doing?: string 
   return <Chip tone={tone} dot>{doing ?? name}</Chip>;
 }
 
+function Bars({ filled, of }: { filled: number; of: number }) {
+  return (
+    <svg className="bars" viewBox={`0 0 ${of * 3 - 1} 10`} width={of * 3 - 1} height="10" aria-hidden="true">
+      {Array.from({ length: of }, (_, at) => {
+        const height = 4 + (at * 6) / (of - 1);
+        return <rect key={at} x={at * 3} y={10 - height} width="2" height={height} rx="0.6" opacity={at < filled ? 1 : 0.28} />;
+      })}
+    </svg>
+  );
+}
+
 export function RiskChip({ risk }: { risk: string }) {
-  const [name, tone] = RISK[risk] ?? [risk, "off" as Tone];
-  return <Chip tone={tone}>{name}</Chip>;
+  const [name, tone, bars] = RISK[risk] ?? [risk, "off" as Tone, 0];
+  return <Chip tone={tone} strong={risk === "critical"}><Bars filled={bars} of={4} />{name}</Chip>;
 }
 
 export const AGENT_ICON: Record<string, IconName> = {

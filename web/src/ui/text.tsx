@@ -7,6 +7,7 @@ import { lineDiff, type DiffLine } from "./diff";
 import { count } from "./format";
 import { Marked } from "./marked";
 import { Button } from "./parts";
+import { Unseen, useRest } from "./unseen";
 
 const Highlighted = lazy(() => import("./highlighted"));
 const MarkdownBody = lazy(() => import("./markdown"));
@@ -32,6 +33,7 @@ class Fallback extends Component<{ plain: ReactNode; children: ReactNode }, { fa
 /** A text from its first character to its last. Of a long one the rest comes on demand, and that there is one is said. */
 export function Code({ text, language, folded }: { text: string; language?: string | undefined; folded?: boolean }) {
   const [most, setMost] = useState(SHOWN_CHARS);
+  useRest(text.length > most);
   const shown = text.length > most ? text.slice(0, most) : text;
   const plain = <Marked text={shown} />;
   const colour = language !== undefined && shown.length <= MAX_COLOURED_CHARS;
@@ -80,6 +82,7 @@ const WORD: Record<DiffLine["kind"], string> = { same: "", add: "added: ", del: 
 export function Diff({ before, after }: { before: string; after: string }) {
   const lines = useMemo(() => lineDiff(before, after), [before, after]);
   const [most, setMost] = useState(SHOWN_LINES);
+  useRest(lines !== null && lines.length > most);
   if (lines === null) return <Uncompared before={before} after={after} />;
   if (lines.every((line) => line.kind === "gap" || line.kind === "same")) return <p className="faint">Nothing would change.</p>;
   return (
@@ -104,7 +107,7 @@ function Uncompared({ before, after }: { before: string; after: string }) {
     <div className="stack" data-uncompared>
       <p className="small quiet">Too much is different to show it line by line. This is the whole new text:</p>
       <div className="framed"><Code text={after} folded /></div>
-      {before !== "" && <details><summary className="small quiet">The text of before</summary><div className="framed"><Code text={before} folded /></div></details>}
+      {before !== "" && <details><summary className="small quiet">The text of before</summary><div className="framed"><Unseen value={null}><Code text={before} folded /></Unseen></div></details>}
     </div>
   );
 }

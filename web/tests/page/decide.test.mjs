@@ -31,6 +31,8 @@ async function inbox(count) {
 
 test("a key that is held answers one decision", async () => {
   const page = await inbox(3);
+  let sent = 0;
+  page.on("request", (request) => { if (request.url().includes("/approve/")) sent += 1; });
   await page.locator("body").press("Shift");
   await page.keyboard.down("a");
   await until("one answer", async () => { await page.keyboard.down("a"); return (await pending()).length < 3; });
@@ -40,8 +42,76 @@ test("a key that is held answers one decision", async () => {
   // Whatever was sent is answered by the time that this is.
   await page.keyboard.press("j");
   await page.evaluate(() => fetch("/healthz").then((answer) => answer.text()));
+  assert.equal(sent, 1);
   assert.equal((await pending()).length, 2);
   assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+/** Holds answers back until it is called. */
+async function holdAnswers(page) {
+  let let_go;
+  const held = new Promise((resolve) => { let_go = resolve; });
+  await page.route("**/approve/**", async (route) => { await held; await route.continue(); });
+  return let_go;
+}
+
+test("an answer that comes late takes nobody away from what they went on to", async () => {
+  const page = await inbox(3);
+  const letGo = await holdAnswers(page);
+  await page.locator("body").press("a");
+  await page.getByRole("button", { name: /^Approve/ }).and(page.locator(":disabled")).waitFor();
+  // The next one: the one that the page would go to by itself.
+  await page.keyboard.press("j");
+  await page.locator(".decision[data-seen='true']").waitFor();
+  await page.keyboard.press("r");
+  await page.keyboard.type("not before ");
+  letGo();
+  await until("the answer", async () => (await pending()).length === 2);
+  await until("a shorter list", async () => (await page.locator("button.ask").count()) === 2);
+  await page.keyboard.type("jak Monday");
+  assert.equal(await page.getByLabel("Reason").inputValue(), "not before jak Monday");
+  assert.equal((await pending()).length, 2);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("an answer that comes late closes no dialog of another decision", async () => {
+  const page = await open(browser, server);
+  await signIn(page, server.keys.test);
+  const tasks = [await server.start("Ask me, the first [test:approval]"), await server.start("Ask me, the second [test:approval]")];
+  await until("the questions", async () => (await pending()).length === 2);
+  const letGo = await holdAnswers(page);
+  await page.goto(`${server.url}/#/task/${tasks[0].id}`);
+  await page.getByRole("button", { name: "Decide" }).first().click();
+  await page.locator(".decision[data-seen='true']").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: /^Approve/ }).click();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.goto(`${server.url}/#/task/${tasks[1].id}`);
+  await page.getByRole("button", { name: "Decide" }).first().click();
+  await page.getByRole("dialog").getByRole("button", { name: /^Reject/ }).click();
+  await page.keyboard.type("not ");
+  letGo();
+  await server.ended(tasks[0].id);
+  await page.keyboard.type("papa");
+  assert.equal(await page.getByLabel("Reason").inputValue(), "not papa");
+  assert.notEqual((await server.call("GET", `/tasks/${tasks[1].id}`)).status, "paused");
+  await page.context().close();
+});
+
+test("a link to a decision that waits no more shows no other one", async () => {
+  const page = await inbox(2);
+  const gone = (await pending())[0];
+  await server.call("POST", `/agents/${gone.agent_id}/approve/${gone.id}`, { approved: false });
+  await page.goto("about:blank");
+  await page.goto(`${server.url}/#/inbox?approval=${gone.id}`);
+  await page.getByText("This waits no more").waitFor();
+  await page.locator("body").press("a");
+  assert.equal(await page.getByRole("button", { name: /^Approve/ }).count(), 0);
+  assert.equal((await pending()).length, 1);
+  await page.getByRole("button", { name: "Go on to the next" }).click();
+  await page.getByRole("button", { name: /^Approve/ }).waitFor();
   await page.context().close();
 });
 
@@ -134,8 +204,14 @@ test("the end of a long program is a click away, and is said to be there", async
   const page = await shows("code_exec", { language: "text", code: `# harmless\n${"x = 1\n".repeat(60_000)}import os; os.remove('all')\n` });
   const code = page.locator(".decision .code").first();
   assert.equal((await code.textContent()).includes("os.remove"), false);
-  await page.getByRole("button", { name: "Show more" }).click();
+  // What was not on the page is not approved.
+  const approve = page.getByRole("button", { name: /^Approve/ });
+  assert.equal(await approve.isDisabled(), true);
+  await page.locator("body").press("a");
+  while ((await page.getByRole("button", { name: "Show more" }).count()) > 0) await page.getByRole("button", { name: "Show more" }).click();
   await page.getByText("os.remove('all')").first().waitFor();
+  await approve.and(page.locator(":enabled")).waitFor();
+  assert.ok((await pending()).length > 0);
   await page.context().close();
 });
 

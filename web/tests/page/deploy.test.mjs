@@ -91,7 +91,8 @@ test("a page that an agent wrote is opened on an origin of its own", async () =>
   assert.equal(await shows(byLink).count(), 0);
 
   // Until when, and its end.
-  await page.getByLabel("Ends").selectOption("86400");
+  await page.getByRole("button", { name: "Let it end" }).click();
+  await page.getByRole("menuitem", { name: "In a day" }).click();
   await page.getByText(/It ends in 2[34] h|It ends in 1 day/).waitFor();
   await page.getByRole("button", { name: "Delete the preview" }).click();
   await page.getByRole("button", { name: "Delete it" }).click();

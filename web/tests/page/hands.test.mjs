@@ -59,6 +59,11 @@ test("a webhook is made once, its secret is not changed by a slip, and what is s
   await page.getByRole("button", { name: "Make it" }).dblclick();
   await page.getByText("It is shown this once").waitFor();
   assert.equal((await server.call("GET", "/webhooks")).length, 1);
+  // Nothing but its button puts it away.
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.mouse.click(4, 4);
+  assert.match(await page.getByRole("dialog").locator("code").textContent(), /^whsec_/);
   await page.getByRole("button", { name: "I have it" }).click();
   await page.getByText("127.0.0.1:9").click();
   const dialog = page.getByRole("dialog");
@@ -107,6 +112,62 @@ test("a comma is a decimal comma, and what could be a thousand is asked back", a
   await page.getByRole("heading", { level: 1, name: "Work for little" }).waitFor();
   const task = (await page.evaluate(() => location.hash)).split("/").pop();
   assert.equal((await server.call("GET", `/tasks/${task}`)).config.budget_cents, 250);
+  await page.context().close();
+});
+
+test("a number is what was typed, and a pause that is pressed twice is a pause", async () => {
+  const page = await open(browser, server);
+  await signIn(page, server.keys.test);
+  await page.getByRole("button", { name: /3 agents/ }).click();
+  const field = page.getByLabel("Agents at the same time");
+  await field.focus();
+  await page.keyboard.press("End");
+  await page.keyboard.press("Backspace");
+  await page.getByText("A whole number from 1 to 20").waitFor();
+  await page.keyboard.type("5");
+  assert.equal(await field.inputValue(), "5");
+  await page.getByLabel("What should be done?").fill("Work slowly [test:slow=10m]");
+  await page.getByRole("button", { name: "Start" }).click();
+  await page.getByRole("heading", { level: 1, name: "Work slowly" }).waitFor();
+  const task = (await page.evaluate(() => location.hash)).split("/").pop();
+  assert.equal((await server.call("GET", `/tasks/${task}`)).config.max_agents, 5);
+  await page.locator(".event[data-type='agent.started']").first().waitFor();
+  const wheel = page.locator(".task-head .wheel");
+  await wheel.getByRole("button", { name: "Pause" }).click();
+  // As soon as it says the other thing.
+  await wheel.getByRole("button", { name: "Resume" }).evaluate((button) => button.click());
+  await page.getByText("Each agent holds").waitFor();
+  assert.equal((await server.call("GET", `/tasks/${task}`)).status, "paused");
+  await wheel.getByRole("button", { name: "Resume" }).and(page.locator(":not([aria-disabled])")).click();
+  await server.until(task, (shown) => shown.status === "running");
+  await server.call("POST", `/tasks/${task}/cancel`);
+  await page.context().close();
+});
+
+test("words to an agent are not lost when agents change places", async () => {
+  const page = await open(browser, server);
+  await signIn(page, server.keys.test);
+  // Both ask before each action; who waits stands before who does not.
+  const task = await server.start("Work side by side [test:agents=3]", { autonomy_level: 0 });
+  const waiting = await server.until(task.id, (shown) => shown.approvals.length >= 2);
+  await page.goto(`${server.url}/#/task/${task.id}`);
+  const cards = page.getByRole("article");
+  await until("both cards", async () => (await cards.filter({ hasText: "Needs you" }).count()) >= 2);
+  const first = await cards.first().getAttribute("aria-label");
+  const { id: agent } = waiting.agents.find((each) => each.title === first) ?? waiting.agents[0];
+  const asked = waiting.approvals.find((each) => each.agent_id === agent);
+  await cards.first().getByRole("button", { name: "Guide" }).click();
+  await page.keyboard.type("keep it ");
+  await server.call("POST", `/agents/${agent}/approve/${asked.id}`, { approved: true });
+  await server.until(task.id, (shown) => shown.approvals.some((each) => each.agent_id === agent && each.id !== asked.id));
+  const journal = await server.events(task.id);
+  await until("all of it on the page", async () => (await page.locator(".timeline-panel h2").textContent()).trim() === `Timeline ${journal.length}`);
+  await page.keyboard.type("short");
+  assert.equal(await page.getByLabel("Your words").inputValue(), "keep it short");
+  assert.ok(await page.getByRole("dialog").evaluate((dialog) => dialog.matches(":modal")));
+  await page.getByRole("button", { name: "Say it" }).click();
+  await page.getByText("It is read at the next step").waitFor();
+  await server.call("POST", `/tasks/${task.id}/cancel`);
   await page.context().close();
 });
 
@@ -167,6 +228,38 @@ test("signing out in one tab signs out the others with the same key, and leaves 
   await same.getByLabel("API key").waitFor();
   assert.equal(await first.evaluate(() => Object.values({ ...localStorage, ...sessionStorage }).join(" ").includes("first person")), false);
   await first.context().close();
+});
+
+const LARGE = 12 * 1024 * 1024;
+
+test("a large file goes to disk as it comes, and is not held", async () => {
+  const page = await open(browser, server);
+  await page.addInitScript(() => {
+    window.saved = { bytes: 0, held: 0, over: false };
+    const into = () => new WritableStream({ write: (chunk) => { window.saved.bytes += chunk.byteLength; }, close: () => { window.saved.over = true; } });
+    window.showSaveFilePicker = async ({ suggestedName }) => { window.saved.name = suggestedName; return { createWritable: async () => into() }; };
+    URL.createObjectURL = () => { window.saved.held += 1; return ""; };
+  });
+  await page.reload();
+  await signIn(page, server.keys.test);
+  const workspace = await server.workspace("With a large file", { "data/large.bin": "x".repeat(LARGE) });
+  await page.goto(`${server.url}/#/workspaces/${workspace.id}`);
+  await page.getByRole("button", { name: /large\.bin/ }).first().click();
+  await page.getByRole("dialog").getByRole("button", { name: "Download" }).click();
+  await page.getByText("large.bin is saved").waitFor();
+  assert.deepEqual(await page.evaluate(() => window.saved), { bytes: LARGE, held: 0, over: true, name: "large.bin" });
+
+  // A deliverable has a link, which the browser follows by itself, without the key.
+  const task = await server.ended((await server.start("Write it [test:deliverable=1MiB]")).id);
+  await page.goto(`${server.url}/#/task/${task.id}`);
+  const asked = page.context().waitForEvent("request", (request) => request.url().includes("signature="));
+  const coming = page.waitForEvent("download");
+  await page.locator(".file-line").first().getByRole("button", { name: /^Download/ }).click();
+  assert.equal((await asked).headers().authorization, undefined);
+  assert.equal(await (await coming).failure(), null);
+  assert.equal(await page.evaluate(() => window.saved.held), 0);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
 });
 
 /** As a browser does it when another tab is chosen. */

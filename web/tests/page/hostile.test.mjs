@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, open, Server, signIn } from "./harness.mjs";
+import { Model } from "./model.mjs";
 
 let server;
 let browser;
@@ -62,4 +63,62 @@ test("files are text: HTML, Markdown, pictures that are programs, and their name
     await dialog.waitFor({ state: "detached" });
   }
   await page.context().close();
+});
+
+const LINK = "\u001b]8;;javascript:window.pwned=1\u0007link\u001b]8;;\u0007";
+const MARKDOWN = `# ${NASTY}\n\n[click](javascript:window.pwned=1) ![x](https://example.invalid/x.png) <iframe src="javascript:pwned=1"></iframe>\n\n${NASTY}`;
+
+test("what agents say, do, print, ask for and hand over is text", async () => {
+  const name = "<img src=x onerror=pwned=1>.html";
+  const model = await Model.start({
+    plan: () => [[NASTY.slice(0, 80), NASTY]],
+    agent: (_part, turn) => [
+      [["code_exec", { language: "python", code: `# ${NASTY}\nprint(${JSON.stringify(NASTY + LINK)})` }]],
+      [["write_file", { path: name, content: NASTY }]],
+      [["publish", { path: name }]],
+      [["send_email", { to: ["a@example.com"], subject: NASTY, body: MARKDOWN }]],
+      MARKDOWN,
+    ][turn],
+    conclude: { summary: MARKDOWN, deliverables: [] },
+  });
+  const live = await Server.start({ world: "live", env: model.env });
+  try {
+    const task = await live.start(NASTY, { autonomy_level: 60 });
+    const asked = (await live.until(task.id, (shown) => shown.approvals.length > 0)).approvals[0];
+    const page = await open(browser, live);
+    await signIn(page, live.keys.live);
+    await page.goto(`${live.url}/#/inbox`);
+    await page.locator(".decision[data-seen='true']").waitFor();
+    await unharmed(page);
+    await live.call("POST", `/agents/${asked.agent_id}/approve/${asked.id}`, { approved: false, reason: NASTY });
+    await live.ended(task.id);
+    const journal = await live.events(task.id);
+    assert.ok(journal.some((event) => event.type === "agent.result" && event.data.output.includes("onerror")), "an output is hostile");
+    await page.goto(`${live.url}/#/task/${task.id}`);
+    await page.getByText("Complete").first().waitFor();
+    await page.locator(".outcome .prose").waitFor();
+    await unharmed(page);
+    // Every event, whole.
+    await page.getByRole("list", { name: "Events" }).press("Home");
+    await page.locator(".event[data-seq='1']").click();
+    for (const { seq } of journal) {
+      await page.getByText(`Event ${seq} of ${journal.length}`).waitFor();
+      await page.locator(".sheet-body > :nth-child(2)").waitFor();
+      await unharmed(page);
+      assert.equal(await page.locator("dialog a[href^='javascript']").count(), 0);
+      await page.keyboard.press("ArrowRight");
+    }
+    await page.keyboard.press("Escape");
+    await page.getByRole("tab", { name: /^Terminal/ }).click();
+    await page.locator(".run .terminal").waitFor();
+    await unharmed(page);
+    await page.locator(".deliverables-panel .file-line button").first().click();
+    await page.getByRole("dialog").locator(".code").waitFor();
+    await unharmed(page);
+    await page.context().close();
+    assert.deepEqual(model.problems, []);
+  } finally {
+    await live.stop();
+    await model.stop();
+  }
 });

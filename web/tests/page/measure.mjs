@@ -1,6 +1,23 @@
 // What the page takes of processor and memory, from the browser's own traces.
 
 import assert from "node:assert/strict";
+import { readdirSync, statSync } from "node:fs";
+
+/** All that the built page loads, as it is sent: packed where that is smaller. */
+export function assets() {
+  const folder = new URL("../../dist/", import.meta.url).pathname;
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.(js|css|html|svg|woff2)$/.test(name));
+  const size = (name) => { try { return statSync(folder + name).size; } catch { return Infinity; } };
+  return { files: names.length, bytes: names.reduce((all, name) => all + Math.min(size(name), size(`${name}.gz`)), 0) };
+}
+
+/** How long a page that was just opened took until something was painted (ms). It is closed with its profile. */
+export async function firstView(page) {
+  await page.getByLabel("API key").waitFor();
+  const seen = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
+  await page.context().close();
+  return seen;
+}
 
 /** Processor time of the page's main thread in its longest task, from a trace of what `act` does. */
 export async function busiest(browser, page, act) {

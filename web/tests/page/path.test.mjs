@@ -141,36 +141,6 @@ for (const [name, options, narrow] of [["desk", DESKTOP, false], ["phone", PHONE
   });
 }
 
-test("by the keyboard alone", async () => {
-  const page = await open(browser, server);
-  await page.getByLabel("API key").fill(server.keys.test);
-  await page.keyboard.press("Enter");
-  await page.getByLabel("What should be done?").waitFor();
-  await page.locator("body").press("/");
-  await page.keyboard.type("Write two letters [test:approval]");
-  await page.keyboard.press("Control+Enter");
-  await page.getByRole("heading", { level: 1, name: "Write two letters" }).waitFor();
-  const task = (await page.evaluate(() => location.hash)).split("/").pop();
-  await until("the count in the title", async () => (await page.title()).startsWith("(1)"));
-  await page.locator("main").press("g");
-  await page.keyboard.press("i");
-  await page.getByRole("button", { name: /^Approve/ }).waitFor();
-  await page.keyboard.press("r");
-  await page.keyboard.type("Write it by hand");
-  await page.keyboard.press("Control+Enter");
-  await page.getByText("Nothing waits for you").waitFor();
-  assert.equal((await server.ended(task)).status, "complete");
-  await page.keyboard.press("g");
-  await page.keyboard.press("t");
-  await page.getByRole("heading", { level: 1, name: "Tasks" }).waitFor();
-  await page.keyboard.press("?");
-  await page.getByRole("heading", { name: "Keyboard" }).waitFor();
-  await page.keyboard.press("Escape");
-  await page.getByRole("heading", { name: "Keyboard" }).waitFor({ state: "detached" });
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
-});
-
 test("a key stays in its tab unless asked, and signing out forgets it", async () => {
   const page = await open(browser, server);
   await signIn(page, server.keys.test);

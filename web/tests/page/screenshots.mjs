@@ -7,13 +7,14 @@ import { mkdir } from "node:fs/promises";
 import { DESKTOP, PHONE, launch, open, Server, signIn, until } from "./harness.mjs";
 import { Site } from "./site.mjs";
 
+const everything = process.argv[2] !== undefined;
 const folder = process.argv[2] ?? new URL("../../../docs/images", import.meta.url).pathname;
 await mkdir(folder, { recursive: true });
 /** What docs/ shows. */
 const SHOWN = new Set(["page-empty", "page-now", "page-task", "page-task-dark", "page-inbox", "page-deployments", "page-deployment", "page-phone-now", "page-phone-task", "page-phone-decision", "deployed"]);
 const [server, browser] = await Promise.all([Server.start(), launch()]);
 const shoot = async (page, name) => {
-  if (process.argv[2] === undefined && !SHOWN.has(name)) return;
+  if (!everything && !SHOWN.has(name)) return;
   await page.mouse.move(0, 0);
   await page.evaluate(() => document.fonts.ready);
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
@@ -27,6 +28,13 @@ try {
   await signIn(empty, server.keys.test);
   await empty.getByText("Your first task").waitFor();
   await shoot(empty, "page-empty");
+  if (everything) {
+    for (const place of ["inbox", "tasks", "workspaces", "deployments", "usage", "settings/webhooks", "settings/accounts", "nowhere"]) {
+      await empty.goto(`${server.url}/#/${place}`);
+      await empty.locator(".empty").waitFor();
+      await shoot(empty, `empty-${place.replace("/", "-")}`);
+    }
+  }
   await empty.context().close();
 
   const done = [
@@ -36,7 +44,8 @@ try {
     ["Convert sales.csv into a chart of revenue by region", {}],
     ["Translate the onboarding guide into French\n[test:fail]", {}],
   ];
-  for (const [prompt, config] of done) await server.ended((await server.start(prompt, config)).id);
+  let failed;
+  for (const [prompt, config] of done) failed = await server.ended((await server.start(prompt, config)).id);
   const long = await server.start("Compare five note-taking apps for a small team: features, price, export, privacy. Write a table and a recommendation.\n[test:agents=6] [test:slow=10m]", { max_agents: 4 });
   const asks = await server.start("Send the weekly report to the team\n[test:approval]", {});
   await server.start("Rewrite notes.md for newcomers", { autonomy_level: 20 });
@@ -106,9 +115,36 @@ try {
       await page.goto(`${server.url}/#/usage`);
       await page.getByText("By model").waitFor();
       await shoot(page, "page-usage");
+      await page.getByRole("button", { name: "Table" }).click();
+      await shoot(page, "page-usage-table");
       await page.goto(`${server.url}/#/settings/keys`);
       await page.locator("table.data tbody tr").first().waitFor();
       await shoot(page, "page-settings");
+      await page.getByRole("button", { name: "New key" }).click();
+      await shoot(page, "page-new-key");
+      for (const [place, ready] of [["settings", "Sign out"], ["settings/asking", "Low risk"], ["workspaces", "Tea shop"]]) {
+        await page.goto(`${server.url}/#/${place}`);
+        await page.locator("main").getByText(ready).first().waitFor();
+        await shoot(page, `page-${place.replace("/", "-")}-place`);
+      }
+      await page.goto(`${server.url}/#/task/${graph.id}`);
+      await page.locator(".event[data-type='agent.action']").first().click();
+      await page.getByRole("dialog").locator(".facts, .code").first().waitFor();
+      await shoot(page, "page-event");
+      await page.keyboard.press("Escape");
+      await page.locator(".deliverables-panel").getByRole("button", { name: /^Share/ }).first().click();
+      await page.getByRole("button", { name: "Make a link" }).click();
+      await page.locator("[data-share]").waitFor();
+      await shoot(page, "page-share");
+      await page.keyboard.press("Escape");
+      await page.locator("button.fact").filter({ hasText: "Dial" }).click();
+      await shoot(page, "page-dial");
+      await page.keyboard.press("Escape");
+      await page.goto(`${server.url}/#/task/${failed.id}`);
+      await page.getByText("Why it failed").waitFor();
+      await shoot(page, "page-failed");
+      await page.keyboard.press("?");
+      await shoot(page, "page-keyboard");
     }
     await page.context().close();
   }

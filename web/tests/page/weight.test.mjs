@@ -2,10 +2,9 @@
 // list of 500 tasks. Asserted is what the page does, which is the same on every machine; how long it takes is printed.
 
 import assert from "node:assert/strict";
-import { readdirSync, statSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { launch, open, Server, signIn, until } from "./harness.mjs";
-import { busiest, heap, madeAnew, scrollThrough } from "./measure.mjs";
+import { assets, busiest, heap, madeAnew, scrollThrough } from "./measure.mjs";
 
 const EVENTS = 20_000;
 const TASKS = 500;
@@ -27,12 +26,9 @@ before(async () => { [server, browser] = await Promise.all([Server.start(), laun
 after(async () => { await browser?.close(); await server?.stop(); });
 
 test("all that is loaded is small", () => {
-  const folder = new URL("../../dist/", import.meta.url).pathname;
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.(js|css|html|svg|woff2)$/.test(name));
-  const size = (name) => { try { return statSync(folder + name).size; } catch { return Infinity; } };
-  const sum = names.reduce((all, name) => all + Math.min(size(name), size(`${name}.gz`)), 0);
-  console.log(`assets: ${(sum / 1024).toFixed(0)} KiB in ${names.length} files`);
-  assert.ok(names.length > 5 && sum < MAX_ASSETS, `${sum} bytes`);
+  const { bytes, files } = assets();
+  console.log(`assets: ${(bytes / 1024).toFixed(0)} KiB in ${files} files`);
+  assert.ok(files > 5 && bytes < MAX_ASSETS, `${bytes} bytes`);
 });
 
 function events(task, from, limit) {
@@ -84,6 +80,21 @@ test("a task with 20,000 events is read and scrolled without a hitch", async () 
   assert.ok(read.sum > 0 && read.sum < MAX_MADE_BY_READING, `${read.sum} elements`);
   assert.ok(scrolled.most > 0 && scrolled.most < MAX_MADE_BY_STEP, `${scrolled.most} elements`);
   assert.ok(after - before < MAX_GROWTH, `${after - before} bytes more`);
+
+  // A line that has the focus keeps it, however far the list is scrolled, and its neighbour is one key away.
+  const frame = page.getByRole("list", { name: "Events" });
+  const focused = () => page.evaluate(() => Number(document.activeElement.dataset.seq));
+  await frame.press("End");
+  await until("the last line", async () => (await focused()) === EVENTS);
+  await page.keyboard.press("PageUp");
+  const line = await until("a line above", async () => { const at = await focused(); return at < EVENTS && at; });
+  await frame.evaluate((element) => { element.scrollTop = 0; });
+  await page.locator(".event[data-seq='1']").waitFor();
+  assert.equal(await focused(), line);
+  await page.keyboard.press("ArrowUp");
+  await until("its neighbour", async () => (await focused()) === line - 1);
+  assert.ok(await page.locator(`.event[data-seq='${line - 1}']`).isVisible());
+
   await page.getByLabel("Filter by words").fill("Step 19998");
   await page.locator(".event").first().waitFor();
   assert.deepEqual(page.problems, []);

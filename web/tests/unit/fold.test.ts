@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { emptyView, fold, type TaskView } from "../../src/live/fold";
 import type { Event } from "../../src/api/types";
@@ -98,6 +100,22 @@ describe("fold", () => {
       view = next;
     }
     expect(view).toEqual(whole);
+  });
+
+  it("keeps lines and not what they were made of", () => {
+    setFlagsFromString("--expose-gc");
+    const gc = runInNewContext("gc") as () => void;
+    const held = () => { gc(); return process.memoryUsage().heapUsed; };
+    // As they come: each output a text of its own.
+    const page = (from: number): Event[] => JSON.parse(JSON.stringify(Array.from({ length: 500 }, (_, index) =>
+      event(from + index, "agent.result", { call_id: "c", tool: "search_files", ok: true, output: `${from + index} ${"some words of an output ".repeat(340)}`, duration_ms: 1 }, "agnt_1")))) as Event[];
+    const before = held();
+    let view = emptyView("task_1");
+    for (let from = 1; from <= 5_000; from += 500) view = fold(view, page(from));
+    expect(view.rows).toHaveLength(5_000);
+    // Their outputs are 40 MB.
+    expect(held() - before).toBeLessThan(12 * 1024 * 1024);
+    expect(view.rows[0]!.text).toContain("some words");
   });
 
   it("keeps a bounded number of programs and pages", () => {

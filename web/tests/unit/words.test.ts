@@ -7,7 +7,9 @@ import { hasRoundedNumber } from "../../src/pages/arguments";
 import { answerOf, forgetAnswers, keepAnswer } from "../../src/pages/drafts";
 import { expiries, ownKey, usualExpiry } from "../../src/pages/settings/expiry";
 import { clockTime } from "../../src/ui/format";
-import type { ApiKey } from "../../src/api/types";
+import { destination } from "../../src/ui/walk";
+import { slidOut } from "../../src/live/queries";
+import type { ApiKey, TaskSummary } from "../../src/api/types";
 
 describe("amounts", () => {
   it("are read as people write them, wherever they live", () => {
@@ -110,5 +112,29 @@ describe("the end of a new key", () => {
 describe("times", () => {
   it("begin a day at zero", () => {
     expect(clockTime(new Date(2026, 10, 22, 0, 5, 9).getTime())).toMatch(/^00/);
+  });
+});
+
+describe("the long list of tasks", () => {
+  const tasks = (...ids: string[]) => ids.map((id) => ({ id }) as TaskSummary);
+  it("knows what slid out behind the newest", () => {
+    const before = tasks("e", "d", "c", "b");
+    expect(slidOut([], before)).toEqual([]);
+    expect(slidOut(before, before)).toEqual([]);
+    expect(slidOut(before, tasks("g", "f", "e", "d"))).toEqual(tasks("c", "b"));
+    // One that left for another reason slid nowhere.
+    expect(slidOut(before, tasks("f", "e", "c", "b"))).toEqual([]);
+    expect(slidOut(before, tasks("d", "c", "b", "a"))).toEqual([]);
+    expect(slidOut(before, tasks("k", "j", "i", "h"))).toBeNull();
+  });
+});
+
+describe("keys in a list", () => {
+  it("lead from line to line and not beyond the ends", () => {
+    expect(destination("ArrowDown", 4, 100, 10, true)).toBe(5);
+    expect(destination("PageUp", 4, 100, 10, true)).toBe(0);
+    expect(destination("End", 4, 100, 10, true)).toBe(99);
+    expect([destination("j", 4, 100, 10, true), destination("j", 4, 100, 10, false)]).toEqual([5, null]);
+    expect([destination("x", 4, 100, 10, true), destination("Home", 0, 0, 10, true), destination("constructor", 0, 9, 1, true)]).toEqual([null, null, null]);
   });
 });

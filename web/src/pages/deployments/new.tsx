@@ -7,7 +7,8 @@ import { told } from "../../api/api";
 import { useSession } from "../../session";
 import { go, to } from "../../route";
 import { Button, Field } from "../../ui/parts";
-import { Dialog } from "../../ui/dialog";
+import { Dialog, useSay } from "../../ui/dialog";
+import { useHere } from "../../ui/here";
 import { useDeployConfigs, useWorkspaces } from "./queries";
 import { TARGETS, targetName } from "./words";
 
@@ -17,6 +18,8 @@ const NO_LINES: Lines = { output: "", build: "", install: "" };
 export function NewDeployment({ workspace, close }: { workspace?: string | undefined; close: () => void }) {
   const { api, world } = useSession();
   const queries = useQueryClient();
+  const say = useSay();
+  const here = useHere();
   const workspaces = useWorkspaces();
   const configs = useDeployConfigs();
   const [chosen, setChosen] = useState(workspace ?? "");
@@ -28,18 +31,20 @@ export function NewDeployment({ workspace, close }: { workspace?: string | undef
   const fitting = (configs.data ?? []).filter((each) => each.target === target);
   const account = config !== "" && fitting.some((each) => each.id === config) ? config : (fitting[0]?.id ?? "");
   const lacksAccount = target !== "preview" && configs.isSuccess && fitting.length === 0;
-  const deploy = async () => {
+  const deploy = async (): Promise<void> => {
     setBusy(true);
     setWrong(null);
-    const settings = Object.fromEntries(Object.entries(lines).filter(([, line]) => line.trim() !== ""));
+    const settings = target === "appstore" ? {} : Object.fromEntries(Object.entries(lines).filter(([, line]) => line.trim() !== ""));
     try {
       const made = await api.createDeployment({
         workspace_id: chosen, target, config_id: target === "preview" ? null : account, settings: Object.keys(settings).length > 0 ? settings : null,
       });
       void queries.invalidateQueries({ queryKey: [world, "deployments"] });
+      if (!here.current) return say.say("The deployment has begun");
       close();
       go(to("deployments", made.id));
     } catch (error) {
+      if (!here.current) return say.trouble(new Error(told(error)));
       setWrong(told(error));
       setBusy(false);
     }

@@ -6,10 +6,13 @@ import { NotFoundError } from "@miteos/sdk";
 import type { Deployment, Preview } from "../../api/types";
 import { told } from "../../api/api";
 import { useSession } from "../../session";
-import { Ago, Bones, Button, CopyButton, Field, Panel, Segments, Trouble } from "../../ui/parts";
+import { Ago, Bones, Button, CopyButton, Panel, Segments, Trouble } from "../../ui/parts";
+import { Menu } from "../../ui/menu";
 import { useSay } from "../../ui/dialog";
 import { bytes, plural } from "../../ui/format";
 import { LIVES, openable, shortAddress } from "./words";
+
+const NEVER = "never";
 
 export function PreviewPanel({ deployment }: { deployment: Deployment }) {
   const { api, world } = useSession();
@@ -64,15 +67,13 @@ function Shown({ preview, queryKey }: { preview: Preview; queryKey: readonly unk
           />
           <span className="small faint">{onlyLinks ? "Make a link for each person or purpose. All of them can be revoked at once." : "The address cannot be guessed, so knowing it is the permission to look."}</span>
         </div>
-        <Field name="Ends">
-          {(id) => (
-            <select id={id} className="input" value="" disabled={busy} onChange={(event) => void change({ expires_in: event.target.value === "never" ? null : Number(event.target.value) }, "Changed")}>
-              <option value="" disabled>{preview.expires_at ? "Change when it ends" : "Never"}</option>
-              {LIVES.map((each) => <option key={each.seconds} value={each.seconds}>in {each.name}</option>)}
-              {preview.expires_at && <option value="never">never</option>}
-            </select>
-          )}
-        </Field>
+        <div>
+          <Menu
+            name={preview.expires_at ? "Change when it ends" : "Let it end"} disabled={busy}
+            items={[...LIVES.map((each) => ({ id: String(each.seconds), name: `In ${each.name}` })), ...(preview.expires_at ? [{ id: NEVER, name: "Never" }] : [])]}
+            choose={(chosen) => void change({ expires_in: chosen === NEVER ? null : Number(chosen) }, "Changed")}
+          />
+        </div>
         <label className="check">
           <input type="checkbox" checked={preview.single_page} disabled={busy} onChange={(event) => void change({ single_page: event.target.checked }, "Changed")} />
           <span>Addresses that name no file show the first page <span className="faint">For apps that do their own navigation.</span></span>

@@ -3,7 +3,7 @@
 
 import { useEffect, useState } from "react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { RateLimitError } from "@miteos/sdk";
+import { isTransient, RateLimitError } from "@miteos/sdk";
 import type { Api } from "../../api/api";
 import type { Deployment } from "../../api/types";
 import { useSession } from "../../session";
@@ -14,6 +14,8 @@ import { isDone } from "./words";
 const PAGE = 50;
 /** Without a stream the log is asked for at most so often (ms). */
 const ASK_EVERY_MS = 2_000;
+/** A log that could not be read is read again after so long (ms). */
+const AGAIN_MS = 2_000;
 /** Lines are put on the page at most so often (ms). */
 const BATCH_MS = 80;
 
@@ -56,9 +58,20 @@ export function useDeploymentLog(id: string): { lines: readonly LogLine[]; error
       queries.setQueryData(deploymentKey(world, id), deployment);
       if (isDone(deployment)) void queries.invalidateQueries({ queryKey: [world, "deployments", "list"] });
     };
-    follow(api, id, stop.signal, setLines, say).catch((failed: unknown) => {
-      if (!stop.signal.aborted) setError(failed);
-    });
+    const keepFollowing = async () => {
+      while (!stop.signal.aborted) {
+        try {
+          return await follow(api, id, stop.signal, setLines, say);
+        } catch (failed) {
+          if (stop.signal.aborted) return undefined;
+          // A server that is away comes back: what is known of the log stays meanwhile.
+          if (!isTransient(failed)) return setError(failed);
+          await new Promise((resolve) => setTimeout(resolve, api.pace.pause(AGAIN_MS)));
+        }
+      }
+      return undefined;
+    };
+    void keepFollowing();
     return () => stop.abort();
   }, [api, world, queries, id]);
   return { lines, error };

@@ -6,9 +6,10 @@ import type { CreateApiKey } from "@miteos/sdk";
 import type { ApiKey } from "../../api/types";
 import { told } from "../../api/api";
 import { useSession } from "../../session";
-import { Ago, Bones, Button, Chip, CopyButton, Empty, Field, Panel, Segments, Trouble } from "../../ui/parts";
+import { Ago, Bones, Button, Chip, Empty, Field, Panel, Segments, Trouble } from "../../ui/parts";
 import { Dialog, useSay } from "../../ui/dialog";
 import { useAction } from "../../ui/action";
+import { ShownOnce } from "../../ui/once";
 import { expiries, ownKey, usualExpiry } from "./expiry";
 
 type Scope = CreateApiKey["scopes"][number];
@@ -93,11 +94,7 @@ function MakeKey({ mine, close }: { mine: ApiKey | undefined; close: () => void 
     setMade(key.key);
   });
   if (made !== null) {
-    return (
-      <Dialog title="Your new key" close={close} foot={<Button tone="strong" onClick={close}>I have it</Button>}>
-        <div className="stack"><p className="quiet">Copy it now: it is shown this once.</p><div className="well row"><code className="grow wraps">{made}</code><CopyButton text={made} label="Copy the key" /></div></div>
-      </Dialog>
-    );
+    return <ShownOnce title="Your new key" text="Copy it now: it is shown this once." value={made} copy="Copy the key" close={close} />;
   }
   return (
     <Dialog title="New key" close={close} foot={<><Button onClick={close}>Close</Button><Button tone="strong" disabled={busy || name.trim() === "" || (!all && scopes.length === 0)} onClick={() => void make()}>{busy ? "Making it…" : "Make it"}</Button></>}>

@@ -4,9 +4,10 @@ import { useState } from "react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import type { Webhook } from "../../api/types";
 import { useSession } from "../../session";
-import { Ago, Bones, Button, Chip, CopyButton, Empty, Field, Panel, Trouble } from "../../ui/parts";
+import { Ago, Bones, Button, Chip, Empty, Field, Panel, Trouble } from "../../ui/parts";
 import { Dialog, useSay } from "../../ui/dialog";
 import { useAction } from "../../ui/action";
+import { ShownOnce } from "../../ui/once";
 import { duration } from "../../ui/format";
 
 const USUAL = ["task.complete", "task.failed", "approval.required"];
@@ -43,11 +44,7 @@ export function Webhooks() {
 }
 
 function Secret({ secret, close }: { secret: string; close: () => void }) {
-  return (
-    <Dialog title="The secret" close={close} foot={<Button tone="strong" onClick={close}>I have it</Button>}>
-      <div className="stack"><p className="quiet">Your server checks signatures with it. It is shown this once.</p><div className="well row"><code className="grow wraps">{secret}</code><CopyButton text={secret} label="Copy the secret" /></div></div>
-    </Dialog>
-  );
+  return <ShownOnce title="The secret" text="Your server checks signatures with it. It is shown this once." value={secret} copy="Copy the secret" close={close} />;
 }
 
 function MakeWebhook({ close }: { close: () => void }) {

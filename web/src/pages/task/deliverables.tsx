@@ -4,7 +4,6 @@
 import { useState } from "react";
 import type { Deliverable } from "../../api/types";
 import { useSession } from "../../session";
-import { useDeliverables } from "../../live/queries";
 import { isOver, type TaskView } from "../../live/fold";
 import { Button, Empty, Panel } from "../../ui/parts";
 import { Icon } from "../../ui/icons";
@@ -27,10 +26,10 @@ export function Deliverables({ view }: { view: TaskView }) {
   const [open, setOpen] = useState<{ id: string; act: Act } | null>(null);
   const save = useSave();
   const [deploying, setDeploying] = useState(false);
-  const listed = useDeliverables(view.id, view.deliverables.length);
-  const links = new Map((listed.data ?? []).map((each) => [each.id, each.download_url ?? null]));
   const source = (file: Deliverable): Source => ({
-    name: file.name, size: file.size_bytes, key: ["deliverable", file.id], read: () => api.deliverableBlob(view.id, file.id), url: here(links.get(file.id)),
+    name: file.name, size: file.size_bytes, key: ["deliverable", file.id], read: () => api.deliverableBlob(view.id, file.id),
+    // Asked for when it is used: links work for an hour, and a page stays open for days.
+    link: async () => here((await api.deliverables(view.id)).find((each) => each.id === file.id)?.download_url),
   });
   const shown = view.deliverables.find((each) => each.id === open?.id);
   const close = () => setOpen(null);
@@ -91,11 +90,12 @@ function Published({ workspace }: { workspace: string }) {
   );
 }
 
-/** A link of this very address; behind another name the file is fetched with the key. */
+/** The same link at this page's own address: what is signed is the file and not the server's name, which may be another here. */
 function here(url: string | null | undefined): string | null {
   if (!url) return null;
   try {
-    return new URL(url).origin === location.origin ? url : null;
+    const { pathname, search } = new URL(url);
+    return `${location.origin}${pathname}${search}`;
   } catch {
     return null;
   }

@@ -8,7 +8,7 @@ import { Bones, Button, CopyButton, Trouble } from "../../ui/parts";
 import { Dialog } from "../../ui/dialog";
 import { Code, Markdown, Terminal } from "../../ui/text";
 import { RiskChip } from "../../ui/status";
-import { count, duration, fullTime, money } from "../../ui/format";
+import { count, duration, exactly, fullTime, money } from "../../ui/format";
 import { useShortcutsInDialog } from "../../ui/arrows";
 import { Arguments } from "../arguments";
 
@@ -31,7 +31,7 @@ export function EventSheet({ task, seq, last, view, move, close }: SheetProps) {
     <Dialog
       wide close={close} title={<span className="row"><span className="clip">{row?.text ?? "Event"}</span></span>}
       foot={<>
-        <span className="grow small faint number">Event {count(seq)} of {count(last)}</span>
+        <span className="grow small faint number">Event {exactly(seq)} of {exactly(last)}</span>
         <Button small icon="left" label="The one before" disabled={seq <= 1} onClick={() => move(seq - 1)} />
         <Button small icon="right" label="The next one" disabled={seq >= last} onClick={() => move(seq + 1)} />
       </>}

@@ -1,6 +1,6 @@
 // The fleet: every agent with what it does now, how far it is, what it cost, and what can be said to it.
 
-import { useState } from "react";
+import { useLayoutEffect, useState } from "react";
 import type { Task } from "../../api/types";
 import { told } from "../../api/api";
 import { isAgentOver, type AgentView, type TaskView } from "../../live/fold";
@@ -12,6 +12,7 @@ import { useSay } from "../../ui/dialog";
 import { AGENT_ICON, AgentChip, agentName, toneOfAgent } from "../../ui/status";
 import { count, money } from "../../ui/format";
 import { GuideDialog } from "./guide";
+import { useHeld } from "./held";
 
 interface FleetProps {
   view: TaskView;
@@ -21,10 +22,25 @@ interface FleetProps {
   decide: (approval: string) => void;
 }
 
+const nameOf = (agent: AgentView): string => agent.title || agentName(agent.type);
+
+/** Where cards change places, browsers take the focus from what is in one of them: it is given back. */
+function useKeptFocus(order: string): void {
+  const before = document.activeElement;
+  useLayoutEffect(() => {
+    if (document.activeElement === document.body && before instanceof HTMLElement && before !== document.body && before.isConnected) before.focus({ preventScroll: true });
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- what had the focus before this very change of places
+  }, [order]);
+}
+
 export function Fleet({ view, chosen, choose, decide }: FleetProps) {
+  const { api } = useSession();
   const all = view.agentOrder.map((id) => view.agents[id]!);
   // Who waits for a decision stands first; otherwise nobody changes places.
   const agents = [...all.filter((agent) => agent.state === "waiting"), ...all.filter((agent) => agent.state !== "waiting")];
+  const [guided, setGuided] = useState<string | null>(null);
+  useKeptFocus(agents.map((agent) => agent.id).join(" "));
+  const guiding = guided === null ? undefined : view.agents[guided];
   const active = agents.filter((agent) => !isAgentOver(agent.state)).length;
   const waiting = agents.filter((agent) => agent.state === "waiting").length;
   const standing = [active > waiting && `${active - waiting} at work`, waiting > 0 && `${waiting} waiting for you`].filter(Boolean).join(", ") || `${agents.length} done`;
@@ -34,11 +50,13 @@ export function Fleet({ view, chosen, choose, decide }: FleetProps) {
         <ul className="lines">
           {agents.map((agent) => (
             <li key={agent.id}>
-              <AgentCard agent={agent} view={view} chosen={chosen === agent.id} choose={() => choose(chosen === agent.id ? null : agent.id)} decide={decide} />
+              <AgentCard agent={agent} view={view} chosen={chosen === agent.id} choose={() => choose(chosen === agent.id ? null : agent.id)} decide={decide} guide={() => setGuided(agent.id)} />
             </li>
           ))}
         </ul>
       )}
+      {/* Not in the card: who changes places takes along what is in it, and a dialog does not survive that. */}
+      {guiding && <GuideDialog name={nameOf(guiding)} send={(text) => api.guideAgent(guiding.id, text)} close={() => setGuided(null)} />}
     </Panel>
   );
 }
@@ -50,13 +68,13 @@ function NoAgents({ view }: { view: TaskView }) {
   return <Empty icon="robot" title="No agent has begun" />;
 }
 
-function AgentCard(props: { agent: AgentView; view: TaskView; chosen: boolean; choose: () => void; decide: (approval: string) => void }) {
+function AgentCard(props: { agent: AgentView; view: TaskView; chosen: boolean; choose: () => void; decide: (approval: string) => void; guide: () => void }) {
   const { agent, view } = props;
   const { api } = useSession();
   const say = useSay();
-  const [guiding, setGuiding] = useState(false);
   const over = isAgentOver(agent.state);
-  const name = agent.title || agentName(agent.type);
+  const name = nameOf(agent);
+  const { held, hold } = useHeld(agent.state === "paused");
   const act = (call: Promise<unknown>, done: string) => void call.then(() => say.say(done), (error: unknown) => say.trouble(new Error(told(error))));
   const cancel = async () => {
     const sure = await say.sure(`Cancel “${name}”?`, "This agent stops for good. Steps that need its result are skipped; the others go on.", "Cancel this agent", true);
@@ -79,14 +97,13 @@ function AgentCard(props: { agent: AgentView; view: TaskView; chosen: boolean; c
       {!over && (
         <div className="row wheel">
           {open && <Button small tone="strong" onClick={() => props.decide(open.id)}>Decide</Button>}
-          <Button small icon="guide" onClick={() => setGuiding(true)}>Guide</Button>
+          <Button small icon="guide" onClick={props.guide}>Guide</Button>
           {agent.state === "paused"
-            ? <Button small icon="resume" label={`Resume ${name}`} onClick={() => act(api.resumeAgent(agent.id), "It goes on")} />
-            : <Button small icon="pause" label={`Pause ${name}`} onClick={() => act(api.pauseAgent(agent.id), "It holds after its current step")} />}
+            ? <Button small icon="resume" label={`Resume ${name}`} aria-disabled={held || undefined} onClick={() => { if (!held) act(api.resumeAgent(agent.id), "It goes on"); }} />
+            : <Button small icon="pause" label={`Pause ${name}`} aria-disabled={held || undefined} onClick={() => { if (held) return; hold(); act(api.pauseAgent(agent.id), "It holds after its current step"); }} />}
           <Button small icon="stop" tone="danger" label={`Cancel ${name}`} onClick={() => void cancel()} />
         </div>
       )}
-      {guiding && <GuideDialog name={name} send={(text) => api.guideAgent(agent.id, text)} close={() => setGuiding(false)} />}
     </article>
   );
 }

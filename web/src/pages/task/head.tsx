@@ -15,6 +15,7 @@ import { useShortcuts } from "../../ui/shortcuts";
 import { TaskStatusChip } from "../../ui/status";
 import { count, dialMeaning, duration, money, title } from "../../ui/format";
 import { GuideDialog } from "./guide";
+import { useHeld } from "./held";
 
 /** How much of a budget is spent; what may have been billed beside it counts. */
 export function spentPart(task: Task | null): number | null {
@@ -30,7 +31,12 @@ export function TaskHead({ view, task }: { view: TaskView; task: Task | null }) 
   const paused = view.status === "paused";
   const waits = Object.values(view.approvals).filter((approval) => approval.status === "pending").length;
   const act = (call: Promise<unknown>, done: string) => call.then(() => say.say(done), (error: unknown) => say.trouble(new Error(told(error))));
-  const pause = () => void act(paused ? api.resumeTask(view.id) : api.pauseTask(view.id), paused ? "The agents go on" : "Each agent holds after its current step");
+  const { held, hold } = useHeld(paused);
+  const pause = () => {
+    if (held) return;
+    if (!paused) hold();
+    void act(paused ? api.resumeTask(view.id) : api.pauseTask(view.id), paused ? "The agents go on" : "Each agent holds after its current step");
+  };
   const cancel = async () => {
     const sure = await say.sure("Cancel this task?", "Every agent stops, and what it runs is ended. Finished work and files stay. This cannot be undone.", "Cancel the task", true);
     if (sure) await act(api.cancelTask(view.id), "Cancelled");
@@ -47,7 +53,7 @@ export function TaskHead({ view, task }: { view: TaskView; task: Task | null }) 
         {!over && (
           <div className="row wheel">
             <Button icon="guide" onClick={() => setOpen("guide")}>Guide</Button>
-            <Button icon={paused ? "resume" : "pause"} onClick={pause}>{paused ? "Resume" : "Pause"}</Button>
+            <Button icon={paused ? "resume" : "pause"} aria-disabled={held || undefined} onClick={pause}>{paused ? "Resume" : "Pause"}</Button>
             <Button icon="stop" tone="danger" onClick={() => void cancel()}>Cancel</Button>
           </div>
         )}

@@ -43,6 +43,7 @@ function PlanNode(props: { subtask: Subtask; view: TaskView; chosen: boolean; ch
   const agent = subtask.agent_id === null ? undefined : view.agents[subtask.agent_id];
   const running = subtask.status === "running" && agent;
   const tone = running ? toneOfAgent(agent.state) : toneOfSubtask(subtask.status);
+  const needs = subtask.depends_on.map((id) => view.subtasks.find((each) => each.id === id)?.title).filter((each) => each !== undefined && each !== "");
   const state = running && agent.state === "waiting" ? "Needs you" : running && agent.state === "paused" ? "Paused" : nameOfSubtask(subtask.status);
   return (
     <button
@@ -53,6 +54,7 @@ function PlanNode(props: { subtask: Subtask; view: TaskView; chosen: boolean; ch
       <span className="grow">
         <span className="clip block strong">{subtask.title || agentName(subtask.agent_type)}</span>
         <span className="clip block small quiet">{agentName(subtask.agent_type)} · {state}</span>
+        {needs.length > 0 && <span className="only-read">Needs: {needs.join(", ")}</span>}
       </span>
     </button>
   );

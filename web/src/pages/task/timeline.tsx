@@ -1,14 +1,15 @@
 // Every event of the task, one line each, filtered by agent, kind and words. Only the lines in sight are on the page; what
 // an event holds is read again from the log when its line is opened.
 
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ROW_KINDS, type RowKind } from "../../live/describe";
 import type { AgentView, Row, TaskView } from "../../live/fold";
 import { Button, Empty, Panel } from "../../ui/parts";
 import { Icon, type IconName } from "../../ui/icons";
 import { clockTime, count, duration, fullTime } from "../../ui/format";
-import { AGENT_ICON } from "../../ui/status";
+import { AGENT_ICON, agentName } from "../../ui/status";
+import { useWalk } from "../../ui/walk";
 import { EventSheet } from "./event-sheet";
 
 const ROW = 30;
@@ -42,7 +43,7 @@ export function Timeline({ view, caughtUp, agent, chooseAgent, leftAt }: Timelin
     <div className="row timeline-tools">
       <select className="input small" aria-label="Agent" value={agent ?? ""} onChange={(event) => chooseAgent(event.target.value || null)}>
         <option value="">All agents</option>
-        {view.agentOrder.map((id) => <option key={id} value={id}>{view.agents[id]!.title || view.agents[id]!.type}</option>)}
+        {view.agentOrder.map((id) => <option key={id} value={id}>{view.agents[id]!.title || agentName(view.agents[id]!.type)}</option>)}
       </select>
       <select className="input small" aria-label="Kind" value={kind} onChange={(event) => setKind(event.target.value as "" | RowKind)}>
         <option value="">All kinds</option>
@@ -64,7 +65,14 @@ export function Timeline({ view, caughtUp, agent, chooseAgent, leftAt }: Timelin
 function Rows({ rows, view, open, leftAt }: { rows: readonly Row[]; view: TaskView; open: (seq: number) => void; leftAt: number | null }) {
   const frame = useRef<HTMLDivElement>(null);
   const [follows, setFollows] = useState(true);
-  const list = useVirtualizer({ count: rows.length, getScrollElement: () => frame.current, estimateSize: () => ROW, overscan: 20 });
+  const latest = useRef(rows.length);
+  useLayoutEffect(() => {
+    latest.current = rows.length;
+  });
+  // Whoever walks away from the end is not taken back to it by what comes.
+  const walked = useCallback((at: number) => setFollows(at === latest.current - 1), []);
+  const walk = useWalk({ items: rows, keyOf: seqOf, frame, row: ROW, walked });
+  const list = useVirtualizer({ count: rows.length, getScrollElement: () => frame.current, estimateSize: () => ROW, overscan: 20, rangeExtractor: walk.rangeExtractor });
   useLayoutEffect(() => {
     const element = frame.current;
     if (follows && element) element.scrollTop = element.scrollHeight;
@@ -87,13 +95,16 @@ function Rows({ rows, view, open, leftAt }: { rows: readonly Row[]; view: TaskVi
   };
   return (
     <div className="rows">
-      <div className="scroll rows-frame" ref={frame} onScroll={scrolled} tabIndex={0} role="list" aria-label="Events">
+      <div className="scroll rows-frame" ref={frame} onScroll={scrolled} role="list" aria-label="Events" {...walk.frameProps}>
         <div style={{ height: list.getTotalSize(), position: "relative" }}>
           {list.getVirtualItems().map((item) => {
             const row = rows[item.index]!;
             return (
-              <div key={row.seq} role="listitem" className={`virtual ${item.index === mark ? "mark" : ""}`} style={{ height: ROW, transform: `translateY(${item.start}px)` }}>
-                <EventRow row={row} agent={row.agent === null ? undefined : view.agents[row.agent]} open={open} />
+              <div
+                key={row.seq} role="listitem" aria-posinset={item.index + 1} aria-setsize={rows.length} data-at={item.index}
+                className={`virtual ${item.index === mark ? "mark" : ""}`} style={{ height: ROW, transform: `translateY(${item.start}px)` }}
+              >
+                <EventRow row={row} {...whoOf(row.agent === null ? undefined : view.agents[row.agent])} open={open} />
               </div>
             );
           })}
@@ -107,14 +118,23 @@ function Rows({ rows, view, open, leftAt }: { rows: readonly Row[]; view: TaskVi
   );
 }
 
-function EventRow({ row, agent, open }: { row: Row; agent: AgentView | undefined; open: (seq: number) => void }) {
+const seqOf = (row: Row): number => row.seq;
+
+/** What a line shows of its agent, which changes far less often than the agent does. */
+function whoOf(agent: AgentView | undefined): { who: string | null; icon: IconName } {
+  if (!agent) return { who: null, icon: "robot" };
+  return { who: agent.title || agentName(agent.type), icon: AGENT_ICON[agent.type] ?? "robot" };
+}
+
+/** Drawn once: while one scrolls, and while events come, lines that are there stay as they are. */
+const EventRow = memo(function EventRow({ row, who, icon, open }: { row: Row; who: string | null; icon: IconName; open: (seq: number) => void }) {
   return (
-    <button type="button" className={`event ${row.kind}`} data-seq={row.seq} data-type={row.type} onClick={() => open(row.seq)}>
+    <button type="button" tabIndex={-1} className={`event ${row.kind}`} data-seq={row.seq} data-type={row.type} onClick={() => open(row.seq)}>
       <time className="faint number" dateTime={new Date(row.at).toISOString()} title={fullTime(row.at)}>{clockTime(row.at)}</time>
       <span className="mark-icon"><Icon name={ICON[row.kind]} tiny /></span>
-      <span className="who small faint">{agent && <><Icon name={AGENT_ICON[agent.type] ?? "robot"} tiny /><span className="clip">{agent.title || agent.type}</span></>}</span>
-      <span className="clip grow">{row.text}</span>
+      <span className="who small faint">{who !== null && <><Icon name={icon} tiny /><span className="clip" title={who}>{who}</span></>}</span>
+      <span className="clip grow" title={row.text}>{row.text}</span>
       {row.ms !== null && row.ms >= 100 && <span className="faint small number nowrap">{duration(row.ms)}</span>}
     </button>
   );
-}
+});

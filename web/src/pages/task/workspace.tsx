@@ -1,11 +1,11 @@
 // What the agents work in: files, the programs they ran, the pages they read, the pictures they made.
 
-import { memo, useEffect, useMemo, useRef, useState } from "react";
+import { memo, useEffect, useId, useMemo, useRef, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
 import type { WorkspaceFile } from "../../api/types";
 import { useSession } from "../../session";
 import type { Page, Run, TaskView } from "../../live/fold";
-import { Bones, Button, Empty, Tabs, Trouble } from "../../ui/parts";
+import { Bones, Button, Empty, TabPanel, Tabs, Trouble } from "../../ui/parts";
 import { Icon } from "../../ui/icons";
 import { Code, Terminal } from "../../ui/text";
 import { visible } from "../../ui/odd";
@@ -22,6 +22,7 @@ type Part = "files" | "terminal" | "pages" | "pictures";
 
 export function WorkspacePanel({ view }: { view: TaskView }) {
   const [part, setPart] = useState<Part>("files");
+  const id = useId();
   const files = useFiles(view.workspaceId, view.filesVersion);
   const pictures = (files.data ?? []).filter((file) => file.type === "file" && isPicture(file.path));
   const number = (value: number) => (value > 0 ? <span className="faint number">{value}</span> : null);
@@ -29,19 +30,19 @@ export function WorkspacePanel({ view }: { view: TaskView }) {
     <section className="panel workspace-panel" aria-label="Workspace">
       <header>
         <Tabs
-          name="Workspace" value={part} choose={setPart}
+          name="Workspace" id={id} value={part} choose={setPart}
           tabs={[
             { id: "files", name: "Files" }, { id: "terminal", name: "Terminal", extra: number(view.runs.length) },
             { id: "pages", name: "Web", extra: number(view.pages.length) }, { id: "pictures", name: "Pictures", extra: number(pictures.length) },
           ]}
         />
       </header>
-      <div className="body flush scroll">
+      <TabPanel id={id} value={part} className="body flush scroll">
         {part === "files" && (files.isLoadingError ? <Trouble error={files.error} /> : files.isPending ? <Bones /> : <Files files={files.data} workspace={view.workspaceId} touched={view.touched} />)}
         {part === "terminal" && <Runs runs={view.runs} view={view} />}
         {part === "pages" && <Pages pages={view.pages} />}
         {part === "pictures" && <Pictures files={pictures} view={view} />}
-      </div>
+      </TabPanel>
     </section>
   );
 }
@@ -68,7 +69,7 @@ export function useFileSource(workspace: string | null) {
   const { api } = useSession();
   return (file: WorkspaceFile): Source => ({
     name: file.path, size: file.size_bytes, key: ["workspace", workspace, file.path, file.modified_at, file.size_bytes],
-    read: () => api.fileBlob(workspace ?? "", file.path),
+    read: () => api.fileBlob(workspace ?? "", file.path), stream: () => api.fileStream(workspace ?? "", file.path),
   });
 }
 
