@@ -10,7 +10,7 @@ import { useSession, type World } from "../session";
 import { to } from "../route";
 import { Ago, Bones, Trouble, useNow } from "../ui/parts";
 import { Icon } from "../ui/icons";
-import { RiskChip, TaskStatusChip } from "../ui/status";
+import { nameOfTask, RiskChip, TaskStatusChip, toneOfTask } from "../ui/status";
 import { count, duration, money, plural, title } from "../ui/format";
 import { PromptBar } from "./prompt-bar";
 
@@ -40,7 +40,7 @@ export function Now() {
     <div className="page now">
       <h1 className="only-read">Now</h1>
       <PromptBar given={example} />
-      {asked.length > 0 && <Asked approvals={asked} total={pending.data?.total ?? asked.length} />}
+      {asked.length > 0 && <Asked approvals={asked} total={pending.data?.total ?? asked.length} tasks={running} />}
       {tasks.isLoadingError && <Trouble error={tasks.error} again={() => void tasks.refetch()} />}
       {tasks.isPending ? <Bones /> : all.length === 0 ? <First world={world} choose={(prompt) => setExample({ prompt })} /> : (
         <div className="columns">
@@ -76,7 +76,8 @@ function useOlder(enabled: boolean): TaskSummary[] {
   return open.data ?? [];
 }
 
-function Asked({ approvals, total }: { approvals: Approval[]; total: number }) {
+function Asked({ approvals, total, tasks }: { approvals: Approval[]; total: number; tasks: TaskSummary[] }) {
+  const names = new Map(tasks.map((task) => [task.id, title(task.prompt)]));
   return (
     <section className="attention" aria-labelledby="asked">
       <div className="row between">
@@ -88,8 +89,8 @@ function Asked({ approvals, total }: { approvals: Approval[]; total: number }) {
           <li key={approval.id}>
             <a className="line-row" href={`${to("inbox")}?approval=${approval.id}`}>
               <RiskChip risk={approval.risk} />
-              <span className="clip grow">{asksTo(approval)}</span>
-              <span className="faint small"><Ago at={approval.created_at} /></span>
+              <span className="clip grow">{asksTo(approval)}{names.has(approval.task_id) && <span className="faint of"> · {names.get(approval.task_id)}</span>}</span>
+              <span className="faint small nowrap"><Ago at={approval.created_at} /></span>
             </a>
           </li>
         ))}
@@ -119,11 +120,13 @@ function RunningCard({ task, waits }: { task: TaskSummary; waits: number }) {
 function DoneRow({ task }: { task: TaskSummary }) {
   return (
     <a className="line-row done-row" href={to("task", task.id)}>
-      <TaskStatusChip status={task.status} />
-      <span className="clip grow">{title(task.prompt)}</span>
-      <span className="small quiet number nowrap files" title={plural(task.deliverables_count, "deliverable")}>{task.deliverables_count > 0 && <><Icon name="file" tiny />{task.deliverables_count}</>}</span>
-      <span className="small faint number nowrap cost">{money(task.cost)}</span>
-      <span className="small faint when"><Ago at={task.completed_at ?? task.created_at} /></span>
+      <span className={`badge ${toneOfTask(task.status)}`}><Icon name={task.status === "complete" ? "check" : task.status === "failed" ? "alert" : "stop"} /></span>
+      <span className="stack grow" style={{ gap: 1 }}>
+        <span className="clip">{title(task.prompt)}</span>
+        <span className="small faint number clip">
+          {nameOfTask(task.status)}{task.deliverables_count > 0 && ` · ${plural(task.deliverables_count, "file")}`} · {money(task.cost)} · <Ago at={task.completed_at ?? task.created_at} />
+        </span>
+      </span>
     </a>
   );
 }

@@ -47,6 +47,7 @@ const RISK: Record<string, [string, Tone, number]> = {
 export const toneOfAgent = (state: AgentState): Tone => AGENT[state][1];
 export const toneOfSubtask = (status: string): Tone => SUBTASK[status]?.[1] ?? "off";
 export const nameOfSubtask = (status: string): string => SUBTASK[status]?.[0] ?? status;
+export const toneOfTask = (status: string): Tone => TASK[status]?.[1] ?? "off";
 export const nameOfTask = (status: string): string => TASK[status]?.[0] ?? status;
 
 export function TaskStatusChip({ status, waits = 0 }: { status: string; waits?: number }) {

@@ -93,7 +93,7 @@ function AgentCard(props: { agent: AgentView; view: TaskView; chosen: boolean; c
         <span className="figures small number"><span>{money(agent.cost)}</span><span className="faint">{count(agent.tokens)} tokens</span></span>
       </button>
       <p className={`small doing ${agent.state === "error" ? "bad" : "quiet"}`}>{agent.error ?? agent.result?.split("\n")[0] ?? agent.doing}</p>
-      <Meter value={agent.progress / 100} tone={agent.state === "complete" ? "good" : agent.state === "error" ? "bad" : agent.state === "paused" ? "hold" : agent.state === "cancelled" ? "off" : agent.state === "waiting" ? "wait" : "work"} label={`Progress of ${name}`} />
+      {agent.state !== "complete" && <Meter value={agent.progress / 100} tone={agent.state === "error" ? "bad" : agent.state === "paused" ? "hold" : agent.state === "cancelled" ? "off" : agent.state === "waiting" ? "wait" : "work"} label={`Progress of ${name}`} />}
       {!over && (
         <div className="row wheel">
           {open && <Button small tone="strong" onClick={() => props.decide(open.id)}>Decide</Button>}
