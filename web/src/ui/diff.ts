@@ -13,7 +13,7 @@ export interface DiffLine {
 const CONTEXT = 3;
 /** Beyond these nothing is compared: the page stands still while it does, and nobody reads so many differences. */
 const MAX_CHARS = 400_000;
-const MAX_EDITS = 2_000;
+const MAX_EDITS = 800;
 
 /** The lines to show; null where the texts are too long or too different to compare. */
 export function lineDiff(before: string, after: string): DiffLine[] | null {

@@ -53,7 +53,7 @@ export function TaskHead({ view, task }: { view: TaskView; task: Task | null }) 
         {!over && (
           <div className="row wheel">
             <Button icon="guide" onClick={() => setOpen("guide")}>Guide</Button>
-            <Button icon={paused ? "resume" : "pause"} aria-disabled={held || undefined} onClick={pause}>{paused ? "Resume" : "Pause"}</Button>
+            <Button icon={paused ? "resume" : "pause"} aria-disabled={held || undefined} onClick={pause}>{paused ? "Resume" : held ? "Pausing…" : "Pause"}</Button>
             <Button icon="stop" tone="danger" onClick={() => void cancel()}>Cancel</Button>
           </div>
         )}
