@@ -48,7 +48,7 @@ test("an answer that is being written outlasts the server", async () => {
   await page.getByText("out of reach").waitFor();
   // As when somebody comes back to the window: the list is asked for, and does not come.
   await until("the list that does not come", async () => {
-    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange", { bubbles: true })));
     return (await page.getByText("This is of").count()) > 0;
   });
   await page.keyboard.type("Monday");

@@ -194,7 +194,7 @@ test("when agents ask: only what the server takes is offered, and for whom it ho
   assert.equal(await page.getByRole("button", { name: "Save" }).isDisabled(), true);
   await page.getByRole("slider", { name: /^Low risk/ }).fill("60");
   // Looking away and back asks the server again, and throws nothing away.
-  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange", { bubbles: true })));
   await page.getByRole("group", { name: "High risk" }).getByRole("button", { name: "Always asks" }).click();
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("started from now on ask like this").waitFor();
@@ -264,7 +264,7 @@ test("a large file goes to disk as it comes, and is not held", async () => {
 /** As a browser does it when another tab is chosen. */
 const show = (page, state) => page.evaluate((to) => {
   Object.defineProperty(document, "visibilityState", { configurable: true, get: () => to });
-  document.dispatchEvent(new Event("visibilitychange"));
+  document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
 }, state);
 
 test("a tab that is not seen gives its stream to the one that is", async () => {

@@ -10,7 +10,7 @@ import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
 /** How long anything may take before a test fails (ms): generous, as the machine may be busy with something else. */
-export const PATIENCE = 30_000;
+export const PATIENCE = 240_000;
 const PROGRAM = process.env.MITEOS_PROGRAM;
 const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const APPS = ["/Applications/Chromium.app/Contents/MacOS/Chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];

@@ -14,7 +14,7 @@ after(async () => { await browser?.close(); await server?.stop(); });
 const show = (page, state) => page.evaluate((to) => {
   Object.defineProperty(document, "visibilityState", { configurable: true, get: () => to });
   Object.defineProperty(document, "hidden", { configurable: true, get: () => to === "hidden" });
-  document.dispatchEvent(new Event("visibilitychange"));
+  document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
 }, state);
 
 /** Streams that the page holds open. */

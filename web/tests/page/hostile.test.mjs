@@ -76,21 +76,24 @@ test("what agents say, do, print, ask for and hand over is text", async () => {
       [["code_exec", { language: "python", code: `# ${NASTY}\nprint(${JSON.stringify(NASTY + LINK)})` }]],
       [["write_file", { path: name, content: NASTY }]],
       [["publish", { path: name }]],
-      [["send_email", { to: ["a@example.com"], subject: NASTY, body: MARKDOWN }]],
+      [["delete_file", { path: name }]],
       MARKDOWN,
     ][turn],
     conclude: { summary: MARKDOWN, deliverables: [] },
   });
   const live = await Server.start({ world: "live", env: model.env });
   try {
-    const task = await live.start(NASTY, { autonomy_level: 60 });
-    const asked = (await live.until(task.id, (shown) => shown.approvals.length > 0)).approvals[0];
+    const task = await live.start(NASTY, { autonomy_level: 20 });
     const page = await open(browser, live);
     await signIn(page, live.keys.live);
-    await page.goto(`${live.url}/#/inbox`);
-    await page.locator(".decision[data-seen='true']").waitFor();
-    await unharmed(page);
-    await live.call("POST", `/agents/${asked.agent_id}/approve/${asked.id}`, { approved: false, reason: NASTY });
+    // Each thing it asks for: a program, a file, a deletion. The last one is refused in words of the same kind.
+    for (const tool of ["code_exec", "write_file", "delete_file"]) {
+      const asked = (await live.until(task.id, (shown) => shown.approvals.some((each) => each.tool === tool))).approvals[0];
+      await page.goto(`${live.url}/#/inbox?approval=${asked.id}`);
+      await page.locator(".decision[data-seen='true']").waitFor();
+      await unharmed(page);
+      await live.call("POST", `/agents/${asked.agent_id}/approve/${asked.id}`, tool === "delete_file" ? { approved: false, reason: NASTY } : { approved: true });
+    }
     await live.ended(task.id);
     const journal = await live.events(task.id);
     assert.ok(journal.some((event) => event.type === "agent.result" && event.data.output.includes("onerror")), "an output is hostile");

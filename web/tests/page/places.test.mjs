@@ -56,7 +56,7 @@ async function furnish() {
   const failed = await server.ended((await server.start("Translate the guide [test:fail]")).id);
   const asks = await server.start(`Send the report to ${LONG} [test:approval] [test:agents=4]`, { budget_cents: 500 });
   await server.until(asks.id, (shown) => shown.approvals.length > 0);
-  const workspace = await server.workspace(LONG.slice(0, 100), { "index.html": "<!doctype html><h1>Tea</h1>", [`${LONG}.md`]: "# Tea", "deep/in/a/folder/of/folders/data.csv": "a,b\n1,2\n" });
+  const workspace = await server.workspace(LONG.slice(0, 100), { "index.html": "<!doctype html><h1>Tea</h1>", [`${LONG.slice(0, 200)}.md`]: "# Tea", "deep/in/a/folder/of/folders/data.csv": "a,b\n1,2\n" });
   const account = await server.call("POST", "/deploy-configs", { name: LONG.slice(0, 60), target: "netlify", credentials: { token: "nfp_0123456789abcdef" }, settings: { site: "tea-shop.netlify.app" } });
   const deployed = [];
   for (const [target, config] of [["preview", undefined], ["netlify", account.id]]) {
