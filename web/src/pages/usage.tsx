@@ -34,10 +34,12 @@ export default function Usage() {
           </div>
           {byDay.data.unpriced_calls > 0 && <div className="note">{plural(byDay.data.unpriced_calls, "call")} went to models without a known price and count as nothing.</div>}
           <Days rows={byDay.data.rows} from={from} days={Number(days)} />
-          <div className="columns">
-            <Parts name="By model" group="model" from={from} to={to} />
-            <Parts name="By task" group="task" from={from} to={to} />
-          </div>
+          {byDay.data.model_calls > 0 && (
+            <div className="columns">
+              <Parts name="By model" group="model" from={from} to={to} />
+              <Parts name="By task" group="task" from={from} to={to} />
+            </div>
+          )}
         </>
       )}
     </div>

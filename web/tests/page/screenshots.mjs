@@ -31,7 +31,7 @@ try {
   if (everything) {
     for (const place of ["inbox", "tasks", "workspaces", "deployments", "usage", "settings/webhooks", "settings/accounts", "nowhere"]) {
       await empty.goto(`${server.url}/#/${place}`);
-      await empty.locator(".empty").waitFor();
+      await empty.locator(".empty").first().waitFor();
       await shoot(empty, `empty-${place.replace("/", "-")}`);
     }
   }
@@ -57,7 +57,7 @@ try {
   await server.until(graph.id, (task) => task.approvals.length > 0 && task.agents.filter((agent) => agent.status === "complete").length >= 3);
 
   // Sites that were published, one with a mistake.
-  const site = { "index.html": "<!doctype html><title>Tea shop</title><h1>Tea</h1>", "menu.html": "<!doctype html><h1>Menu</h1>", "style.css": "h1 { font-weight: 400 }" };
+  const shop = { "index.html": "<!doctype html><title>Tea shop</title><h1>Tea</h1>", "menu.html": "<!doctype html><h1>Menu</h1>", "style.css": "h1 { font-weight: 400 }" };
   const deploy = async (name, files, target = "preview", config = undefined, key = server.keys.test) => {
     const workspace = await server.workspace(name, files, key);
     const made = await server.call("POST", "/deployments", { workspace_id: workspace.id, target, config_id: config }, key);
@@ -67,13 +67,13 @@ try {
     });
   };
   const account = await server.call("POST", "/deploy-configs", { name: "Tea shop", target: "netlify", credentials: { token: "nfp_0123456789abcdef" }, settings: { site: "tea-shop.netlify.app" } });
-  await deploy("Tea shop", site, "netlify", account.id);
+  await deploy("Tea shop", shop, "netlify", account.id);
   // These are really published.
   const live = server.keys.live;
-  await deploy("Handbook for newcomers", { ...site, "index.html": "<!doctype html><title>Handbook</title>" }, "preview", undefined, live);
-  await deploy("Release notes 2.4", site, "preview", undefined, live);
+  await deploy("Handbook for newcomers", { ...shop, "index.html": "<!doctype html><title>Handbook</title>" }, "preview", undefined, live);
+  await deploy("Release notes 2.4", shop, "preview", undefined, live);
   await deploy("Notes of the meeting", { "notes.md": "# Notes" }, "preview", undefined, live);
-  const shown = await deploy("Tea shop, new menu", { ...site, ".drafts/new.html": "x" }, "preview", undefined, live);
+  const shown = await deploy("Tea shop, new menu", { ...shop, ".drafts/new.html": "x" }, "preview", undefined, live);
 
   for (const [scheme, suffix] of [["light", ""], ["dark", "-dark"]]) {
     const page = await open(browser, server, { ...DESKTOP, colorScheme: scheme });
