@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use miteos_deploy::appstore::read_ipa;
+use miteos_deploy::build::{Machine, ToolSource};
 use miteos_deploy::expo::{App, Content, EXPORT_DIR, Eas, NoRunner, Project, Runner};
 use miteos_deploy::site::{Index, scan};
 use miteos_deploy::{
@@ -59,7 +60,11 @@ async fn main() -> Result<(), Failure> {
     let (bases, runner): (_, Arc<dyn Runner>) = match kind {
         TargetKind::Expo => {
             let own = std::env::temp_dir().join(format!("deploy-once-{key}"));
-            (Bases::default(), Arc::new(Eas::named(own, PathBuf::from(base))))
+            let http = Guarded::new(EgressPolicy::default());
+            let machine = Arc::new(Machine::new(own.join("asked"), http));
+            let folders = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
+            let tools = ToolSource::new(folders, machine);
+            (Bases::default(), Arc::new(Eas::named(own, PathBuf::from(base), tools)))
         }
         TargetKind::Netlify | TargetKind::Vercel | TargetKind::Cloudflare | TargetKind::Appstore => {
             (Bases::default().with(kind, base).ok_or("no such base")?, Arc::new(NoRunner))

@@ -28,7 +28,7 @@ pub struct Cloudflare {
     pub expire: u32,
     /// The stages that a deployment to Pages passes through.
     pub stages: Vec<(&'static str, &'static str)>,
-    /// So many lists of a Worker's versions do not show the newest one yet.
+    /// So many lists, of a Worker's versions or of a project's deployments, do not show the newest one yet.
     pub late_lists: u32,
     /// Files in one request of an upload session.
     pub bucket_files: usize,

@@ -16,6 +16,7 @@ use super::envelope::NOT_THERE;
 use super::{Bucket, Cloudflare, HEADERS_FILE, KIND, MAX_RULES_BYTES, REDIRECTS_FILE, ROUTES_FILE};
 use crate::call::{Call, Problem, Repeat, needed, text};
 use crate::error::{DeployError, ErrorKind};
+use crate::look;
 use crate::site::{Site, SiteFile, Source};
 use crate::state::{Release, State, Step, Visibility};
 use crate::target::{Advance, Job, Order, Verified};
@@ -129,7 +130,13 @@ impl Cloudflare {
         url.query_pairs_mut().append_pair("excludeScript", "true").append_pair("bindings_inherit", "strict");
         let (payload, content_type) = Form::new()?.text("metadata", &metadata.to_string()).done();
         let call = Call::new(Method::PUT, url, Repeat::Once).payload(payload, content_type);
-        let made = self.call(call, job.cancel).await?;
+        let made = match self.call(call, job.cancel).await {
+            Ok(made) => made,
+            Err(problem) => {
+                let find = || self.find_version(name, job.order, job.cancel);
+                return look::made_after(Err(problem.into()), &self.api.pace, job.cancel, find).await;
+            }
+        };
         self.made_version(name, &made, job).await
     }
 
