@@ -82,7 +82,7 @@ recorded() {
 
 # With an environment of its own: the tools change what they do when they think that a program drives them.
 clean() {
-  env -i PATH="$PATH" HOME="$work/home" CI=1 TERM=dumb DO_NOT_TRACK=1 NETLIFY_TELEMETRY_DISABLED=1 \
+  env -i PATH="$PATH" HOME="$work/home" CI=1 TERM=dumb DO_NOT_TRACK=1 NO_UPDATE_NOTIFIER=1 NETLIFY_TELEMETRY_DISABLED=1 \
     VERCEL_TELEMETRY_DISABLED=1 WRANGLER_SEND_METRICS=false "$@"
 }
 
@@ -138,6 +138,10 @@ run_wrangler() {
     CLOUDFLARE_ACCOUNT_ID="$account" node "$bin/wrangler" "$@")
 }
 
+# The tools leave things behind, so each has a copy of its own.
+for name in netlify given worker; do
+  cp -r "$work/site" "$work/$name"
+done
 # Vercel's tool publishes a finished build from where it would have written it.
 mkdir -p "$work/built/.vercel/output"
 cp -r "$work/site" "$work/built/.vercel/output/static"
@@ -146,7 +150,7 @@ printf '{"orgId":"team_test","projectId":"prj_given"}' >"$work/built/.vercel/pro
 
 start_standins
 echo "netlify-cli"
-(cd "$work/site" && clean NETLIFY_API_URL="$netlify" NETLIFY_AUTH_TOKEN=nfp_standin0123456789 \
+(cd "$work/netlify" && clean NETLIFY_API_URL="$netlify" NETLIFY_AUTH_TOKEN=nfp_standin0123456789 \
   "$node24" "$bin/netlify" deploy --no-build --prod --json --site given --dir .) >"$work/netlify.json"
 python3 -c 'import json,sys; assert json.load(open(sys.argv[1]))["deploy_id"]' "$work/netlify.json"
 theirs netlify "$netlify"
@@ -154,15 +158,14 @@ echo "vercel, of a finished build"
 run_vercel "$work/built" --prebuilt >"$work/vercel.out"
 theirs vercel "$vercel"
 echo "wrangler, to Pages"
-run_wrangler pages deploy site --project-name given --branch main --commit-dirty=true >"$work/pages.out"
+run_wrangler pages deploy worker --project-name given --branch main --commit-dirty=true >"$work/pages.out"
 theirs pages "$cloudflare"
 start_standins
 echo "vercel, of plain files"
-cp -r "$work/site" "$work/given"
 run_vercel "$work/given" >"$work/vercel-files.out"
 theirs vercel-files "$vercel"
 echo "wrangler, to a Worker"
-run_wrangler deploy --assets site --name given-worker --compatibility-date 2026-01-01 >"$work/workers.out"
+run_wrangler deploy --assets worker --name given-worker --compatibility-date 2026-01-01 >"$work/workers.out"
 theirs workers "$cloudflare"
 
 echo "our client"

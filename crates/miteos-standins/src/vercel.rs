@@ -241,7 +241,7 @@ impl Provider for Vercel {
                 let user = json!({ "id": "user-1", "uid": "user-1", "username": "test", "email": "test@example.org", "version": "northstar", "defaultTeamId": TEAM });
                 Reply::ok(json!({ "user": user }))
             }
-            ("GET", ["teams" | "v2", ..]) if segments.contains(&"teams") => {
+            ("GET", ["teams" | "v1" | "v2", ..]) if segments.contains(&"teams") => {
                 let team = json!({ "id": TEAM, "slug": "test", "name": "Test" });
                 if segments.last() == Some(&TEAM) {
                     Reply::ok(team)
@@ -255,7 +255,9 @@ impl Provider for Vercel {
             ("POST", ["v13", "deployments"]) => self.create(asked),
             ("POST", ["v2", "files"]) => self.upload(asked),
             ("GET", ["v13", "deployments", id]) if self.deployments.contains_key(*id) => self.poll(id),
-            ("GET", ["v3" | "v2", "deployments", _, "events"]) => Reply::ok(json!([])),
+            ("GET", ["v3" | "v2", "deployments", _, "events"] | ["v3", "now", "deployments", _, "events"]) => {
+                Reply::ok(json!([]))
+            }
             ("PATCH", ["v12", "deployments", id, "cancel"]) if self.deployments.contains_key(*id) => {
                 if self.state(&self.deployments[*id]) == "READY" {
                     return refused(400, "bad_request", "The deployment is READY and cannot be canceled");

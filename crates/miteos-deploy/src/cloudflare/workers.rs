@@ -26,6 +26,8 @@ use miteos_tools::secret::Secret;
 
 /// The behaviour of the platform that the version asks for. It has no code, so nothing depends on it.
 const COMPATIBILITY_DATE: &str = "2026-01-01";
+/// What leaving out the addresses of previews means depends on it: since then, that they stay as they are.
+const API_DATE: (&str, &str) = ("cloudflare-workers-script-api-date", "2025-08-01");
 /// Sessions begun in one step, should one expire while it is used.
 const MAX_SESSIONS: u32 = 3;
 /// Requests with contents at the same time.
@@ -254,7 +256,9 @@ impl Cloudflare {
     pub(super) async fn switch_on(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let name = state.project()?;
         let url = self.account(["workers", "scripts", name, "subdomain"]);
-        let call = Call::new(Method::POST, url, Repeat::Safe).json(json!({ "enabled": true }));
+        let call = Call::new(Method::POST, url, Repeat::Safe)
+            .header(API_DATE.0, API_DATE.1)
+            .json(json!({ "enabled": true }));
         self.call(call, job.cancel).await?;
         state.clone().live(Visibility::Public)
     }

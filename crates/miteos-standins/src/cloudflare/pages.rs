@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::{Cloudflare, page, refused, result};
+use super::{Cloudflare, is_for, page, refused, result};
 use crate::form;
 use crate::server::{Asked, Reply};
 
@@ -62,7 +62,7 @@ impl Cloudflare {
         match (method, rest) {
             ("GET", []) => result(project_json(name, &self.projects[*name])),
             ("GET", ["upload-token"]) => {
-                let jwt = format!("pages-{}", self.id());
+                let jwt = self.token("pages");
                 result(json!({ "jwt": jwt }))
             }
             ("GET", ["deployments"]) => {
@@ -134,7 +134,7 @@ impl Cloudflare {
     }
 
     pub(super) fn pages_assets(&mut self, asked: &Asked, what: &str) -> Reply {
-        if !asked.bearer().starts_with("pages-") {
+        if !is_for(asked.bearer(), "pages") {
             return refused(401, 10000, "Authentication error");
         }
         if self.has_expired() {
@@ -218,5 +218,6 @@ fn project_json(name: &str, project: &Project) -> Value {
         "subdomain": format!("{name}.pages.dev"),
         "production_branch": project.branch,
         "domains": [format!("{name}.pages.dev")],
+        "deployment_configs": { "preview": {}, "production": {} },
     })
 }
