@@ -165,13 +165,19 @@ async fn the_tool_sees_the_project_alone(folder: &Path, secret: &Path, sandbox: 
 /// A shell stands in for a node that lies outside of the system: the tool is run by it, and sees nothing beside it.
 async fn node_of_a_home_runs_the_tool(folder: &Path, sandbox: Sandbox) {
     let place = folder.join("node");
-    npm(&place.join("bin"), "command -v node; readlink $(command -v node); ls /tools /tools/bin; node missing-script");
+    npm(
+        &place.join("bin"),
+        "command -v node; readlink $(command -v node); ls /tools /tools/bin; node missing-script",
+    );
     std::fs::copy("/bin/sh", place.join("bin/node")).unwrap();
     std::fs::write(place.join("bin/diary"), "the owner's").unwrap();
     let command = command(project(&place), PATIENCE);
     let ran = eas(&place, sandbox.clone()).run(&command, &|_| {}, &CancellationToken::new()).await.unwrap();
     let (out, said) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap());
-    assert_eq!(out, "/workspace/programs/node\n/tools/bin/node\n/tools:\nbin\n\n/tools/bin:\nnode\n", "{said}");
+    assert_eq!(
+        out, "/workspace/programs/node\n/tools/bin/node\n/tools:\nbin\n\n/tools/bin:\nnode\n",
+        "{said}"
+    );
     assert!(ran.exit_code != Some(0), "it ran: {said}");
     // What is not there is told with what is.
     let place = folder.join("no-node");

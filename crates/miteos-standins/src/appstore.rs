@@ -306,7 +306,10 @@ impl Appstore {
                 Reply::ok(json!({ "data": self.upload_json(id) }))
             }
             ("DELETE", ["v1", "buildUploads", id])
-                if self.uploads.get(*id).is_some_and(|one| matches!(one.state, "PROCESSING" | "COMPLETE")) =>
+                if self
+                    .uploads
+                    .get(*id)
+                    .is_some_and(|one| matches!(one.state, "PROCESSING" | "COMPLETE")) =>
             {
                 refused(409, "STATE_ERROR", "the upload is processed and stays")
             }

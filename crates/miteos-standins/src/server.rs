@@ -208,7 +208,8 @@ async fn meet<P: Provider>(shared: Arc<Shared<P>>, request: Request<Body>) -> Re
     let (parts, body) = request.into_parts();
     let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
     if path == RECORD_PATH {
-        let list: Vec<Value> = std::mem::take(&mut *lock(&shared.recorded)).iter().map(Recorded::json).collect();
+        let list: Vec<Value> =
+            std::mem::take(&mut *lock(&shared.recorded)).iter().map(Recorded::json).collect();
         return answer(200, &[], Value::from(list).to_string());
     }
     shared.mark().await;

@@ -255,9 +255,10 @@ impl Provider for Vercel {
             ("POST", ["v13", "deployments"]) => self.create(asked),
             ("POST", ["v2", "files"]) => self.upload(asked),
             ("GET", ["v13", "deployments", id]) if self.deployments.contains_key(*id) => self.poll(id),
-            ("GET", ["v3" | "v2", "deployments", _, "events"] | ["v3", "now", "deployments", _, "events"]) => {
-                Reply::ok(json!([]))
-            }
+            (
+                "GET",
+                ["v3" | "v2", "deployments", _, "events"] | ["v3", "now", "deployments", _, "events"],
+            ) => Reply::ok(json!([])),
             ("PATCH", ["v12", "deployments", id, "cancel"]) if self.deployments.contains_key(*id) => {
                 if self.state(&self.deployments[*id]) == "READY" {
                     return refused(400, "bad_request", "The deployment is READY and cannot be canceled");

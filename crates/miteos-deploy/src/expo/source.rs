@@ -63,7 +63,9 @@ fn plugins(copy: &Workspace) -> Result<Vec<String>, DeployError> {
     let text = copy.read_text(&name, MAX_APP_JSON_BYTES).map_err(unreadable)?;
     let found: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
     if has_ancestor(&found) {
-        return Err(config(format!("app.json has a field {ANCESTOR}, which has no meaning there; leave it out")));
+        return Err(config(format!(
+            "app.json has a field {ANCESTOR}, which has no meaning there; leave it out"
+        )));
     }
     let expo = found.get("expo").unwrap_or(&found);
     let listed = expo.get("plugins").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -194,7 +196,10 @@ mod tests {
             (vec![("app.json", app("[]")), ("app.config.js", String::new())], "app.config.js is run"),
             (vec![("app.json", app("[]")), ("app.config.ts", String::new())], "app.config.ts is run"),
             // It counts before app.json.
-            (vec![("app.json", app("[]")), ("app.config.json", app(r#"["./x.js"]"#))], "app.config.json is run"),
+            (
+                vec![("app.json", app("[]")), ("app.config.json", app(r#"["./x.js"]"#))],
+                "app.config.json is run",
+            ),
             (vec![("app.json", app(r#"[], "__proto__": {"plugins": ["./x.js"]}"#))], "a field __proto__"),
             (
                 vec![("app.json", app("[]")), ("fingerprint.config.js", String::new())],

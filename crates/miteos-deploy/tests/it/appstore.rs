@@ -302,9 +302,8 @@ async fn what_passes_is_waited_for_and_cancelling_removes_the_upload() {
 async fn what_is_processed_cannot_be_ended_and_is_live_in_the_end() {
     let (standin, folder) = begin("13").await;
     let begun = run(&standin, &folder, "dep-1");
-    let is_processed = || {
-        standin.look(|appstore| appstore.uploads.values().any(|upload| upload.state == "PROCESSING"))
-    };
+    let is_processed =
+        || standin.look(|appstore| appstore.uploads.values().any(|upload| upload.state == "PROCESSING"));
     begun.until(is_processed).await;
     begun.cancel().await.unwrap();
     assert!(is_processed(), "it stays");

@@ -242,9 +242,11 @@ fn cases<P: Provider>() -> Vec<Case> {
     ];
     // Each form in which a provider was seen to say for how long. These say that it is over …
     let over = 1_643_322_017;
-    all.extend(limits::<P>(Duration::ZERO, over).into_iter().map(|(name, what)| {
-        case(&format!("429 with {name}"), when(P::MAKES).once(), what, None)
-    }));
+    all.extend(
+        limits::<P>(Duration::ZERO, over)
+            .into_iter()
+            .map(|(name, what)| case(&format!("429 with {name}"), when(P::MAKES).once(), what, None)),
+    );
     // … and these that it is for an hour: whoever did not read them would ask again at once, and go live.
     let hour = Duration::from_secs(3600);
     let in_an_hour = SystemClock.now().millis() / 1000 + hour.as_secs();
