@@ -60,10 +60,7 @@ async fn main() -> Result<(), Failure> {
     let (bases, runner): (_, Arc<dyn Runner>) = match kind {
         TargetKind::Expo => {
             let own = std::env::temp_dir().join(format!("deploy-once-{key}"));
-            let http = Guarded::new(EgressPolicy::default());
-            let machine = Arc::new(Machine::new(own.join("asked"), http));
-            let folders = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
-            let tools = ToolSource::new(folders, machine);
+            let tools = machine(&own);
             (Bases::default(), Arc::new(Eas::named(own, PathBuf::from(base), tools)))
         }
         TargetKind::Netlify | TargetKind::Vercel | TargetKind::Cloudflare | TargetKind::Appstore => {
@@ -88,6 +85,14 @@ async fn main() -> Result<(), Failure> {
     let release = drive(&*target, State::new(kind), &job, &Printed, &*tools.clock, &tools.pace).await?;
     say(&serde_json::to_string(&release)?);
     Ok(())
+}
+
+/// The programs of this machine.
+#[expect(clippy::disallowed_methods, reason = "an example has no configuration that reads it once")]
+fn machine(own: &Path) -> ToolSource {
+    let asking = Arc::new(Machine::new(own.join("asked"), Guarded::new(EgressPolicy::default())));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    ToolSource::new(std::env::split_paths(&path).collect(), asking)
 }
 
 /// What is deployed of a folder.

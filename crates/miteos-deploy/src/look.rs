@@ -25,9 +25,7 @@ where
     F: Future<Output = Result<Option<T>, DeployError>>,
 {
     match made {
-        Err(error) if is_unknown(error.kind) => {
-            late(&BEFORE_MAKING, pace, cancel, look).await?.map_or(Err(error), Ok)
-        }
+        Err(error) if is_unknown(error.kind) => late(&BEFORE_MAKING, pace, cancel, look).await?.ok_or(error),
         made => made,
     }
 }

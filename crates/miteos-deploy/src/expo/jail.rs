@@ -22,8 +22,12 @@ use tokio_util::sync::CancellationToken;
 use super::runner::{Command, Lines, Ran, RunnerError};
 use crate::build::Tools;
 
-/// Hosts that the tool talks to: Expo's API, and where archives are put.
-const HOSTS: [&str; 3] = ["api.expo.dev", "expo.dev", "storage.googleapis.com"];
+/// Hosts that the tool talks to, as its source (24.8.0) has it: the API (`getExpoApiBaseUrl`, for GraphQL, questions of
+/// version 2, and the state of the service), and Google's storage, where the API's upload session has the archive put
+/// (`uploadFileAtPathToGCSAsync`, by an address that is signed there). What else stands in it are links for people
+/// (`expo.dev`, `status.expo.dev`), and what is switched off: figures about its users (`cdp.expo.dev`, by
+/// `DISABLE_EAS_ANALYTICS`) and the look for newer versions (the registry of npm, by `EAS_SKIP_NEW_VERSION_CHECK`).
+const HOSTS: [&str; 2] = ["api.expo.dev", "storage.googleapis.com"];
 /// The port of each.
 const HTTPS_PORT: u16 = 443;
 /// What an archive may have, with all else that is sent (bytes).
