@@ -35,16 +35,39 @@ cargo build --quiet --example deploy_once -p miteos-deploy
 built=$(cargo metadata --no-deps --format-version 1 | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/debug/examples
 
 work=$(mktemp -d)
-trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
+# What was sent and said stays there for whoever wants to look at it, if KEEP is set.
+trap 'kill "${pids[@]}" 2>/dev/null || true; [ -n "${KEEP:-}" ] && echo "kept: $work" || rm -rf "$work"' EXIT
 pids=()
 
-"$built/standins" 0 0 0 0 900 >"$work/urls" &
-pids+=($!)
-for _ in $(seq 100); do
-  [ "$(wc -l <"$work/urls")" -ge 5 ] && break
-  sleep 0.1
-done
-{ read -r netlify; read -r vercel; read -r cloudflare; read -r appstore; read -r apple_key; } <"$work/urls"
+fail() {
+  echo "check-standins.sh: $1" >&2
+  exit 1
+}
+
+# Asks until it is so, for a minute: until_so WHAT COMMAND...
+until_so() {
+  local what=$1
+  shift
+  for _ in $(seq 600); do
+    "$@" && return
+    sleep 0.1
+  done
+  fail "$what was not ready within a minute"
+}
+
+has_lines() {
+  [ "$(wc -l <"$1")" -ge "$2" ]
+}
+
+# Stand-ins that know nothing yet. Sets their addresses, and what Apple's takes as credentials.
+start_standins() {
+  local urls
+  urls=$(mktemp -p "$work")
+  "$built/standins" 0 0 0 0 3600 >"$urls" &
+  pids+=($!)
+  until_so "the stand-ins" has_lines "$urls" 5
+  { read -r netlify; read -r vercel; read -r cloudflare; read -r appstore; read -r apple_key; } <"$urls"
+}
 
 mkdir -p "$work/site/assets/deep" "$work/home"
 printf '<h1>hello</h1>' >"$work/site/index.html"
@@ -59,7 +82,7 @@ recorded() {
 
 # With an environment of its own: the tools change what they do when they think that a program drives them.
 clean() {
-  env -i PATH="$PATH" HOME="$work/home" CI=1 TERM=dumb DO_NOT_TRACK=1 NETLIFY_TELEMETRY_DISABLED=1 \
+  env -i PATH="$PATH" HOME="$work/home" CI=1 TERM=dumb DO_NOT_TRACK=1 NO_UPDATE_NOTIFIER=1 NETLIFY_TELEMETRY_DISABLED=1 \
     VERCEL_TELEMETRY_DISABLED=1 WRANGLER_SEND_METRICS=false "$@"
 }
 
@@ -77,46 +100,98 @@ ours() {
 # A validator between our client and a stand-in, with a provider's own description of its API: validated SPEC URL. Sets
 # `through` to its address.
 validated() {
-  local port log
+  local port
   port=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
-  log=$work/prism-$port.log
-  : >"$log"
-  clean node "$bin/prism" proxy "$1" "$(printf '%s' "$2" | cut -d/ -f1-3)" --errors --host 127.0.0.1 --port "$port" >"$log" 2>&1 &
+  validator=$work/prism-$port.log
+  : >"$validator"
+  clean node "$bin/prism" proxy "$1" "$(printf '%s' "$2" | cut -d/ -f1-3)" --errors --host 127.0.0.1 --port "$port" \
+    >"$validator" 2>&1 &
   pids+=($!)
-  for _ in $(seq 600); do
-    grep -q "is listening" "$log" && break
-    sleep 0.1
-  done
+  until_so "the validator" grep -q "is listening" "$validator"
   through=http://127.0.0.1:$port
-  validator=$log
 }
 
 # What was sent and answered fits the description, and was looked at.
 no_violation() {
   if grep -iE "violation" "$validator"; then
-    exit 1
+    fail "what was sent or answered does not fit the description"
   fi
-  grep -q "$1" "$validator" || {
-    echo "check-standins.sh: nothing was validated" >&2
-    exit 1
-  }
+  grep -q "$1" "$validator" || fail "nothing was validated"
 }
 
+# Both publish the same files, each to stand-ins of its own.
+theirs() {
+  recorded "$2" >"$work/$1.theirs"
+}
+
+netlify_token='{"token":"nfp_standin0123456789"}'
+vercel_token='{"token":"vcp_standin0123456789"}'
+cloudflare_token='{"token":"cf_standin_0123456789abcdef"}'
+account=0123456789abcdef0123456789abcdef
+
+run_vercel() {
+  (cd "$1" && clean VERCEL_TOKEN=vcp_standin0123456789 node "$bin/vercel" deploy --prod --yes --api "$vercel" "${@:2}")
+}
+
+run_wrangler() {
+  (cd "$work" && clean CLOUDFLARE_API_BASE_URL="$cloudflare" CLOUDFLARE_API_TOKEN=cf_standin_0123456789abcdef \
+    CLOUDFLARE_ACCOUNT_ID="$account" node "$bin/wrangler" "$@")
+}
+
+# The tools leave things behind, so each has a copy of its own.
+for name in netlify given worker; do
+  cp -r "$work/site" "$work/$name"
+done
+# Vercel's tool publishes a finished build from where it would have written it.
+mkdir -p "$work/built/.vercel/output"
+cp -r "$work/site" "$work/built/.vercel/output/static"
+printf '{"routes":[{"handle":"filesystem"}],"version":3}' >"$work/built/.vercel/output/config.json"
+printf '{"orgId":"team_test","projectId":"prj_given"}' >"$work/built/.vercel/project.json"
+
+start_standins
 echo "netlify-cli"
-(cd "$work/site" && clean NETLIFY_API_URL="$netlify" NETLIFY_AUTH_TOKEN=nfp_standin0123456789 \
+(cd "$work/netlify" && clean NETLIFY_API_URL="$netlify" NETLIFY_AUTH_TOKEN=nfp_standin0123456789 \
   "$node24" "$bin/netlify" deploy --no-build --prod --json --site given --dir .) >"$work/netlify.json"
 python3 -c 'import json,sys; assert json.load(open(sys.argv[1]))["deploy_id"]' "$work/netlify.json"
-recorded "$netlify" >"$work/netlify.theirs"
-ours netlify "$netlify" check-netlify '{"token":"nfp_standin0123456789"}' '{"site":"given.netlify.app"}'
-recorded "$netlify" >"$work/netlify.ours"
+theirs netlify "$netlify"
+echo "vercel, of a finished build"
+run_vercel "$work/built" --prebuilt >"$work/vercel.out"
+theirs vercel "$vercel"
+echo "wrangler, to Pages"
+run_wrangler pages deploy worker --project-name given --branch main --commit-dirty=true >"$work/pages.out"
+theirs pages "$cloudflare"
+start_standins
+echo "vercel, of plain files"
+run_vercel "$work/given" >"$work/vercel-files.out"
+theirs vercel-files "$vercel"
+echo "wrangler, to a Worker"
+run_wrangler deploy --assets worker --name given-worker --compatibility-date 2026-01-01 >"$work/workers.out"
+theirs workers "$cloudflare"
 
+echo "our client"
+start_standins
+ours netlify "$netlify" check-netlify "$netlify_token" '{"site":"given.netlify.app"}'
+recorded "$netlify" >"$work/netlify.ours"
+ours vercel "$vercel" check-vercel "$vercel_token" '{"team_id":"team_test","project":"given"}'
+recorded "$vercel" >"$work/vercel.ours"
+pages="{\"account_id\":\"$account\",\"product\":\"pages\",\"project\":\"given\"}"
+ours cloudflare "$cloudflare" check-pages "$cloudflare_token" "$pages"
+recorded "$cloudflare" >"$work/pages.ours"
+start_standins
+ours vercel "$vercel" check-vercel-files "$vercel_token" '{"team_id":"team_test","project":"given","upload":"files"}'
+recorded "$vercel" >"$work/vercel-files.ours"
+ours cloudflare "$cloudflare" check-workers "$cloudflare_token" "{\"account_id\":\"$account\",\"project\":\"given-worker\"}"
+recorded "$cloudflare" >"$work/workers.ours"
+
+echo "field by field"
+python3 tests/standins/compare.py "$work"
+
+start_standins
 echo "our client and the stand-in by Netlify's own description"
 python3 tests/standins/prepare_netlify.py "$target/node/node_modules/@netlify/open-api/dist/swagger.json" "$work/netlify-spec.json"
 validated "$work/netlify-spec.json" "$netlify"
-printf 'new' >"$work/site/new.txt"
-ours netlify "$through/api/v1" check-prism '{"token":"nfp_standin0123456789"}' '{"site":"given.netlify.app"}'
-no_violation "/deploys"
-rm "$work/site/new.txt"
+ours netlify "$through/api/v1" check-prism "$netlify_token" '{"site":"given.netlify.app"}'
+no_violation "/files/"
 
 echo "our client and the stand-in by Apple's own description"
 mkdir -p "$work/app"
@@ -126,40 +201,12 @@ validated "$work/appstore-spec.json" "$appstore"
 ours_from "$work/app" appstore "$through" check-appstore "$apple_key" '{"app_id":"1234567890"}'
 no_violation "/v1/buildUploads"
 
-echo "vercel"
-(cd "$work/site" && clean node "$bin/vercel" deploy --prod --yes --token vcp_standin0123456789 --api "$vercel") >"$work/vercel.out"
-recorded "$vercel" >"$work/vercel.theirs"
-rm -rf "$work/site/.vercel"
-ours vercel "$vercel" check-vercel '{"token":"vcp_standin0123456789"}' '{"team_id":"team_test","project":"given"}'
-recorded "$vercel" >"$work/vercel.ours"
-
-echo "wrangler"
-account=0123456789abcdef0123456789abcdef
-wrangler() {
-  (cd "$work" && clean CLOUDFLARE_API_BASE_URL="$cloudflare" CLOUDFLARE_API_TOKEN=cf_standin_0123456789abcdef \
-    CLOUDFLARE_ACCOUNT_ID="$account" node "$bin/wrangler" "$@")
-}
-wrangler pages deploy site --project-name given --branch main --commit-dirty=true >"$work/pages.out"
-recorded "$cloudflare" >"$work/pages.theirs"
-token='{"token":"cf_standin_0123456789abcdef"}'
-printf '<h1>hello!</h1>' >"$work/site/index.html"
-ours cloudflare "$cloudflare" check-pages "$token" "{\"account_id\":\"$account\",\"product\":\"pages\",\"project\":\"given\"}"
-recorded "$cloudflare" >"$work/pages.ours"
-wrangler deploy --assets site --name given-worker --compatibility-date 2026-01-01 >"$work/workers.out"
-recorded "$cloudflare" >"$work/workers.theirs"
-printf '<h1>hello!!</h1>' >"$work/site/index.html"
-ours cloudflare "$cloudflare" check-workers "$token" "{\"account_id\":\"$account\",\"project\":\"given-worker\"}"
-recorded "$cloudflare" >"$work/workers.ours"
-
 echo "eas-cli, driven by our runner"
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
   -keyout "$work/expo.key" -out "$work/expo.crt" 2>/dev/null
 python3 tests/standins/expo.py expo_standin_0123456789 "$work/expo.crt" "$work/expo.key" >"$work/expo.log" 2>&1 &
 pids+=($!)
-for _ in $(seq 100); do
-  grep -q ready "$work/expo.log" && break
-  sleep 0.1
-done
+until_so "the stand-in of Expo's API (it needs port 3000)" grep -q ready "$work/expo.log"
 python3 tests/standins/make_expo_project.py "$work/expo" "$work/ran"
 # What tells the tool to talk to a stand-in is set here and not by the runner.
 printf '#!/bin/sh\nexport EXPO_LOCAL=1 NODE_EXTRA_CA_CERTS=%s\nexec node %s/eas "$@"\n' "$work/expo.crt" "$bin" >"$work/eas"
@@ -168,6 +215,4 @@ ours_from "$work/expo" expo "$work/eas" check-expo '{"token":"expo_standin_01234
 recorded http://127.0.0.1:3000 >"$work/expo.json"
 python3 tests/standins/check_expo.py "$work/expo.json" "$work/expo/dist" "$work/ran"
 
-echo "field by field"
-python3 tests/standins/compare.py "$work"
 echo "the stand-ins hold"

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use miteos_deploy::appstore::read_ipa;
+use miteos_deploy::build::{Machine, ToolSource};
 use miteos_deploy::expo::{App, Content, EXPORT_DIR, Eas, NoRunner, Project, Runner};
 use miteos_deploy::site::{Index, scan};
 use miteos_deploy::{
@@ -59,7 +60,8 @@ async fn main() -> Result<(), Failure> {
     let (bases, runner): (_, Arc<dyn Runner>) = match kind {
         TargetKind::Expo => {
             let own = std::env::temp_dir().join(format!("deploy-once-{key}"));
-            (Bases::default(), Arc::new(Eas::named(own, PathBuf::from(base))))
+            let tools = machine(&own);
+            (Bases::default(), Arc::new(Eas::named(own, PathBuf::from(base), tools)))
         }
         TargetKind::Netlify | TargetKind::Vercel | TargetKind::Cloudflare | TargetKind::Appstore => {
             (Bases::default().with(kind, base).ok_or("no such base")?, Arc::new(NoRunner))
@@ -83,6 +85,14 @@ async fn main() -> Result<(), Failure> {
     let release = drive(&*target, State::new(kind), &job, &Printed, &*tools.clock, &tools.pace).await?;
     say(&serde_json::to_string(&release)?);
     Ok(())
+}
+
+/// The programs of this machine.
+#[expect(clippy::disallowed_methods, reason = "an example has no configuration that reads it once")]
+fn machine(own: &Path) -> ToolSource {
+    let asking = Arc::new(Machine::new(own.join("asked"), Guarded::new(EgressPolicy::default())));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    ToolSource::new(std::env::split_paths(&path).collect(), asking)
 }
 
 /// What is deployed of a folder.

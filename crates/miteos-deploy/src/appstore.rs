@@ -3,7 +3,7 @@
 //!
 //! A build upload is found by its app, version and build number, which are unique together. Only one that still waits
 //! for its file can be ours when its creation was not answered. Whose it is says the name of its file, which carries our
-//! mark: an upload that another order of ours left behind is removed, and one of somebody else is left alone.
+//! mark: an upload that another order of ours left behind a day ago is removed, and one of somebody else is left alone.
 
 mod ipa;
 mod jwt;
@@ -27,7 +27,7 @@ use crate::target::{Advance, Job, Next, Target, TargetKind, Tools, Verified};
 use crate::upload::{self, Load};
 
 use operations::{Operation, read_operations};
-use owner::{Owner, file_name, foreign, owner};
+use owner::{Owner, file_name, foreign, is_left_behind, owner, under_way};
 
 pub use ipa::{Ipa, IpaError, Platform, read_ipa};
 pub use jwt::{KeyError, read_key};
@@ -132,7 +132,8 @@ impl Appstore {
         let id = needed(KIND, &upload, "id")?;
         match owner(&self.files(&id, job.cancel).await?, ipa, job.order) {
             Owner::ThisOrder => Ok(Some(upload)),
-            Owner::AnotherOrder => {
+            Owner::AnotherOrder if !is_left_behind(&upload, self.api.now_ms()) => Err(under_way(ipa)),
+            Owner::EarlierOfThisOrder | Owner::AnotherOrder => {
                 self.remove(&id, job.cancel).await?;
                 job.say(format!("removed the build upload {id}, which an earlier deployment left behind"));
                 Ok(None)
@@ -204,7 +205,9 @@ impl Appstore {
         let files = self.files(upload, job.cancel).await?;
         let file = match (files.first(), owner(&files, ipa, job.order)) {
             (Some(file), Owner::ThisOrder) => file.clone(),
-            (Some(_), Owner::AnotherOrder | Owner::SomebodyElse) => return Err(foreign(ipa)),
+            (Some(_), Owner::EarlierOfThisOrder | Owner::AnotherOrder | Owner::SomebodyElse) => {
+                return Err(foreign(ipa));
+            }
             (None, _) => {
                 let body = json!({ "data": {
                     "type": "buildUploadFiles",
@@ -400,7 +403,7 @@ impl Target for Appstore {
                 let waiting = found.filter(|one| upload_state(one) == Some("AWAITING_UPLOAD"));
                 match waiting.as_ref().and_then(|one| text(one, "id")) {
                     Some(id) => match owner(&self.files(id, job.cancel).await?, ipa, job.order) {
-                        Owner::ThisOrder => Some(id.to_owned()),
+                        Owner::ThisOrder | Owner::EarlierOfThisOrder => Some(id.to_owned()),
                         Owner::AnotherOrder | Owner::SomebodyElse => None,
                     },
                     None => None,

@@ -26,14 +26,18 @@ use crate::detect::{BuildSettings, Plan, detect};
 use crate::site::Index;
 pub use ask::{AskError, Asking, Machine, Question};
 pub use environment::trusted_certificates;
+pub(crate) use environment::write_settings;
 pub use failure::{BuildErrorKind, BuildFailure};
 use log::Log;
 pub use registries::{BadRegistry, Registries, RegistrySource};
 pub use tools::ToolSource;
+pub(crate) use tools::Tools;
 
 /// Names below a build's folder: the copy of the workspace, and the home of the commands.
 const SOURCE: &str = "source";
 const HOME: &str = "home";
+/// Links to programs, below that home.
+const LINKS: &str = ".tools";
 
 const GIB: u64 = 1 << 30;
 
@@ -145,8 +149,10 @@ impl Build<'_> {
         let (source, home) = self.copy(&mut log).await?;
         let isolated = self.isolated();
         tools
-            .link(&home, isolated)
+            .link(&home.join(LINKS), isolated)
             .map_err(|error| BuildFailure::machine("link the programs of a build", error))?;
+        write_settings(&home, &registries)
+            .map_err(|error| BuildFailure::machine("write the settings of package managers", error))?;
         let (source_root, home, registries) = (source.root(), home.as_path(), &registries);
         let room = run::Room { build: self, source: source_root, home, registries, tools: &tools, isolated };
         // What a command waits for a place in the sandbox is not its time.

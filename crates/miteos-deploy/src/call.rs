@@ -30,6 +30,9 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// An upload may take a call's time and, for its bytes, as long as a line of this speed needs (bytes a second).
 const SLOWEST_UPLOAD: u64 = 32 * 1024;
+/// When a deployment is cancelled, the answer of a call that makes something is waited for so long all the same: it may be
+/// carried out, and then the answer says what has to be ended.
+const LAST_ANSWER: Duration = Duration::from_secs(10);
 /// No single upload may take longer.
 const MAX_UPLOAD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
@@ -327,13 +330,25 @@ impl Api {
     async fn attempt(&self, call: &Call, cancel: &CancellationToken) -> Result<Answer, Problem> {
         let spoilt = Arc::new(OnceLock::new());
         let request = self.request(call, &spoilt);
+        let makes = call.repeat == Repeat::Once;
+        if makes && cancel.is_cancelled() {
+            return Err(Problem::Other(DeployError::cancelled()));
+        }
+        let heard = if makes { CancellationToken::new() } else { cancel.clone() };
         let answered = async {
-            let response = self.http.send(request, cancel).await?;
+            let response = self.http.send(request, &heard).await?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             let body = response.read_all(MAX_ANSWER_BYTES).await?;
             Ok::<_, HttpError>((status, headers, body))
         };
-        let answered = answered.await;
+        let too_late = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(LAST_ANSWER).await;
+        };
+        let answered = tokio::select! {
+            answered = answered => answered,
+            () = too_late, if makes => Err(HttpError::Cancelled),
+        };
         if let (Some(fault), Ok(_)) = (spoilt.get(), &answered) {
             // Whatever was answered was answered to something else than what was to be sent.
             return Err(Problem::Other(fault.error()));

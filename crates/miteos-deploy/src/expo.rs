@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::call::{Clock, Pace, Redactor, needed, text};
 use crate::config::{ExpoAction, ExpoConfig, ExpoPlatform};
 use crate::error::{DeployError, ErrorKind};
+use crate::look;
 use crate::site::{Artifact, Site};
 use crate::state::{Release, State, Step, Visibility};
 use crate::target::{Advance, Environment, Job, Next, Order, Target, TargetKind, Tools, Verified, settled};
@@ -51,6 +52,8 @@ const MAX_PAGES: usize = 4;
 /// Digits of the identifier of a web deployment.
 const IDENTIFIER_DIGITS: usize = 10;
 const KIND: TargetKind = TargetKind::Expo;
+/// The part of a web deployment that is kept before it is made the production one.
+const PRODUCTION: &str = "production";
 /// No questions, no colours, no look at version control, no look for newer versions, and nothing told of its user.
 const QUIET: [(&str, &str); 8] = [
     ("CI", "1"),
@@ -211,7 +214,12 @@ impl Expo {
         let (app, id) = (app(state)?, state.deployment()?);
         let mut state = state.clone();
         if self.config.settings.environment == Environment::Production {
-            let shown = self.assign(&app, id, job.cancel).await?;
+            if state.part_id.is_none() {
+                state.part_id = Some(PRODUCTION.to_owned());
+                return Ok(Advance::go(state));
+            }
+            // From here on a cancel is too late: a run that is killed may have made it the live one already.
+            let shown = self.assign(&app, id, &CancellationToken::new()).await?;
             state.url = Some(shown);
         } else if state.url.is_none() {
             // The answer that had it was lost.
@@ -269,7 +277,11 @@ impl Expo {
     async fn create_build(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let build = match self.find_build(&app(state)?, job.order, job.cancel).await? {
             Some(build) => build,
-            None => self.make_build(job).await?,
+            None => {
+                let app = app(state)?;
+                let find = || self.find_build(&app, job.order, job.cancel);
+                look::made_after(self.make_build(job).await, &self.pace, job.cancel, find).await?
+            }
         };
         let id = needed(KIND, &build, "id")?;
         job.say(format!("build {id}"));
@@ -389,7 +401,9 @@ impl Target for Expo {
             (ExpoAction::Web, _, _) | (ExpoAction::Build, None, Step::Locate) => return Ok(()),
             (ExpoAction::Build, Some(id), _) => id.clone(),
             (ExpoAction::Build, None, _) => {
-                let found = self.find_build(&app(state)?, job.order, job.cancel).await?;
+                let app = app(state)?;
+                let find = || self.find_build(&app, job.order, job.cancel);
+                let found = look::left_behind(&self.pace, job.cancel, find).await?;
                 match found.as_ref().and_then(|build| text(build, "id")) {
                     Some(id) => id.to_owned(),
                     None => return Ok(()),
@@ -414,7 +428,14 @@ impl Target for Expo {
 
     async fn live_after_all(&self, state: &State, job: &Job<'_>) -> Result<Option<State>, DeployError> {
         match self.config.settings.action {
-            // Where a web deployment is only waited for, it is made the live one.
+            // Whether it was made the live one is not told by the tool, so what was begun is brought to its end.
+            ExpoAction::Web if state.part_id.as_deref() == Some(PRODUCTION) => {
+                let mut state = state.clone();
+                while state.step != Step::Live {
+                    state = self.publish_web(&state, job).await?.state;
+                }
+                Ok(Some(state))
+            }
             ExpoAction::Web => Ok(Some(state.clone()).filter(|state| state.step == Step::Live)),
             ExpoAction::Build => settled(self, state, job).await,
         }

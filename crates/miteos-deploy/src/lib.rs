@@ -16,6 +16,7 @@ pub mod detect;
 mod drive;
 mod error;
 pub mod expo;
+mod look;
 mod netlify;
 pub mod site;
 mod state;

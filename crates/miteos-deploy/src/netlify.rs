@@ -15,6 +15,7 @@ use crate::body::Payload;
 use crate::call::{Api, Call, Problem, Refusal, Repeat, needed, text};
 use crate::config::{NetlifyConfig, NetlifySettings};
 use crate::error::{DeployError, ErrorKind};
+use crate::look;
 use crate::site::{Artifact, Site, SiteFile};
 use crate::state::{Release, State, Step, Visibility};
 use crate::target::{Advance, Environment, Job, Next, Order, Target, TargetKind, Tools, Verified, settled};
@@ -119,7 +120,10 @@ impl Netlify {
         let site_id = state.project()?;
         let deploy = match self.find(site_id, job.order, job.cancel).await? {
             Some(deploy) => deploy,
-            None => self.make(site_id, job).await?,
+            None => {
+                let find = || self.find(site_id, job.order, job.cancel);
+                look::made_after(self.make(site_id, job).await, &self.api.pace, job.cancel, find).await?
+            }
         };
         let state = self.created(state, &deploy)?;
         job.say(format!("deploy {}", state.deployment()?));
@@ -306,7 +310,8 @@ impl Target for Netlify {
         let id = match &state.deployment_id {
             Some(id) => Some(id.clone()),
             None => {
-                let found = self.find(site, job.order, job.cancel).await?;
+                let find = || self.find(site, job.order, job.cancel);
+                let found = look::left_behind(&self.api.pace, job.cancel, find).await?;
                 found.and_then(|deploy| text(&deploy, "id").map(str::to_owned))
             }
         };

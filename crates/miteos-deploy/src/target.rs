@@ -240,7 +240,8 @@ pub trait Target: Send + Sync {
     async fn cancel(&self, state: &State, job: &Job<'_>) -> Result<(), DeployError>;
 
     /// Asked after [`cancel`](Self::cancel), at whatever state: how it is live all the same, since a provider goes on by
-    /// itself up to the last moment. `None`: it is not. Can be repeated.
+    /// itself up to the last moment. `None`: it is not, and will not be. An error that passes: it is not known yet. Can be
+    /// repeated.
     async fn live_after_all(&self, state: &State, job: &Job<'_>) -> Result<Option<State>, DeployError> {
         settled(self, state, job).await
     }
@@ -250,7 +251,7 @@ pub trait Target: Send + Sync {
 }
 
 /// Whether a deployment whose id is known is live, asked as while it is waited for. That it cannot become so, or is not
-/// there, is an answer, too.
+/// there, is an answer, too; that it is still under way is none, since who refuses to end it may bring it to its end.
 pub(crate) async fn settled(
     target: &(impl Target + ?Sized),
     state: &State,
@@ -264,7 +265,10 @@ pub(crate) async fn settled(
     }
     match target.next(&state.clone().at(Step::Wait), job).await {
         Ok(Advance { state, next: Next::Done(_) }) => Ok(Some(state)),
-        Ok(_) => Ok(None),
+        Ok(_) => {
+            let message = "it was not ended there and is still under way, so it may go live yet";
+            Err(DeployError::new(ErrorKind::Unavailable, message))
+        }
         Err(error) if error.kind.retry() == Retry::Never => Ok(None),
         Err(error) => Err(error),
     }

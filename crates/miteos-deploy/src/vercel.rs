@@ -14,6 +14,7 @@ use crate::body::Payload;
 use crate::call::{Api, Call, Problem, Refusal, Repeat, needed, text};
 use crate::config::{VercelConfig, VercelSettings, VercelUpload};
 use crate::error::{DeployError, ErrorKind};
+use crate::look;
 use crate::site::{Artifact, Site, SiteFile};
 use crate::state::{Release, State, Step, Visibility};
 use crate::target::{Advance, Environment, Job, Next, Order, Target, TargetKind, Tools, Verified, settled};
@@ -70,10 +71,7 @@ impl Vercel {
 
     async fn create(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         if let Some(found) = self.find(job.order, job.cancel).await? {
-            // The list calls it `uid`, everything else `id`.
-            let id = text(&found, "uid").or_else(|| text(&found, "id"));
-            let id = id.map(str::to_owned).ok_or_else(|| DeployError::lost("deployment"))?;
-            return Ok(self.created(state, id, &found, job));
+            return Ok(self.created(state, id_in_list(&found)?, &found, job));
         }
         let site = job.site()?;
         let mut url = self.url(["v13", "deployments"]);
@@ -94,7 +92,12 @@ impl Vercel {
             Err(Problem::Refused(refusal)) if refusal.code == "missing_files" => {
                 self.supply(state, site, &refusal, job).await
             }
-            Err(problem) => Err(problem.into()),
+            Err(problem) => {
+                let find = || self.find(job.order, job.cancel);
+                let made = Err(problem.into());
+                let found = look::made_after(made, &self.api.pace, job.cancel, find).await?;
+                Ok(self.created(state, id_in_list(&found)?, &found, job))
+            }
         }
     }
 
@@ -282,8 +285,9 @@ impl Target for Vercel {
             (Some(id), _) => Some(id.clone()),
             (None, Step::Locate) => None,
             (None, _) => {
-                let found = self.find(job.order, job.cancel).await?;
-                found.and_then(|one| text(&one, "uid").or_else(|| text(&one, "id")).map(str::to_owned))
+                let find = || self.find(job.order, job.cancel);
+                let found = look::left_behind(&self.api.pace, job.cancel, find).await?;
+                found.as_ref().map(id_in_list).transpose()?
             }
         };
         let Some(id) = id else { return Ok(()) };
@@ -299,9 +303,8 @@ impl Target for Vercel {
     async fn live_after_all(&self, state: &State, job: &Job<'_>) -> Result<Option<State>, DeployError> {
         if state.deployment_id.is_none() && state.step != Step::Locate {
             let Some(found) = self.find(job.order, job.cancel).await? else { return Ok(None) };
-            let id = text(&found, "uid").or_else(|| text(&found, "id"));
-            let id = id.map(str::to_owned).ok_or_else(|| DeployError::lost("deployment"))?;
-            return settled(self, &self.created(state, id, &found, job).state, job).await;
+            let made = self.created(state, id_in_list(&found)?, &found, job);
+            return settled(self, &made.state, job).await;
         }
         settled(self, state, job).await
     }
@@ -320,6 +323,12 @@ fn build_config(single_page: bool) -> Value {
         routes.push(json!({ "src": "/(.*)", "dest": "/index.html" }));
     }
     json!({ "version": 3, "routes": routes })
+}
+
+/// The list calls it `uid`, everything else `id`.
+fn id_in_list(found: &Value) -> Result<String, DeployError> {
+    let id = text(found, "uid").or_else(|| text(found, "id"));
+    id.map(str::to_owned).ok_or_else(|| DeployError::lost("deployment"))
 }
 
 /// A time counts as true as well as `true` does.
@@ -358,7 +367,7 @@ fn failure(deployment: &Value, ready: &str) -> Option<String> {
     Some(format!("{what}{step}: {said}"))
 }
 
-/// `{"error":{"code":"…","message":"…"}}`.
+/// `{"error":{"code":"…","message":"…"}}`, with `"limit":{"total":…,"remaining":0,"reset":…}` where it limits requests.
 fn read_refusal(refusal: &mut Refusal) {
     let error = refusal.body.get("error").cloned().unwrap_or(Value::Null);
     refusal.code = text(&error, "code").unwrap_or_default().to_owned();
@@ -367,6 +376,7 @@ fn read_refusal(refusal: &mut Refusal) {
     if is_set("invalidToken") || is_set("missingToken") {
         refusal.kind = ErrorKind::BadCredentials;
     }
+    refusal.limited_until(error.pointer("/limit/reset").and_then(Value::as_f64));
     let is_used_up = refusal.code.starts_with("api-") && refusal.code.contains("-per-day");
     if refusal.status == 429 && (is_used_up || refusal.wait_ms.is_some_and(|ms| ms > LONGEST_PAUSE_MS)) {
         refusal.kind = ErrorKind::Quota;

@@ -62,6 +62,7 @@ async fn all() {
     without_a_package_manager_its_mend_is_named(&sandbox).await;
     programs_of_a_home_are_used(&sandbox).await;
     other_hosts_are_refused_and_named(&sandbox).await;
+    the_registry_of_a_scope_reaches_the_package_manager(&sandbox).await;
     a_site_is_built_with_vite(&sandbox).await;
 }
 
@@ -429,6 +430,21 @@ async fn other_hosts_are_refused_and_named(sandbox: &Sandbox) {
     let settings = BuildSettings { install: Some(install.to_owned()), ..BuildSettings::default() };
     let failed = place.build(sandbox, &settings).await.err().unwrap();
     assert!(failed.message.contains("packages.invalid:443 (the name cannot be looked up)"), "{failed}");
+}
+
+/// A variable for it would have a name that shells such as dash drop, and a public package of the same name would be taken.
+async fn the_registry_of_a_scope_reaches_the_package_manager(sandbox: &Sandbox) {
+    needs_npm();
+    let mut place = Place::new(&[("package.json", PACKAGE)]);
+    let own = Registries::parse("npm=https://packages.invalid/,@acme=https://acme.invalid/").unwrap();
+    place.registries = RegistrySource::new(Some(own), Arc::new(Machine::new(PathBuf::new(), http())));
+    let install = "npm config get @acme:registry >told.txt && npm view @acme/x --fetch-retries 0";
+    let settings = BuildSettings { install: Some(install.to_owned()), ..BuildSettings::default() };
+    let failed = place.build(sandbox, &settings).await.err().unwrap();
+    assert!(failed.message.contains("it asked for acme.invalid:443 (the name"), "{failed}");
+    let told = std::fs::read_to_string(place.build_folder().join("source/told.txt")).unwrap();
+    assert_eq!(told.trim(), "https://acme.invalid/");
+    clear(&place.build_folder()).unwrap();
 }
 
 async fn a_site_is_built_with_vite(sandbox: &Sandbox) {

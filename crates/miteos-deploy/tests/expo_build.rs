@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use miteos_deploy::build::{Machine, Registries, RegistrySource};
+use miteos_deploy::build::{Machine, Registries, RegistrySource, ToolSource};
 use miteos_deploy::expo::{
     Command, EAS_CLI_VERSION, Eas, Folder, Jail, Runner, RunnerError, Sandboxes, prepare_source,
 };
@@ -77,11 +77,12 @@ fn npm(bin: &Path, tool: &str) {
 fn eas(folder: &Path, sandbox: Sandbox) -> Eas {
     let http = Guarded::new(EgressPolicy::default());
     let registries = Registries::parse("npm=https://npm.example/").unwrap();
-    let machine = Machine::new(folder.join("asked"), http.clone());
-    let source = RegistrySource::new(Some(registries), Arc::new(machine));
+    let machine = Arc::new(Machine::new(folder.join("asked"), http.clone()));
+    let source = RegistrySource::new(Some(registries), machine.clone());
+    let tools = ToolSource::new(Vec::new(), machine);
     let jail = Jail { sandboxes: Arc::new(One(sandbox)), dial: Arc::new(http) };
     let path = folder.join("bin").display().to_string();
-    Eas::pinned(folder.join("eas"), source).looking_in(&path).with_jail(jail)
+    Eas::pinned(folder.join("eas"), source, tools).looking_in(&path).with_jail(jail)
 }
 
 fn project(folder: &Path) -> Workspace {
@@ -114,6 +115,7 @@ async fn all() {
         return;
     }
     the_tool_sees_the_project_alone(folder.path(), &secret, sandbox.clone()).await;
+    node_of_a_home_runs_the_tool(folder.path(), sandbox.clone()).await;
     hosts_that_are_not_expos_are_named(folder.path(), sandbox.clone()).await;
     its_time_is_limited(folder.path(), sandbox).await;
 }
@@ -158,6 +160,32 @@ async fn the_tool_sees_the_project_alone(folder: &Path, secret: &Path, sandbox: 
     assert_eq!(std::fs::read_to_string(place.join("project/App.js")).unwrap(), "export default 1");
     let installed = place.join(format!("eas/eas-cli-{EAS_CLI_VERSION}/node_modules/eas-cli/run"));
     assert!(!std::fs::read_to_string(installed).unwrap().ends_with("changed\n"));
+}
+
+/// A shell stands in for a node that lies outside of the system: the tool is run by it, and sees nothing beside it.
+async fn node_of_a_home_runs_the_tool(folder: &Path, sandbox: Sandbox) {
+    let place = folder.join("node");
+    npm(
+        &place.join("bin"),
+        "command -v node; readlink $(command -v node); ls /tools /tools/bin; node missing-script",
+    );
+    std::fs::copy("/bin/sh", place.join("bin/node")).unwrap();
+    std::fs::write(place.join("bin/diary"), "the owner's").unwrap();
+    let command = command(project(&place), PATIENCE);
+    let ran = eas(&place, sandbox.clone()).run(&command, &|_| {}, &CancellationToken::new()).await.unwrap();
+    let (out, said) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap());
+    assert_eq!(
+        out, "/workspace/programs/node\n/tools/bin/node\n/tools:\nbin\n\n/tools/bin:\nnode\n",
+        "{said}"
+    );
+    assert!(ran.exit_code != Some(0), "it ran: {said}");
+    // What is not there is told with what is.
+    let place = folder.join("no-node");
+    npm(&place.join("bin"), "exec no-such-node");
+    let command = self::command(project(&place), PATIENCE);
+    let ran = eas(&place, sandbox).run(&command, &|_| {}, &CancellationToken::new()).await.unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.exit_code == Some(127) && said.contains("node with its package managers"), "{said}");
 }
 
 async fn hosts_that_are_not_expos_are_named(folder: &Path, sandbox: Sandbox) {

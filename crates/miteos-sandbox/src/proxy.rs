@@ -190,7 +190,9 @@ async fn begin(
         Hello::Nobody if to.is_address() => None,
         Hello::Host(name) => Some(format!("{name} through {to}")),
         Hello::Nobody => Some(format!("a host without a name through {to}")),
-        Hello::Hidden => Some(format!("a hidden host through {to}")),
+        Hello::Hidden => Some(format!(
+            "a host that an encrypted ClientHello may hide (ECH or its GREASE; Bun sends none since 1.3.14) through {to}"
+        )),
         Hello::Other => Some(format!("something else than TLS through {to}")),
     };
     if let Some(what) = wrong {

@@ -444,7 +444,8 @@ fn deploy_parts(
     let http = deps.services.http.clone();
     let machine: Arc<dyn Asking> = Arc::new(Machine::new(config.data_dir.join("asked"), http.clone()));
     let registries = RegistrySource::new(config.build_registries.clone(), Arc::clone(&machine));
-    let tools = ToolSource::new(config.programs.clone(), machine);
+    let tools = ToolSource::new(config.programs.clone(), Arc::clone(&machine));
+    let eas = Arc::new(eas(config, (&http, machine), sandbox, tools.clone()));
     let builder = || Arc::new(deployments::Sandboxed::new(Arc::clone(sandbox), http, registries, tools));
     deployments::Parts {
         store: deps.tasks.store.clone(),
@@ -460,7 +461,7 @@ fn deploy_parts(
             bases: config.deploy.bases.clone(),
             clock: Arc::new(deployments::TargetClock(Arc::clone(&config.clock))),
             pace: config.deploy.pace.clone(),
-            runner: Arc::new(eas(config, &deps.services.http, sandbox)),
+            runner: eas,
         },
         builder: config.builder.clone().unwrap_or_else(|| builder()),
         publisher: Some(config.publisher.clone().unwrap_or_else(|| Arc::new(previews.clone()))),
@@ -472,14 +473,18 @@ fn deploy_parts(
 }
 
 /// What runs Expo's tool.
-fn eas(config: &Config, http: &Guarded, sandbox: &Arc<LateSandbox>) -> Eas {
+fn eas(
+    config: &Config,
+    (http, machine): (&Guarded, Arc<dyn Asking>),
+    sandbox: &Arc<LateSandbox>,
+    tools: ToolSource,
+) -> Eas {
     let folder = config.data_dir.join("eas");
     let eas = match &config.deploy.eas {
-        Some(program) => Eas::named(folder, program.clone()),
+        Some(program) => Eas::named(folder, program.clone(), tools),
         None => {
-            let machine = Machine::new(config.data_dir.join("asked"), http.clone());
-            let registries = RegistrySource::new(config.build_registries.clone(), Arc::new(machine));
-            Eas::pinned(folder, registries)
+            let registries = RegistrySource::new(config.build_registries.clone(), machine);
+            Eas::pinned(folder, registries, tools)
         }
     };
     eas.sweep();

@@ -29,6 +29,7 @@ async fn main() -> std::io::Result<()> {
     netlify.look(|netlify| {
         netlify.sites.insert("site-given".to_owned(), Site { name: "given".to_owned(), ..Site::default() });
     });
+    vercel.look(|vercel| vercel.projects.insert("given".to_owned(), "prj_given".to_owned()));
     cloudflare.look(|cloudflare| cloudflare.make_project("given"));
     let mut out = std::io::stdout();
     for url in [&netlify.url, &vercel.url, &cloudflare.url, &appstore.url] {

@@ -35,6 +35,8 @@ pub struct Appstore {
     pub files: BTreeMap<String, File>,
     /// What time it is (seconds since 1970).
     pub now: u64,
+    /// When uploads are said to have been made.
+    pub created: &'static str,
     /// The size of a piece (bytes).
     pub part_bytes: u64,
     /// What processing ends in: `COMPLETE` or `FAILED`.
@@ -69,6 +71,7 @@ impl Appstore {
             uploads: BTreeMap::new(),
             files: BTreeMap::new(),
             now,
+            created: "2025-06-01T09:00:00-07:00",
             part_bytes: 100_000,
             ends_in: "COMPLETE",
             made: 0,
@@ -105,6 +108,7 @@ impl Appstore {
                 "cfBundleShortVersionString": upload.version,
                 "cfBundleVersion": upload.build,
                 "platform": "IOS",
+                "createdDate": self.created,
                 "uploadedDate": null,
                 "state": state,
             },
@@ -300,6 +304,14 @@ impl Appstore {
                     }
                 }
                 Reply::ok(json!({ "data": self.upload_json(id) }))
+            }
+            ("DELETE", ["v1", "buildUploads", id])
+                if self
+                    .uploads
+                    .get(*id)
+                    .is_some_and(|one| matches!(one.state, "PROCESSING" | "COMPLETE")) =>
+            {
+                refused(409, "STATE_ERROR", "the upload is processed and stays")
             }
             ("DELETE", ["v1", "buildUploads", id]) if self.uploads.remove(*id).is_some() => {
                 Reply::new(204, Value::Null)

@@ -6,7 +6,7 @@ mod workers;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::server::{Asked, Provider, Reply, Standin};
@@ -16,6 +16,9 @@ pub use workers::{Version, Worker};
 
 pub const TOKEN: &str = "cf_standin_0123456789abcdef";
 pub const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+
+/// When tokens say that they expire (seconds since 1970): in the year 2100.
+const EXPIRES: u64 = 4_102_444_800;
 
 pub struct Cloudflare {
     /// The account's name below workers.dev.
@@ -28,7 +31,7 @@ pub struct Cloudflare {
     pub expire: u32,
     /// The stages that a deployment to Pages passes through.
     pub stages: Vec<(&'static str, &'static str)>,
-    /// So many lists of a Worker's versions do not show the newest one yet.
+    /// So many lists, of a Worker's versions or of a project's deployments, do not show the newest one yet.
     pub late_lists: u32,
     /// Files in one request of an upload session.
     pub bucket_files: usize,
@@ -62,12 +65,27 @@ impl Cloudflare {
         format!("00000000-0000-4000-8000-{:012x}", self.made)
     }
 
+    /// A token of an upload, in the form of those that say by themselves when they expire: some tools read that. Its last
+    /// part, where others have a signature, tells what it is for.
+    fn token(&mut self, what: &str) -> String {
+        let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+        let head = part(json!({ "alg": "ES256", "typ": "JWT" }));
+        let claims = part(json!({ "exp": EXPIRES, "max_file_count_allowed": 20_000 }));
+        format!("{head}.{claims}.{what}-{}", self.id())
+    }
+
     /// Whether a token of an upload is refused this time.
     fn has_expired(&mut self) -> bool {
         let expired = self.expire > 0;
         self.expire = self.expire.saturating_sub(1);
         expired
     }
+}
+
+/// Whether a token is for this.
+fn is_for(token: &str, what: &str) -> bool {
+    let last = token.rsplit('.').next().unwrap_or_default();
+    last.strip_prefix(what).is_some_and(|rest| rest.starts_with('-'))
 }
 
 fn result(value: Value) -> Reply {

@@ -11,8 +11,10 @@ pub mod cloudflare;
 pub mod fault;
 mod form;
 pub mod netlify;
+mod record;
 mod server;
 pub mod vercel;
 
 pub use fault::{Fault, What, When};
-pub use server::{Recorded, Standin};
+pub use record::Recorded;
+pub use server::Standin;

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::fault::{Fault, Faults, What};
+use crate::record::Recorded;
 
 /// The biggest request that is taken (bytes).
 const MAX_BODY_BYTES: usize = 256 * 1024 * 1024;
@@ -81,31 +82,6 @@ pub trait Provider: Send + 'static {
     fn base_path(&self) -> &'static str {
         ""
     }
-}
-
-/// A request as it is kept for comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
-    pub method: String,
-    pub path: String,
-    pub query: Vec<(String, String)>,
-    pub content_type: String,
-    pub headers: Vec<(String, String)>,
-    /// JSON as it is; else the length and SHA-1 of the bytes.
-    pub body: String,
-    pub status: u16,
-}
-
-fn as_json(one: &Recorded) -> Value {
-    json!({
-        "method": one.method,
-        "path": one.path,
-        "query": one.query,
-        "content_type": one.content_type,
-        "headers": one.headers,
-        "body": serde_json::from_str::<Value>(&one.body).unwrap_or_else(|_| json!(one.body)),
-        "status": one.status,
-    })
 }
 
 struct Shared<P> {
@@ -198,6 +174,16 @@ impl<P: Provider> Standin<P> {
         }
     }
 
+    /// Ready when the request at this mark, counted from now, is met. It is not stopped.
+    pub fn reached(&self, mark: u64) -> impl Future<Output = ()> + use<P> {
+        self.shared.marks.send_replace(0);
+        let mut marks = self.shared.marks.subscribe();
+        async move {
+            // As above.
+            let _ = marks.wait_for(|seen| *seen > mark).await;
+        }
+    }
+
     pub fn go_on(&self) {
         *lock(&self.shared.stop_at) = None;
     }
@@ -222,7 +208,8 @@ async fn meet<P: Provider>(shared: Arc<Shared<P>>, request: Request<Body>) -> Re
     let (parts, body) = request.into_parts();
     let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
     if path == RECORD_PATH {
-        let list: Vec<Value> = std::mem::take(&mut *lock(&shared.recorded)).iter().map(as_json).collect();
+        let list: Vec<Value> =
+            std::mem::take(&mut *lock(&shared.recorded)).iter().map(Recorded::json).collect();
         return answer(200, &[], Value::from(list).to_string());
     }
     shared.mark().await;
@@ -232,7 +219,7 @@ async fn meet<P: Provider>(shared: Arc<Shared<P>>, request: Request<Body>) -> Re
             let mut body = body.into_data_stream();
             // The first piece is taken, and then nothing more.
             let _ = body.next().await;
-            record(&shared, &method, &path, 0);
+            record(&shared, Recorded::broken_off(&method, &path));
             return cut();
         }
         Some(What::Slow(pause)) => tokio::time::sleep(*pause).await,
@@ -240,18 +227,18 @@ async fn meet<P: Provider>(shared: Arc<Shared<P>>, request: Request<Body>) -> Re
     }
     // A body that breaks off is no request: nothing is done with it.
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-        record(&shared, &method, &path, 0);
+        record(&shared, Recorded::broken_off(&method, &path));
         return cut();
     };
     let query = parts.uri.query().unwrap_or_default();
     let asked = Asked { method, path, query: pairs(query), headers: parts.headers, body };
     if let Some(What::Answer { status, headers, body }) = fault {
         let reply = Reply::new(status, Value::Null);
-        record_asked(&shared, &asked, reply.status);
+        record(&shared, Recorded::of(&asked, reply.status));
         return answer(status, &headers, body);
     }
     let reply = lock(&shared.provider).answer(&asked);
-    record_asked(&shared, &asked, reply.status);
+    record(&shared, Recorded::of(&asked, reply.status));
     shared.mark().await;
     if matches!(fault, Some(What::CutAnswer)) {
         return cut();
@@ -260,44 +247,8 @@ async fn meet<P: Provider>(shared: Arc<Shared<P>>, request: Request<Body>) -> Re
     answer(reply.status, &[], body)
 }
 
-fn record<P>(shared: &Shared<P>, method: &str, path: &str, status: u16) {
-    lock(&shared.recorded).push(Recorded {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query: Vec::new(),
-        content_type: String::new(),
-        headers: Vec::new(),
-        body: "broken off".to_owned(),
-        status,
-    });
-}
-
-fn record_asked<P>(shared: &Shared<P>, asked: &Asked, status: u16) {
-    let content_type = asked.header("content-type").split(';').next().unwrap_or_default().to_owned();
-    let body = match asked.json() {
-        Some(json) => json.to_string(),
-        None if asked.body.is_empty() => String::new(),
-        None => {
-            let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &asked.body);
-            format!("{} bytes, sha1 {}", asked.body.len(), hex::encode(hash))
-        }
-    };
-    let kept = |name: &str| name.starts_with("x-") || name == "content-length";
-    let headers = asked
-        .headers
-        .iter()
-        .filter(|(name, _)| kept(name.as_str()))
-        .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
-        .collect();
-    lock(&shared.recorded).push(Recorded {
-        method: asked.method.clone(),
-        path: asked.path.clone(),
-        query: asked.query.clone(),
-        content_type,
-        headers,
-        body,
-        status,
-    });
+fn record<P>(shared: &Shared<P>, one: Recorded) {
+    lock(&shared.recorded).push(one);
 }
 
 fn answer(status: u16, headers: &[(String, String)], body: String) -> Response<Body> {

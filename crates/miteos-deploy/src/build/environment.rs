@@ -1,6 +1,7 @@
-//! What the commands of a build find in their environment: where packages come from, whom to trust, and to keep quiet.
-//! No credential is among it, and nothing of the server's own environment.
+//! What the commands of a build find in their environment and their home: where packages come from, whom to trust, and to
+//! keep quiet. No credential is among it, and nothing of the server's own environment.
 
+use std::io;
 use std::path::Path;
 
 use miteos_sandbox::PROXY_URL;
@@ -82,9 +83,6 @@ pub(super) fn variables(registries: &Registries, isolated: bool) -> Vec<(String,
         NPM_VARIABLES.iter().for_each(|name| set(name, url.as_str()));
         set(COREPACK_REGISTRY, url.as_str().trim_end_matches('/'));
     }
-    for (scope, url) in &registries.scopes {
-        set(&format!("npm_config_{scope}:registry"), url.as_str());
-    }
     if let Some(url) = &registries.python {
         PYTHON_VARIABLES.iter().for_each(|name| set(name, url.as_str()));
     }
@@ -92,6 +90,25 @@ pub(super) fn variables(registries: &Registries, isolated: bool) -> Vec<(String,
         CERTIFICATE_VARIABLES.iter().for_each(|name| set(name, file));
     }
     all
+}
+
+/// Writes the settings of package managers that no variable can have: a scope's registry would be one whose name is none,
+/// and a shell hands such a one on or not. Blocks.
+pub(crate) fn write_settings(home: &Path, registries: &Registries) -> io::Result<()> {
+    if registries.scopes.is_empty() {
+        return Ok(());
+    }
+    let (mut npm, mut yarn) = (String::new(), "npmScopes:\n".to_owned());
+    for (scope, url) in &registries.scopes {
+        npm.push_str(&format!("{scope}:registry={url}\n"));
+        yarn.push_str(&format!(
+            "  {:?}:\n    npmRegistryServer: {:?}\n",
+            scope.trim_start_matches('@'),
+            url.as_str()
+        ));
+    }
+    std::fs::write(home.join(".npmrc"), npm)?;
+    std::fs::write(home.join(".yarnrc.yml"), yarn)
 }
 
 #[cfg(test)]
@@ -106,7 +123,6 @@ mod tests {
         let value = |name: &str| all.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
         assert_eq!(value("npm_config_registry"), Some("https://npm.example/"));
         assert_eq!(value("COREPACK_NPM_REGISTRY"), Some("https://npm.example"));
-        assert_eq!(value("npm_config_@acme:registry"), Some("https://acme.example/"));
         assert_eq!(value("UV_DEFAULT_INDEX"), Some("https://py.example/simple"));
         assert_eq!(value("npm_config_https_proxy"), Some(PROXY_URL));
         let mut names: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
@@ -114,5 +130,16 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), all.len());
         assert!(variables(&registries, false).iter().all(|(_, value)| value != PROXY_URL));
+        // What a shell would drop is in no variable but in files.
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        assert!(names.iter().all(|name| name.chars().all(is_name)), "{names:?}");
+        let home = tempfile::tempdir().unwrap();
+        write_settings(home.path(), &registries).unwrap();
+        let written = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap();
+        assert_eq!(written(".npmrc"), "@acme:registry=https://acme.example/\n");
+        assert_eq!(
+            written(".yarnrc.yml"),
+            "npmScopes:\n  \"acme\":\n    npmRegistryServer: \"https://acme.example/\"\n"
+        );
     }
 }

@@ -4,15 +4,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use miteos_sandbox::{Egress, EgressLimits, Exit, Limits, Network, OutputChunk, RunOutcome, RunSpec};
+use miteos_sandbox::{
+    Egress, EgressLimits, Exit, HOME_DIR, Limits, Network, OutputChunk, RunOutcome, RunSpec,
+};
 use tokio::sync::mpsc;
 
-use super::Build;
 use super::environment::variables;
 use super::failure::{BuildErrorKind, BuildFailure};
 use super::log::Log;
 use super::registries::Registries;
 use super::tools::Tools;
+use super::{Build, LINKS};
 
 /// Lines that may wait to be handed on.
 const WAITING_LINES: usize = 1024;
@@ -47,7 +49,8 @@ pub(super) async fn command(
     let egress = (!allowed.is_empty())
         .then(|| Egress::new(allowed, Arc::clone(&room.build.dial), EgressLimits::packages()));
     let mut env = variables(room.registries, room.isolated && egress.is_some());
-    env.push(("PATH".to_owned(), Tools::path(room.home, room.isolated)));
+    let home = if room.isolated { Path::new(HOME_DIR) } else { room.home };
+    env.push(("PATH".to_owned(), Tools::path(&home.join(LINKS))));
     let spec = RunSpec {
         program: ["/bin/sh", "-c", line].map(OsString::from).to_vec(),
         workspace: room.source.to_owned(),

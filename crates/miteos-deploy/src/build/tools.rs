@@ -11,7 +11,7 @@ use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use miteos_sandbox::{HOME_DIR, ReadOnly, SYSTEM_PATH};
+use miteos_sandbox::{ReadOnly, SYSTEM_PATH};
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{AskError, Asking, Question};
@@ -20,8 +20,6 @@ use crate::detect::Plan;
 
 /// Where an isolated build sees what does not lie with the system.
 const TOOLS: &str = "/tools";
-/// Links to all of them, below the home of a build.
-const LINKS: &str = ".tools";
 
 /// Folders that every program of the sandbox sees at their own places.
 const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
@@ -47,7 +45,8 @@ const WHERE_NODE_IS: Question = Question { program: NODE, arguments: &["-p", "pr
 /// How programs of this system begin.
 const ELF: &[u8; 4] = b"\x7fELF";
 
-/// Where the owner's programs are looked for.
+/// Where the owner's programs are looked for. Cheap to clone.
+#[derive(Clone)]
 pub struct ToolSource {
     folders: Vec<PathBuf>,
     asking: Arc<dyn Asking>,
@@ -55,7 +54,7 @@ pub struct ToolSource {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Tools {
+pub(crate) struct Tools {
     /// What an isolated build has to be shown.
     pub shown: Vec<ReadOnly>,
     links: BTreeMap<&'static str, Place>,
@@ -77,8 +76,18 @@ impl ToolSource {
         Self { folders, asking }
     }
 
+    /// The same, looking in other folders.
+    pub(crate) fn with_folders(&self, folders: Vec<PathBuf>) -> Self {
+        Self { folders, asking: Arc::clone(&self.asking) }
+    }
+
+    /// The folders, in their order.
+    pub(crate) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
     /// Looks anew each time: version managers change what a name leads to.
-    pub(super) async fn find(&self, cancel: &CancellationToken) -> Result<Tools, BuildFailure> {
+    pub(crate) async fn find(&self, cancel: &CancellationToken) -> Result<Tools, BuildFailure> {
         let folders = self.folders.clone();
         let (folders, mut tools) = super::blocking(move || {
             let mut tools = Tools::default();
@@ -167,10 +176,9 @@ impl Tools {
         true
     }
 
-    /// Makes the links in a new home.
-    pub(super) fn link(&self, home: &Path, isolated: bool) -> std::io::Result<()> {
-        let folder = home.join(LINKS);
-        std::fs::create_dir(&folder)?;
+    /// Makes links to all of them in a new folder: to where they are, or to where an isolated program sees them. Blocks.
+    pub(crate) fn link(&self, folder: &Path, isolated: bool) -> std::io::Result<()> {
+        std::fs::create_dir(folder)?;
         for (name, place) in &self.links {
             let to = if isolated { &place.inside } else { &place.real };
             std::os::unix::fs::symlink(to, folder.join(name))?;
@@ -178,10 +186,9 @@ impl Tools {
         Ok(())
     }
 
-    /// Where the commands of a build with this home look for programs.
-    pub(super) fn path(home: &Path, isolated: bool) -> String {
-        let home = if isolated { Path::new(HOME_DIR) } else { home };
-        format!("{}:{SYSTEM_PATH}", home.join(LINKS).display())
+    /// Where commands look for programs that see the links here.
+    pub(crate) fn path(links: &Path) -> String {
+        format!("{}:{SYSTEM_PATH}", links.display())
     }
 
     fn has(&self, name: &str) -> bool {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::name_of;
+use super::{name_of, wait};
 use crate::error::{DeployError, ErrorKind};
 use crate::target::TargetKind;
 
@@ -21,6 +21,8 @@ pub(crate) struct Refusal {
     pub body: Box<Value>,
     pub kind: ErrorKind,
     pub wait_ms: Option<u64>,
+    /// When it was answered (milliseconds since 1970).
+    pub now_ms: u64,
     /// What would be right, where it is known better than the kind knows it.
     pub mend: Option<&'static str>,
 }
@@ -48,7 +50,17 @@ impl Refusal {
             body: Box::new(body),
             kind,
             wait_ms,
+            now_ms,
             mend: None,
+        }
+    }
+
+    /// Takes the end of a limit from the body, where no header tells it: seconds from now, or a Unix time.
+    pub fn limited_until(&mut self, reset: Option<f64>) {
+        let wait_ms = reset.and_then(|reset| wait::number_ms(reset, self.now_ms));
+        if let (ErrorKind::RateLimited { .. }, None, Some(wait_ms)) = (self.kind, self.wait_ms, wait_ms) {
+            self.wait_ms = Some(wait_ms);
+            self.kind = ErrorKind::RateLimited { until_ms: self.now_ms.saturating_add(wait_ms) };
         }
     }
 

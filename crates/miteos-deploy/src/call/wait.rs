@@ -2,7 +2,7 @@
 //!
 //! Seen: `Retry-After` in whole or broken seconds, as an HTTP date, and as `2022-01-27 22:20:17 UTC`;
 //! `X-RateLimit-Reset` as seconds from now, as a Unix time in seconds or milliseconds, whole or broken, and as either
-//! kind of date.
+//! kind of date; `RateLimit` as a list of limits, each with what remains of it and the seconds until it is renewed.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -16,6 +16,8 @@ const FIRST_UNIX_SECOND: f64 = 1e9;
 const FIRST_UNIX_MILLI: f64 = 1e12;
 /// Looked at in this order: the standard's header is meant for exactly this.
 const HEADERS: [&str; 3] = ["retry-after", "x-ratelimit-reset", "ratelimit-reset"];
+/// Looked at after them: `"default";r=0;t=30`.
+const LIMITS: &str = "ratelimit";
 
 const TOO_MANY_REQUESTS: u16 = 429;
 
@@ -26,25 +28,47 @@ pub(crate) fn asked_wait_ms(status: u16, headers: &HeaderMap, now_ms: u64) -> Op
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     // A date counts from the answer's own date, so that a wrong clock here does no harm.
     let now_ms = text("date").and_then(date_ms).unwrap_or(now_ms);
-    names.iter().filter_map(|name| text(name)).find_map(|value| wait_ms(value, now_ms))
+    let asked = names.iter().filter_map(|name| text(name)).find_map(|value| wait_ms(value, now_ms));
+    let limits = || text(LIMITS).filter(|_| status == TOO_MANY_REQUESTS).and_then(renewed_ms);
+    asked.or_else(limits)
+}
+
+/// The wait for a number, which is either one of seconds or a Unix time.
+pub(super) fn number_ms(number: f64, now_ms: u64) -> Option<u64> {
+    if !number.is_finite() || number < 0.0 {
+        return None;
+    }
+    let until = |ms: u64| ms.saturating_sub(now_ms);
+    // The range is checked, so nothing is lost but fractions of a millisecond.
+    let wait = if number >= FIRST_UNIX_MILLI {
+        until(number as u64)
+    } else if number >= FIRST_UNIX_SECOND {
+        until((number * 1000.0) as u64)
+    } else {
+        (number * 1000.0) as u64
+    };
+    Some(wait.min(MAX_WAIT_MS))
+}
+
+/// When the last of the limits that are used up is renewed; where none says so, the last of all.
+fn renewed_ms(value: &str) -> Option<u64> {
+    let limits = value.split(',').map(|limit| {
+        let number = |name: &str| {
+            let mut parts = limit.split(';').filter_map(|part| part.split_once('='));
+            parts.find(|(key, _)| key.trim() == name)?.1.trim().parse::<f64>().ok()
+        };
+        (number("r"), number("t").and_then(|seconds| number_ms(seconds, 0)))
+    });
+    let (used_up, all): (Vec<_>, Vec<_>) = limits.partition(|(left, _)| *left == Some(0.0));
+    let last = |list: Vec<(Option<f64>, Option<u64>)>| list.into_iter().filter_map(|(_, wait)| wait).max();
+    last(used_up).or_else(|| last(all))
 }
 
 fn wait_ms(value: &str, now_ms: u64) -> Option<u64> {
-    let until = |ms: u64| ms.saturating_sub(now_ms).min(MAX_WAIT_MS);
-    if let Ok(number) = value.parse::<f64>() {
-        if !number.is_finite() || number < 0.0 {
-            return None;
-        }
-        // The range is checked, so nothing is lost but fractions of a millisecond.
-        return Some(if number >= FIRST_UNIX_MILLI {
-            until(number as u64)
-        } else if number >= FIRST_UNIX_SECOND {
-            until((number * 1000.0) as u64)
-        } else {
-            ((number * 1000.0) as u64).min(MAX_WAIT_MS)
-        });
+    match value.parse::<f64>() {
+        Ok(number) => number_ms(number, now_ms),
+        Err(_) => date_ms(value).map(|ms| ms.saturating_sub(now_ms).min(MAX_WAIT_MS)),
     }
-    date_ms(value).map(until)
 }
 
 fn date_ms(value: &str) -> Option<u64> {
@@ -94,6 +118,9 @@ mod tests {
             ("x-ratelimit-reset", "2022-01-27 22:20:17 UTC", 30_000),
             ("x-ratelimit-reset", "45", 45_000),
             ("ratelimit-reset", "9", 9_000),
+            ("ratelimit", "\"default\";r=0;t=30", 30_000),
+            ("ratelimit", "\"burst\";r=7;t=900, \"default\"; r=0; t=12", 12_000),
+            ("ratelimit", "\"burst\";r=7;t=900, \"default\";r=2;t=12", 900_000),
             ("x-ratelimit-reset", "1643321000", 0),
             ("retry-after", "99999999", MAX_WAIT_MS),
         ] {
@@ -112,6 +139,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_asks_for_nothing() {
+        for value in ["\"default\"", "t", "\"default\";r=0", "\"default\";r=0;t=soon", "a;t=-3"] {
+            assert_eq!(asked(&[("ratelimit", value)], THEN_MS), None, "{value}");
+        }
         for value in ["soon", "-1", "", "NaN", "inf", "2022-13-45 99:00:00 UTC"] {
             assert_eq!(asked(&[("retry-after", value)], THEN_MS), None, "{value}");
         }

@@ -19,6 +19,7 @@ use super::{Bucket, Cloudflare, HEADERS_FILE, KIND, REDIRECTS_FILE, ROUTES_FILE}
 use crate::body::base64_bytes;
 use crate::call::{Call, Problem, Repeat, needed, text};
 use crate::error::{DeployError, ErrorKind};
+use crate::look;
 use crate::site::{Site, SiteFile};
 use crate::state::{Release, State, Step, Visibility};
 use crate::target::{Advance, Environment, Job, Next, Order, Verified};
@@ -165,7 +166,10 @@ impl Cloudflare {
         let name = state.project()?;
         let deployment = match self.find_pages(name, job.order, job.cancel).await? {
             Some(deployment) => deployment,
-            None => self.make_pages(name, job).await?,
+            None => {
+                let find = || self.find_pages(name, job.order, job.cancel);
+                look::made_after(self.make_pages(name, job).await, &self.api.pace, job.cancel, find).await?
+            }
         };
         let id = needed(KIND, &deployment, "id")?;
         job.say(format!("deployment {id}"));
@@ -276,7 +280,10 @@ impl Cloudflare {
                     Err(problem) => return Err(problem.into()),
                 }
             }
-            (None, Step::Create | Step::Upload) => self.find_pages(name, job.order, job.cancel).await?,
+            (None, Step::Create | Step::Upload) => {
+                let find = || self.find_pages(name, job.order, job.cancel);
+                look::left_behind(&self.api.pace, job.cancel, find).await?
+            }
             (None, Step::Locate | Step::Stage | Step::Publish | Step::Wait | Step::Live) => None,
         };
         let Some(deployment) = found else { return Ok(()) };

@@ -16,6 +16,7 @@ use super::envelope::NOT_THERE;
 use super::{Bucket, Cloudflare, HEADERS_FILE, KIND, MAX_RULES_BYTES, REDIRECTS_FILE, ROUTES_FILE};
 use crate::call::{Call, Problem, Repeat, needed, text};
 use crate::error::{DeployError, ErrorKind};
+use crate::look;
 use crate::site::{Site, SiteFile, Source};
 use crate::state::{Release, State, Step, Visibility};
 use crate::target::{Advance, Job, Order, Verified};
@@ -25,6 +26,8 @@ use miteos_tools::secret::Secret;
 
 /// The behaviour of the platform that the version asks for. It has no code, so nothing depends on it.
 const COMPATIBILITY_DATE: &str = "2026-01-01";
+/// What leaving out the addresses of previews means depends on it: since then, that they stay as they are.
+const API_DATE: (&str, &str) = ("cloudflare-workers-script-api-date", "2025-08-01");
 /// Sessions begun in one step, should one expire while it is used.
 const MAX_SESSIONS: u32 = 3;
 /// Requests with contents at the same time.
@@ -129,7 +132,13 @@ impl Cloudflare {
         url.query_pairs_mut().append_pair("excludeScript", "true").append_pair("bindings_inherit", "strict");
         let (payload, content_type) = Form::new()?.text("metadata", &metadata.to_string()).done();
         let call = Call::new(Method::PUT, url, Repeat::Once).payload(payload, content_type);
-        let made = self.call(call, job.cancel).await?;
+        let made = match self.call(call, job.cancel).await {
+            Ok(made) => made,
+            Err(problem) => {
+                let find = || self.find_version(name, job.order, job.cancel);
+                return look::made_after(Err(problem.into()), &self.api.pace, job.cancel, find).await;
+            }
+        };
         self.made_version(name, &made, job).await
     }
 
@@ -247,7 +256,9 @@ impl Cloudflare {
     pub(super) async fn switch_on(&self, state: &State, job: &Job<'_>) -> Result<Advance, DeployError> {
         let name = state.project()?;
         let url = self.account(["workers", "scripts", name, "subdomain"]);
-        let call = Call::new(Method::POST, url, Repeat::Safe).json(json!({ "enabled": true }));
+        let call = Call::new(Method::POST, url, Repeat::Safe)
+            .header(API_DATE.0, API_DATE.1)
+            .json(json!({ "enabled": true }));
         self.call(call, job.cancel).await?;
         state.clone().live(Visibility::Public)
     }

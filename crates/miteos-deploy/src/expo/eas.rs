@@ -18,11 +18,10 @@ use super::jail::{Jail, Tool};
 use super::leash::{Cut, Start};
 use super::room::Room;
 use super::runner::{Command, EAS_CLI_VERSION, Folder, Lines, Ran, Runner, RunnerError};
-use crate::build::{RegistrySource, trusted_certificates};
+use crate::build::{BuildErrorKind, BuildFailure, RegistrySource, ToolSource, Tools, trusted_certificates};
 
-/// Where programs of the machine are looked for. The server's own `PATH` is a part of its environment, and builds see
-/// these folders, too.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin";
+/// Where programs are looked for behind the owner's own folders.
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin";
 /// Where runs have their folders, below the runner's.
 const RUNS: &str = "runs";
 
@@ -31,6 +30,8 @@ const RUNS: &str = "runs";
 pub struct Eas {
     program: Program,
     folder: PathBuf,
+    tools: ToolSource,
+    /// Folders that programs are looked for in, when they are not among the tools.
     path: Arc<str>,
     jail: Option<Jail>,
 }
@@ -42,15 +43,23 @@ enum Program {
 }
 
 impl Eas {
-    /// The pinned version, installed below `folder`, which is this runner's alone.
-    pub fn pinned(folder: PathBuf, registries: RegistrySource) -> Self {
+    /// The pinned version, installed below `folder`, which is this runner's alone. It is run by the owner's node, which
+    /// `tools` finds, as for builds.
+    pub fn pinned(folder: PathBuf, registries: RegistrySource, tools: ToolSource) -> Self {
         let install = Install::new(folder.clone(), registries);
-        Self { program: Program::Pinned(Arc::new(install)), folder, path: PATH.into(), jail: None }
+        Self::new(Program::Pinned(Arc::new(install)), folder, tools)
     }
 
     /// A program of the owner's choice, which is believed to be of the pinned version.
-    pub fn named(folder: PathBuf, program: PathBuf) -> Self {
-        Self { program: Program::Named(program), folder, path: PATH.into(), jail: None }
+    pub fn named(folder: PathBuf, program: PathBuf, tools: ToolSource) -> Self {
+        Self::new(Program::Named(program), folder, tools)
+    }
+
+    fn new(program: Program, folder: PathBuf, tools: ToolSource) -> Self {
+        let own = tools.folders().iter().filter(|folder| folder.is_absolute());
+        let mut path: Vec<String> = own.map(|folder| folder.display().to_string()).collect();
+        path.push(SYSTEM_PATH.to_owned());
+        Self { program, folder, path: path.join(":").into(), tools, jail: None }
     }
 
     /// Also makes native builds.
@@ -58,9 +67,10 @@ impl Eas {
         Self { jail: Some(jail), ..self }
     }
 
-    /// Looks for node and npm in these folders, as a `PATH` names them, and not where they usually are.
+    /// Looks for node and npm in these folders, as a `PATH` names them, and nowhere else.
     pub fn looking_in(self, path: &str) -> Self {
-        Self { path: path.into(), ..self }
+        let folders = path.split(':').map(PathBuf::from).collect();
+        Self { tools: self.tools.with_folders(folders), path: path.into(), ..self }
     }
 
     /// Removes what runs of an earlier process left. Blocks.
@@ -71,9 +81,17 @@ impl Eas {
     }
 
     /// The folder of the pinned tool, or the owner's program.
-    async fn found(&self, lines: Lines<'_>, cancel: &CancellationToken) -> Result<Found, RunnerError> {
+    async fn found(
+        &self,
+        tools: &Arc<Tools>,
+        lines: Lines<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Found, RunnerError> {
         match &self.program {
-            Program::Pinned(install) => install.place(&self.path, lines, cancel).await.map(Found::Folder),
+            Program::Pinned(install) => {
+                let programs = Programs { tools: Arc::clone(tools), path: Arc::clone(&self.path) };
+                install.place(programs, lines, cancel).await.map(Found::Folder)
+            }
             Program::Named(path) => Ok(Found::Program(path.clone())),
         }
     }
@@ -87,8 +105,8 @@ impl Eas {
     fn missing(&self) -> RunnerError {
         let why = match &self.program {
             Program::Pinned(_) => format!(
-                "node was not found in the folders of the system's programs ({}); install Node.js 20 or newer there, or \
-                 name an eas of version {EAS_CLI_VERSION} (MITEOS_EAS)",
+                "node was found neither on the server's PATH nor with the system's programs ({}); install Node.js 20 or \
+                 newer there, or name an eas of version {EAS_CLI_VERSION} (MITEOS_EAS)",
                 self.path
             ),
             Program::Named(path) => {
@@ -99,6 +117,22 @@ impl Eas {
             }
         };
         RunnerError::Unavailable { why }
+    }
+}
+
+/// What runs the tool's and npm's scripts: links that were found, and folders that are looked in behind them.
+#[derive(Clone)]
+pub(super) struct Programs {
+    pub tools: Arc<Tools>,
+    pub path: Arc<str>,
+}
+
+impl Programs {
+    /// Makes the links in a new folder, and gives a `PATH` that begins with it.
+    pub fn link(&self, folder: &Path) -> Result<String, RunnerError> {
+        let failed = |error| RunnerError::Machine { why: format!("links cannot be made ({error})") };
+        self.tools.link(folder, false).map_err(failed)?;
+        Ok(format!("{}:{}", folder.display(), self.path))
     }
 }
 
@@ -116,7 +150,8 @@ impl Runner for Eas {
         lines: Lines<'_>,
         cancel: &CancellationToken,
     ) -> Result<Ran, RunnerError> {
-        let found = self.found(lines, cancel).await?;
+        let tools = Arc::new(self.tools.find(cancel).await.map_err(not_found)?);
+        let found = self.found(&tools, lines, cancel).await?;
         let room = tokio::select! {
             room = self.room(command) => room?,
             () = cancel.cancelled() => return Err(RunnerError::Cancelled),
@@ -130,13 +165,14 @@ impl Runner for Eas {
                 let why = "this runner makes no native builds".to_owned();
                 return Err(RunnerError::Unavailable { why });
             };
-            return jail.run(tool, source, &room.project, command, (lines, cancel)).await;
+            return jail.run((tool, tools), source, &room.project, command, (lines, cancel)).await;
         }
         let program = match found {
             Found::Folder(folder) => folder.join(PROGRAM),
             Found::Program(path) => path,
         };
-        let mut environment = base(&self.path, &room.home());
+        let programs = Programs { tools, path: Arc::clone(&self.path) };
+        let mut environment = base(&programs.link(&room.programs())?, &room.home());
         let temporary = room.temporary();
         environment.push(("TMPDIR".to_owned(), Secret::new(temporary.display().to_string())));
         environment.extend(command.environment.iter().cloned());
@@ -153,6 +189,17 @@ impl Runner for Eas {
             Cut::TimedOut => RunnerError::TimedOut { seconds: command.timeout.as_secs() },
             Cut::Cancelled => RunnerError::Cancelled,
         })
+    }
+}
+
+fn not_found(failure: BuildFailure) -> RunnerError {
+    match failure.kind {
+        BuildErrorKind::Cancelled => RunnerError::Cancelled,
+        BuildErrorKind::Config
+        | BuildErrorKind::Install
+        | BuildErrorKind::Build
+        | BuildErrorKind::NoOutput
+        | BuildErrorKind::TimedOut => RunnerError::Machine { why: failure.message },
     }
 }
 

@@ -8,10 +8,10 @@ use miteos_tools::secret::Secret;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::eas::base;
+use super::eas::{Programs, base};
 use super::leash::{Cut, Start};
 use super::runner::{EAS_CLI_VERSION, Lines, Ran, RunnerError};
-use crate::build::RegistrySource;
+use crate::build::{RegistrySource, write_settings};
 use crate::detect::{PackageManager, Plan};
 
 /// How long getting it may take: it has some hundred packages.
@@ -24,6 +24,9 @@ pub(super) const PROGRAM: &str = "node_modules/.bin/eas";
 const MANIFEST: &str = "node_modules/eas-cli/package.json";
 /// Where it is before it is whole.
 const NEW: &str = "new";
+/// What it is installed with, below it: links to programs, and what is downloaded.
+const PROGRAMS: &str = "programs";
+const CACHE: &str = "cache";
 
 pub(super) struct Install {
     work: Arc<Work>,
@@ -44,7 +47,7 @@ impl Install {
     /// The folder that the tool is in. Who asks first waits for its installation; it goes on when nobody waits any more.
     pub async fn place(
         &self,
-        path: &Arc<str>,
+        programs: Programs,
         lines: Lines<'_>,
         cancel: &CancellationToken,
     ) -> Result<PathBuf, RunnerError> {
@@ -53,8 +56,8 @@ impl Install {
             return Ok(place);
         }
         lines(&format!("installing eas-cli {EAS_CLI_VERSION}, once for this server"));
-        let (work, path) = (Arc::clone(&self.work), Arc::clone(path));
-        let installing = tokio::spawn(async move { work.install(&path).await });
+        let work = Arc::clone(&self.work);
+        let installing = tokio::spawn(async move { work.install(&programs).await });
         tokio::select! {
             done = installing => match done {
                 Ok(done) => done.map(|()| place),
@@ -70,7 +73,7 @@ impl Work {
         self.folder.join(format!("eas-cli-{EAS_CLI_VERSION}"))
     }
 
-    async fn install(&self, path: &str) -> Result<(), RunnerError> {
+    async fn install(&self, programs: &Programs) -> Result<(), RunnerError> {
         let _turn = self.turn.lock().await;
         let place = self.place();
         if is_there(&place.join(PROGRAM)).await {
@@ -78,7 +81,7 @@ impl Work {
         }
         let new = self.folder.join(NEW);
         fresh(&new).await?;
-        let ran = self.npm(path, &new).await?;
+        let ran = self.npm(programs, &new).await?;
         if ran.exit_code != Some(0) {
             let said: String = last_lines(&ran.stderr).chars().take(SHOWN_CHARS).collect();
             return Err(unavailable(format!("npm could not install version {EAS_CLI_VERSION}: {said}")));
@@ -94,20 +97,18 @@ impl Work {
         tokio::fs::rename(&new, &place).await.map_err(|error| machine("move", &error))
     }
 
-    async fn npm(&self, path: &str, new: &Path) -> Result<Ran, RunnerError> {
+    async fn npm(&self, programs: &Programs, new: &Path) -> Result<Ran, RunnerError> {
         // It ends with its own time, whoever waits for it.
         let cancel = CancellationToken::new();
         let registries = self.registries.of(&plan(), &cancel).await;
         let registries = registries.map_err(|error| unavailable(error.to_string()))?.found;
-        let mut environment = base(path, new);
-        let cache = new.join("cache");
+        let (links, cache) = (new.join(PROGRAMS), new.join(CACHE));
+        let mut environment = base(&programs.link(&links)?, new);
         environment.push(("npm_config_cache".to_owned(), Secret::new(cache.display().to_string())));
         if let Some(url) = &registries.npm {
             environment.push(("npm_config_registry".to_owned(), Secret::new(url.as_str())));
         }
-        for (scope, url) in &registries.scopes {
-            environment.push((format!("npm_config_{scope}:registry"), Secret::new(url.as_str())));
-        }
+        write_settings(new, &registries).map_err(|error| machine("write npm's settings", &error))?;
         let package = format!("eas-cli@{EAS_CLI_VERSION}");
         let arguments = [
             "install",
@@ -128,8 +129,10 @@ impl Work {
         };
         let ran = start.run(&|_| {}, &cancel).await.map_err(|cut| match cut {
             Cut::NoProgram => unavailable(format!(
-                "npm was not found in the folders of the system's programs ({path}), and eas-cli {EAS_CLI_VERSION} is not \
-                 installed yet; install Node.js 20 or newer with npm there, or name an eas (MITEOS_EAS)"
+                "npm was found neither on the server's PATH nor with the system's programs ({}), and eas-cli \
+                 {EAS_CLI_VERSION} is not installed yet; install Node.js 20 or newer with npm there, or name an eas \
+                 (MITEOS_EAS)",
+                programs.path
             )),
             Cut::Io(error) => machine("run npm", &error),
             Cut::TimedOut => {
@@ -139,6 +142,7 @@ impl Work {
         })?;
         // What is downloaded is kept nowhere but where it is used.
         clear(&cache).await?;
+        clear(&links).await?;
         Ok(ran)
     }
 }

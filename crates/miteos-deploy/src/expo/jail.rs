@@ -20,9 +20,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::runner::{Command, Lines, Ran, RunnerError};
+use crate::build::Tools;
 
-/// Hosts that the tool talks to: Expo's API, and where archives are put.
-const HOSTS: [&str; 3] = ["api.expo.dev", "expo.dev", "storage.googleapis.com"];
+/// Hosts that the tool talks to, as its source (24.8.0) has it: the API (`getExpoApiBaseUrl`, for GraphQL, questions of
+/// version 2, and the state of the service), and Google's storage, where the API's upload session has the archive put
+/// (`uploadFileAtPathToGCSAsync`, by an address that is signed there). What else stands in it are links for people
+/// (`expo.dev`, `status.expo.dev`), and what is switched off: figures about its users (`cdp.expo.dev`, by
+/// `DISABLE_EAS_ANALYTICS`) and the look for newer versions (the registry of npm, by `EAS_SKIP_NEW_VERSION_CHECK`).
+const HOSTS: [&str; 2] = ["api.expo.dev", "storage.googleapis.com"];
 /// The port of each.
 const HTTPS_PORT: u16 = 443;
 /// What an archive may have, with all else that is sent (bytes).
@@ -36,6 +41,10 @@ const WAITING_LINES: usize = 256;
 /// Names below the folder that the sandbox sees.
 const TOOL: &str = "tool";
 const PROJECT: &str = "project";
+/// Links to the owner's programs.
+const PROGRAMS: &str = "programs";
+/// What a shell, or `env`, answers when a program is not there.
+const NO_SUCH_PROGRAM: i32 = 127;
 
 /// Gives the sandbox, once it is there.
 #[async_trait]
@@ -63,7 +72,7 @@ impl Jail {
     /// Runs the command in `folder`, which is this run's alone, on a copy of the project.
     pub(super) async fn run(
         &self,
-        tool: Tool<'_>,
+        (tool, programs): (Tool<'_>, Arc<Tools>),
         source: &Workspace,
         folder: &Path,
         command: &Command,
@@ -91,11 +100,13 @@ impl Jail {
             Tool::Folder(folder, _) => Some(folder.to_owned()),
             Tool::Program(_) => None,
         };
-        copy(installed, source.clone(), folder.to_owned(), cancel.clone()).await?;
+        let shown = programs.shown.clone();
+        copy((installed, programs), source.clone(), folder.to_owned(), cancel.clone()).await?;
         let limits = EgressLimits { up_bytes: MAX_UP_BYTES, ..EgressLimits::packages() };
         let egress = Egress::new(hosts(), Arc::clone(&self.dial), limits);
         let (sender, mut receiver) = mpsc::channel::<OutputChunk>(WAITING_LINES);
-        let spec = spec(program, folder, command, Network::Proxy(Arc::clone(&egress)), sender);
+        let network = Network::Proxy(Arc::clone(&egress));
+        let spec = RunSpec { read_only: shown, ..spec(program, folder, command, network, sender) };
         let told = async {
             while let Some(chunk) = receiver.recv().await {
                 if chunk.stream == Stream::Stderr {
@@ -126,6 +137,7 @@ fn spec(
     // The machine may know an authority that Node.js does not.
     let known = crate::build::trusted_certificates();
     env.extend(known.map(|file| ("NODE_EXTRA_CA_CERTS".to_owned(), file.to_owned())));
+    env.push(("PATH".to_owned(), Tools::path(&Path::new(WORKSPACE_DIR).join(PROGRAMS))));
     let wall_ms = u64::try_from(command.timeout.as_millis()).unwrap_or(u64::MAX);
     RunSpec {
         program: std::iter::once(program).chain(arguments).collect(),
@@ -141,9 +153,10 @@ fn spec(
     }
 }
 
-/// Copies the tool, so that nothing that runs there can change it for the next run, and the project.
+/// Copies the tool, so that nothing that runs there can change it for the next run, and the project, and makes links to
+/// the owner's programs.
 async fn copy(
-    tool: Option<PathBuf>,
+    (tool, programs): (Option<PathBuf>, Arc<Tools>),
     source: Workspace,
     folder: PathBuf,
     cancel: CancellationToken,
@@ -153,10 +166,12 @@ async fn copy(
             let tool = Workspace::open(tool)?;
             tool.snapshot(&folder.join(TOOL), COPIED, &mut |_, _| false, &cancel)?;
         }
-        source.snapshot(&folder.join(PROJECT), COPIED, &mut |_, _| false, &cancel)
+        source.snapshot(&folder.join(PROJECT), COPIED, &mut |_, _| false, &cancel)?;
+        Ok(programs.link(&folder.join(PROGRAMS), true))
     });
     match copied.await {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(error))) => Err(RunnerError::Machine { why: format!("links cannot be made ({error})") }),
         Ok(Err(miteos_tools::workspace::SnapshotError::Cancelled)) => Err(RunnerError::Cancelled),
         Ok(Err(error)) => Err(RunnerError::Machine { why: format!("it cannot be copied ({error})") }),
         Err(panic) => Err(RunnerError::Machine { why: panic.to_string() }),
@@ -175,6 +190,12 @@ fn ran(outcome: RunOutcome, egress: &Egress, timeout: Duration) -> Result<Ran, R
             None
         }
     };
+    if exit_code == Some(NO_SUCH_PROGRAM) {
+        stderr.push_str(
+            "\na program was not found: the sandbox sees what is below /usr on the server's machine, and node with its \
+             package managers as the server's PATH has them",
+        );
+    }
     let refused = egress.refused();
     if exit_code != Some(0) && !refused.is_empty() {
         stderr.push_str(&format!(

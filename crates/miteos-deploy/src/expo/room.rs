@@ -14,6 +14,7 @@ use crate::site::{Site, SiteFile, Source};
 const HOME: &str = "home";
 const TEMPORARY: &str = "tmp";
 const PROJECT: &str = "project";
+const PROGRAMS: &str = "programs";
 /// Read at once (bytes).
 const PIECE: usize = 64 * 1024;
 
@@ -53,6 +54,11 @@ impl Room {
 
     pub fn temporary(&self) -> PathBuf {
         self.root.join(TEMPORARY)
+    }
+
+    /// Where links to the owner's programs are made. It is not there yet.
+    pub fn programs(&self) -> PathBuf {
+        self.root.join(PROGRAMS)
     }
 
     /// The least that makes a folder a project for the tool.

@@ -2,14 +2,14 @@
 //! refused, or stands in with nothing in it; Expo's machines build from the files themselves, with all of their code.
 //! Blocks.
 
-use miteos_tools::workspace::{FileKind, Name, WalkLimits, Workspace};
+use miteos_tools::workspace::{Name, Workspace};
 use serde_json::Value;
 
 use super::app::App;
 use crate::error::{DeployError, ErrorKind};
 
 /// Names at the top of a project that are looked at.
-const MAX_NAMES: usize = 20_000;
+const MAX_NAMES: usize = 5_000;
 /// A longer `app.json` is not read (bytes).
 const MAX_APP_JSON_BYTES: u64 = 1024 * 1024;
 /// Plugins of one app.
@@ -18,12 +18,16 @@ const MAX_PLUGINS: usize = 200;
 /// Folders that the tool gets nothing of: packages are code, and Expo's machines install them anew.
 pub const LEFT_OUT: [&str; 4] = ["node_modules", ".git", ".hg", ".svn"];
 
-/// How the names of files at the top begin that the tool, or a library in it, would run.
+/// How the names of files at the top begin that the tool, or a library in it, would run. `app.config.json` is data, but it
+/// counts before `app.json`, and names plugins that would be run.
 const CODE: [(&str, &str); 3] = [
     ("app.config.", "write the configuration into app.json"),
     ("fingerprint.config.", "leave it out, or build with Expo's own tool"),
     (".fingerprint.", "leave it out, or build with Expo's own tool"),
 ];
+
+/// A key that programs in JavaScript may take for an object's ancestor, whose fields then seem to be its own.
+const ANCESTOR: &str = "__proto__";
 
 /// A plugin that changes nothing: what the real one does is done where the app is built.
 const NO_PLUGIN: &str = "module.exports = (config) => config;\n";
@@ -32,15 +36,17 @@ const NO_PLUGIN: &str = "module.exports = (config) => config;\n";
 pub fn prepare(copy: &Workspace) -> Result<App, DeployError> {
     let app = App::of(copy)?;
     let top = Name::folder("").map_err(unreadable)?;
-    let limits = WalkLimits { max_entries: MAX_NAMES, skip_heavy: true };
-    let listing = copy.list(&top, limits).map_err(unreadable)?;
-    for entry in listing.entries.iter().filter(|entry| !entry.name.contains('/')) {
-        let found = CODE.iter().find(|(start, _)| entry.name.starts_with(start));
-        if let Some((_, mend)) =
-            found.filter(|_| entry.kind != FileKind::Folder && entry.name != "app.config.json")
-        {
+    let listing = copy.list_top(&top, MAX_NAMES).map_err(unreadable)?;
+    if listing.truncated || listing.missed {
+        return Err(config(format!(
+            "the project's folder has more than {MAX_NAMES} names at its top, or some that cannot be read, so it is not known \
+             what Expo's tool would run of it; leave out what does not belong there"
+        )));
+    }
+    for entry in &listing.entries {
+        if let Some((_, mend)) = CODE.iter().find(|(start, _)| entry.name.starts_with(start)) {
             return Err(config(format!(
-                "{} is code that Expo's tool would run with the token in reach, so it is not run here; {mend}",
+                "{} is run, or names what is run, by Expo's tool with the token in reach, so it is not taken here; {mend}",
                 entry.name
             )));
         }
@@ -56,6 +62,11 @@ fn plugins(copy: &Workspace) -> Result<Vec<String>, DeployError> {
     let name = Name::parse("app.json").map_err(unreadable)?;
     let text = copy.read_text(&name, MAX_APP_JSON_BYTES).map_err(unreadable)?;
     let found: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    if has_ancestor(&found) {
+        return Err(config(format!(
+            "app.json has a field {ANCESTOR}, which has no meaning there; leave it out"
+        )));
+    }
     let expo = found.get("expo").unwrap_or(&found);
     let listed = expo.get("plugins").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if listed.len() > MAX_PLUGINS {
@@ -76,6 +87,14 @@ fn plugins(copy: &Workspace) -> Result<Vec<String>, DeployError> {
             )))
         })
         .collect()
+}
+
+fn has_ancestor(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(name, inner)| name == ANCESTOR || has_ancestor(inner)),
+        Value::Array(list) => list.iter().any(has_ancestor),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// `name`, `@scope/name`, and a path in it; nothing that could lead to a file of the project.
@@ -140,8 +159,7 @@ mod tests {
     #[test]
     fn packages_that_are_plugins_are_replaced_by_nothing() {
         let text = app(r#"["expo-router", ["@acme/camera", {"a": 1}], "pkg/deep/plugin.js"]"#);
-        let (folder, copy) =
-            project(&[("app.json", &text), ("metro.config.js", "x"), ("app.config.json", "{}")]);
+        let (folder, copy) = project(&[("app.json", &text), ("metro.config.js", "x")]);
         for _ in 0..2 {
             assert_eq!(prepare(&copy).unwrap().slug, "shop");
         }
@@ -152,10 +170,37 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_overlooked_behind_many_files() {
+        let text = app("[]");
+        let (folder, copy) = project(&[("app.json", &text), ("app.config.js", "")]);
+        let many = |below: &str| {
+            std::fs::create_dir_all(folder.path().join(below)).unwrap();
+            for number in 0..=MAX_NAMES {
+                std::fs::write(folder.path().join(below).join(format!("a{number}")), "").unwrap();
+            }
+        };
+        // They stand before it in the order of names.
+        many("a");
+        let error = prepare(&copy).unwrap_err();
+        assert!(error.message.contains("app.config.js is run"), "{error}");
+        std::fs::remove_file(folder.path().join("app.config.js")).unwrap();
+        prepare(&copy).unwrap();
+        many("");
+        let error = prepare(&copy).unwrap_err();
+        assert!(error.kind == ErrorKind::Config && error.message.contains("more than 5000 names"), "{error}");
+    }
+
+    #[test]
     fn what_the_tool_would_run_is_refused() {
         for (files, part) in [
-            (vec![("app.json", app("[]")), ("app.config.js", String::new())], "app.config.js is code"),
-            (vec![("app.json", app("[]")), ("app.config.ts", String::new())], "app.config.ts is code"),
+            (vec![("app.json", app("[]")), ("app.config.js", String::new())], "app.config.js is run"),
+            (vec![("app.json", app("[]")), ("app.config.ts", String::new())], "app.config.ts is run"),
+            // It counts before app.json.
+            (
+                vec![("app.json", app("[]")), ("app.config.json", app(r#"["./x.js"]"#))],
+                "app.config.json is run",
+            ),
+            (vec![("app.json", app(r#"[], "__proto__": {"plugins": ["./x.js"]}"#))], "a field __proto__"),
             (
                 vec![("app.json", app("[]")), ("fingerprint.config.js", String::new())],
                 "fingerprint.config.js",

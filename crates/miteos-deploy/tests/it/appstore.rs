@@ -189,6 +189,16 @@ async fn an_upload_that_was_left_behind_is_removed_and_a_foreign_one_is_left_alo
         let file = appstore.files.values().find(|file| file.upload == release.deployment_id).unwrap();
         assert_eq!((file.name.as_str(), file.bytes), ("miteos-dep-2.ipa", longer.len() as u64));
     });
+    // Another order of ours that may just be at it.
+    let (standin, folder) = begin("15").await;
+    let bytes = archive(BUNDLE, "15").len() as u64;
+    standin.look(|appstore| {
+        appstore.created = "2999-06-01T09:00:00-07:00";
+        appstore.begin_foreign("1.2", "15", "miteos-dep-1.ipa", bytes);
+    });
+    let error = run(&standin, &folder, "dep-2").drive().await.unwrap_err();
+    assert!(error.kind == ErrorKind::NameTaken && error.message.contains("another deployment"), "{error}");
+    assert_eq!((standin.count("DELETE", ""), standin.look(|appstore| appstore.uploads.len())), (0, 1));
     let (standin, folder) = begin("14").await;
     let bytes = archive(BUNDLE, "14").len() as u64;
     standin.look(|appstore| appstore.begin_foreign("1.2", "14", "Example.ipa", bytes));
@@ -286,6 +296,20 @@ async fn what_passes_is_waited_for_and_cancelling_removes_the_upload() {
     begun.cancel().await.unwrap();
     begun.cancel().await.unwrap();
     standin.look(|appstore| assert!(appstore.uploads.is_empty()));
+}
+
+#[tokio::test]
+async fn what_is_processed_cannot_be_ended_and_is_live_in_the_end() {
+    let (standin, folder) = begin("13").await;
+    let begun = run(&standin, &folder, "dep-1");
+    let is_processed =
+        || standin.look(|appstore| appstore.uploads.values().any(|upload| upload.state == "PROCESSING"));
+    begun.until(is_processed).await;
+    begun.cancel().await.unwrap();
+    assert!(is_processed(), "it stays");
+    let error = begun.live_after_all().await.unwrap_err();
+    assert!(error.kind == ErrorKind::Unavailable && error.message.contains("still under way"), "{error}");
+    assert_eq!(begun.live_after_all().await.unwrap().unwrap().step, miteos_deploy::Step::Live);
 }
 
 struct Deploying(Standin<Appstore>, #[expect(dead_code, reason = "it keeps the files")] Folder);

@@ -178,6 +178,24 @@ async fn each_fault_ends_as_it_should() {
 }
 
 #[tokio::test]
+async fn what_may_have_been_made_is_looked_for_before_it_is_made_again() {
+    for is_pages in [false, true] {
+        let (standin, folder) = (standin().await, Folder::site());
+        let made = if is_pages { When::to("POST", "/deployments") } else { When::to("PUT", "/scripts/") };
+        standin.fault(Fault { when: made.once(), what: What::CutAnswer });
+        standin.look(|cloudflare| cloudflare.late_lists = 3);
+        let run =
+            if is_pages { pages(&standin, &folder, "dep-1") } else { worker(&standin, &folder, "dep-1") };
+        let release = run.drive().await.unwrap();
+        standin.look(|cloudflare| {
+            let versions = cloudflare.workers.values().flat_map(|one| one.versions.iter().map(|one| &one.id));
+            let deployments = cloudflare.projects["shop"].deployments.iter().map(|one| &one.id);
+            assert_eq!(versions.chain(deployments).collect::<Vec<_>>(), [&release.deployment_id]);
+        });
+    }
+}
+
+#[tokio::test]
 async fn what_passes_is_waited_for() {
     for is_pages in [false, true] {
         let (standin, folder) = (standin().await, Folder::site());

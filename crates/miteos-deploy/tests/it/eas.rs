@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use miteos_deploy::TargetKind;
-use miteos_deploy::build::{Machine, Registries, RegistrySource};
+use miteos_deploy::build::{Machine, Registries, RegistrySource, ToolSource};
 use miteos_deploy::expo::{App, Command, EAS_CLI_VERSION, Eas, Folder as Given, Ran, Runner, RunnerError};
 use miteos_tools::http::{EgressPolicy, Guarded};
 use miteos_tools::secret::Secret;
@@ -44,7 +44,16 @@ impl Place {
     }
 
     fn named(&self, lines: &str) -> Eas {
-        Eas::named(self.path("data"), self.program("eas", lines))
+        Eas::named(self.path("data"), self.program("eas", lines), self.tools())
+    }
+
+    fn machine(&self) -> Arc<Machine> {
+        Arc::new(Machine::new(self.path("asked"), Guarded::new(EgressPolicy::default())))
+    }
+
+    /// The owner's programs are in this one folder.
+    fn tools(&self) -> ToolSource {
+        ToolSource::new(vec![self.path("bin")], self.machine())
     }
 
     async fn run(&self, eas: &Eas, folder: Given, timeout: Duration) -> Result<Ran, RunnerError> {
@@ -210,16 +219,16 @@ async fn outputs_are_bounded_and_ends_told_apart() {
     let eas = place.named("head -c 6000000 /dev/zero; kill -9 $$");
     let ran = place.run(&eas, Given::Empty, LONG).await.unwrap();
     assert_eq!((ran.exit_code, ran.stdout.len()), (None, 4 * 1024 * 1024));
-    let missing = Eas::named(place.path("data"), place.path("nothing"));
+    let missing = Eas::named(place.path("data"), place.path("nothing"), place.tools());
     let error = place.run(&missing, Given::Empty, LONG).await.unwrap_err().to_string();
     assert!(error.contains("nothing (MITEOS_EAS) is no program"), "{error}");
 }
 
 fn pinned(place: &Place) -> Eas {
-    let registries = Registries::parse("npm=https://npm.example/").unwrap();
-    let machine = Machine::new(place.path("asked"), Guarded::new(EgressPolicy::default()));
-    let source = RegistrySource::new(Some(registries), Arc::new(machine));
-    Eas::pinned(place.path("data"), source).looking_in(&place.path("bin").display().to_string())
+    let registries = Registries::parse("npm=https://npm.example/,@expo=https://own.example/").unwrap();
+    let source = RegistrySource::new(Some(registries), place.machine());
+    Eas::pinned(place.path("data"), source, place.tools())
+        .looking_in(&place.path("bin").display().to_string())
 }
 
 /// What npm does, as far as it is needed; it counts how often.
@@ -228,7 +237,7 @@ fn npm(place: &Place, version: &str) {
     place.program(
         "bin/npm",
         &format!(
-            "PATH=/usr/bin:/bin; echo \"$* $npm_config_registry\" >>{count}; mkdir -p node_modules/.bin \
+            "PATH=/usr/bin:/bin; echo \"$* $npm_config_registry $(cat \"$HOME/.npmrc\")\" >>{count}; mkdir -p node_modules/.bin \
              node_modules/eas-cli cache; echo '{{\"version\":\"{version}\"}}' >node_modules/eas-cli/package.json; printf \
              '#!/bin/sh\\necho tool \"$1\"\\n' >node_modules/.bin/eas; chmod +x node_modules/.bin/eas"
         ),
@@ -250,11 +259,44 @@ async fn the_pinned_tool_is_installed_once() {
     place.run(&pinned(&place), Given::Empty, LONG).await.unwrap();
     let installed = std::fs::read_to_string(place.path("installed")).unwrap();
     assert_eq!(installed.lines().count(), 1, "{installed}");
-    for part in ["--ignore-scripts", &format!("eas-cli@{EAS_CLI_VERSION}"), "https://npm.example/"] {
+    for part in [
+        "--ignore-scripts",
+        &format!("eas-cli@{EAS_CLI_VERSION}"),
+        "https://npm.example/",
+        "@expo:registry=https://own.example/",
+    ] {
         assert!(installed.contains(part), "{part}: {installed}");
     }
     assert!(place.lines.lock().unwrap().iter().any(|line| line.contains("installing eas-cli")));
     assert!(!place.path("data/new").exists());
+}
+
+/// Node and npm as a version manager keeps them: programs of a folder that is on the server's `PATH` and nowhere near
+/// `/usr`. A shell stands in for node.
+#[tokio::test]
+async fn node_and_npm_of_a_version_manager_run_the_tool() {
+    let place = Place::new();
+    npm(&place, EAS_CLI_VERSION);
+    std::fs::create_dir_all(place.path("v22/lib/node_modules/npm/bin")).unwrap();
+    let script = place.path("v22/lib/node_modules/npm/bin/npm-cli.js");
+    let text = std::fs::read_to_string(place.path("bin/npm")).unwrap();
+    let tool = "#!/bin/sh\\necho tool";
+    assert!(text.contains(tool));
+    let text = text.replace("#!/bin/sh\nPATH=/usr/bin:/bin", "#!/usr/bin/env node\nPATH=$PATH:/usr/bin:/bin");
+    std::fs::write(&script, text.replace(tool, "#!/usr/bin/env node\\necho tool of $(command -v node)"))
+        .unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::create_dir_all(place.path("v22/bin")).unwrap();
+    std::fs::copy("/bin/sh", place.path("v22/bin/node")).unwrap();
+    std::os::unix::fs::symlink("../lib/node_modules/npm/bin/npm-cli.js", place.path("v22/bin/npm")).unwrap();
+    let registries = Registries::parse("npm=https://npm.example/").unwrap();
+    let source = RegistrySource::new(Some(registries), place.machine());
+    let tools = ToolSource::new(vec![place.path("v22/bin")], place.machine());
+    let ran = place.run(&Eas::pinned(place.path("data"), source, tools), Given::Empty, LONG).await.unwrap();
+    let out = String::from_utf8(ran.stdout).unwrap();
+    assert!(out.starts_with("tool of ") && out.contains("/programs/node"), "{out}");
+    let installed = place.path(&format!("data/eas-cli-{EAS_CLI_VERSION}"));
+    assert!(!installed.join("programs").exists(), "links to the machine are no part of what is kept");
 }
 
 #[tokio::test]
@@ -262,7 +304,7 @@ async fn a_tool_that_cannot_be_installed_is_told_with_the_mend() {
     let place = Place::new();
     let eas = pinned(&place);
     let error = place.run(&eas, Given::Empty, LONG).await.unwrap_err().to_string();
-    assert!(error.contains("npm was not found") && error.contains("Node.js"), "{error}");
+    assert!(error.contains("npm was found neither on") && error.contains("Node.js"), "{error}");
     place.program("bin/npm", "echo 'npm error 404 no such package' >&2; exit 1");
     let error = place.run(&eas, Given::Empty, LONG).await.unwrap_err().to_string();
     assert!(error.contains("could not install") && error.contains("404 no such package"), "{error}");

@@ -246,6 +246,27 @@ async fn a_native_build_is_waited_for_and_can_be_cancelled() {
 }
 
 #[tokio::test]
+async fn what_was_being_made_the_live_one_when_it_was_cancelled_is_live() {
+    // Behind the upload nothing is shown yet; behind the alias it is, and the tool was killed before it could say so.
+    for (mark, is_live) in [(1, false), (3, true)] {
+        let eas = Eas::new();
+        let run = run_with(&eas, json!({}));
+        let stopped = stop_at(&eas, mark);
+        tokio::select! {
+            ended = run.drive() => panic!("{ended:?}"),
+            () = stopped => {}
+        }
+        *eas.stop_at.lock().unwrap() = None;
+        run.cancel().await.unwrap();
+        let live = run.live_after_all().await.unwrap();
+        assert_eq!(eas.world.lock().unwrap().production.is_some(), is_live);
+        let live = live.map(|state| (state.step, state.url.unwrap()));
+        let shown = is_live.then(|| (miteos_deploy::Step::Live, "https://shop.expo.app".to_owned()));
+        assert_eq!(live, shown, "{mark}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_tool_says_has_a_kind() {
     for (said, kind) in [
         ("The bearer token is invalid.", ErrorKind::BadCredentials),

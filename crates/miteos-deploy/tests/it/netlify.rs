@@ -159,6 +159,18 @@ async fn each_fault_ends_as_it_should() {
 }
 
 #[tokio::test]
+async fn what_may_have_been_made_is_looked_for_before_it_is_made_again() {
+    let (standin, folder) = (standin().await, Folder::site());
+    standin.fault(Fault { when: When::to("POST", "/deploys").once(), what: What::CutAnswer });
+    // The list is empty before, so only later ones are late.
+    standin.look(|netlify| netlify.late_lists = 3);
+    let release = run(&standin, &folder, "dep-1").drive().await.unwrap();
+    standin.look(|netlify| {
+        assert_eq!(netlify.deploys.keys().collect::<Vec<_>>(), [&release.deployment_id]);
+    });
+}
+
+#[tokio::test]
 async fn what_passes_is_waited_for() {
     let (standin, folder) = (standin().await, Folder::site());
     let once = |method: &str, path: &str, what: What| {

@@ -194,6 +194,13 @@ impl Run {
         self.target.cancel(&self.journal.last(self.target.kind()), &job).await
     }
 
+    /// How it is live all the same at the last state that was kept.
+    pub async fn live_after_all(&self) -> Result<Option<State>, DeployError> {
+        let cancel = CancellationToken::new();
+        let job = Job { order: &self.order, artifact: &self.artifact, cancel: &cancel, log: &|_| {} };
+        self.target.live_after_all(&self.journal.last(self.target.kind()), &job).await
+    }
+
     pub fn said(&self, part: &str) -> bool {
         self.lines.lock().unwrap().iter().any(|line| line.text.contains(part))
     }

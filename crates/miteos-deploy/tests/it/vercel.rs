@@ -89,6 +89,13 @@ async fn credentials_are_checked_with_a_clear_answer() {
     assert_eq!(lost.verify(&cancel).await.unwrap_err().kind, ErrorKind::NotFound);
 }
 
+/// As Vercel says it in the body: until this second since 1970.
+fn limited_until(reset: u64) -> What {
+    let limit = json!({ "total": 100, "remaining": 0, "reset": reset });
+    let error = json!({ "code": "rate_limited", "message": "Too many requests", "limit": limit });
+    What::status(429, &json!({ "error": error }).to_string())
+}
+
 #[tokio::test]
 async fn each_fault_ends_as_it_should() {
     let per_day = r#"{"error":{"code":"api-deployments-free-per-day","message":"Resource is limited - try again in 5 hours (more than 100)"}}"#;
@@ -113,6 +120,8 @@ async fn each_fault_ends_as_it_should() {
         ("POST", "/v2/files", What::status(500, ""), ErrorKind::Unavailable),
         ("POST", "/v2/files", What::CutUpload, ErrorKind::Network),
         ("GET", "/v13/", What::status(404, "{}"), ErrorKind::NotFound),
+        // In the year 2100.
+        ("POST", "/v13/", limited_until(4_102_444_800), ErrorKind::Quota),
     ] {
         let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
         standin.fault(Fault { when: When::to(method, path), what: what.clone() });
@@ -132,6 +141,7 @@ async fn what_passes_is_waited_for() {
     once("POST", "/v2/files", What::CutUpload);
     once("POST", "/v2/files", What::status(502, "<html>"));
     once("POST", "/v13/", What::limited("x-ratelimit-reset", "0"));
+    once("GET", "/v13/", limited_until(1_643_322_017));
     standin.fault(Fault { when: When::to("POST", "/v13/").after(1).once(), what: What::CutAnswer });
     once("GET", "/v13/", What::status(503, ""));
     let release = run(&standin, &folder, "dep-1").drive().await.unwrap();
@@ -139,6 +149,56 @@ async fn what_passes_is_waited_for() {
         assert_eq!(vercel.deployments.len(), 1, "the answer was lost, the deployment was not");
         assert_eq!(vercel.production["ws-01abc"], release.deployment_id);
     });
+}
+
+#[tokio::test]
+async fn what_may_have_been_made_is_looked_for_before_it_is_made_again() {
+    let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
+    // The answer is lost, and the deployment is listed some time later.
+    standin.fault(Fault { when: When::to("POST", "/v13/").after(1).once(), what: What::CutAnswer });
+    standin.look(|vercel| vercel.late_lists = 3);
+    let release = run(&standin, &folder, "dep-1").drive().await.unwrap();
+    standin.look(|vercel| {
+        assert_eq!(vercel.deployments.keys().collect::<Vec<_>>(), [&release.deployment_id]);
+    });
+}
+
+#[tokio::test]
+async fn what_is_not_ended_and_goes_on_is_not_called_ended() {
+    let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
+    standin.look(|vercel| (vercel.states, vercel.polls_without_alias) = (vec!["READY"], 4));
+    let begun = run(&standin, &folder, "dep-1");
+    begun.until(|| standin.look(|vercel| !vercel.deployments.is_empty())).await;
+    // It is ready, has no names yet, and cannot be cancelled any more.
+    begun.cancel().await.unwrap();
+    let error = begun.live_after_all().await.unwrap_err();
+    assert!(error.kind == ErrorKind::Unavailable && error.message.contains("still under way"), "{error}");
+    loop {
+        match begun.live_after_all().await {
+            Ok(state) => break assert_eq!(state.unwrap().step, miteos_deploy::Step::Live),
+            Err(error) => assert_eq!(error.kind, ErrorKind::Unavailable, "{error}"),
+        }
+    }
+    standin.look(|vercel| assert_eq!(vercel.production.len(), 1));
+}
+
+#[tokio::test]
+async fn a_cancel_waits_for_the_answer_of_what_is_just_being_made() {
+    let (standin, folder) = (Vercel::start().await.unwrap(), Folder::site());
+    let pause = std::time::Duration::from_millis(300);
+    standin.fault(Fault { when: When::to("POST", "/v13/").after(1).once(), what: What::Slow(pause) });
+    standin.look(|vercel| vercel.late_lists = 100);
+    let begun = run(&standin, &folder, "dep-1");
+    // Two questions, the first attempt, six files, and the second attempt, with a mark before and after each.
+    let asked = standin.reached(2 * 9);
+    let cancel = async {
+        asked.await;
+        begun.cancel.cancel();
+    };
+    let (ended, ()) = tokio::join!(begun.drive(), cancel);
+    assert_eq!(ended.unwrap_err().kind, ErrorKind::Cancelled);
+    let made = standin.look(|vercel| vercel.deployments.keys().next().cloned());
+    assert!(made.is_some() && begun.journal.last(KIND).deployment_id == made, "{made:?}");
 }
 
 #[tokio::test]

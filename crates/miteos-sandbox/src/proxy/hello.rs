@@ -2,7 +2,9 @@
 //!
 //! A tunnel to a listed host can end at a machine that serves many: whoever shares it with a registry would be reached by
 //! another name in that message. So the name has to be the one that the tunnel was asked for. Nothing is decrypted, and
-//! nothing behind the message is looked at.
+//! nothing behind the message is looked at. A message that may hold a second, encrypted one (ECH) is refused, since the
+//! machine that it reaches would go by the hidden name, whatever stands outside; a made-up one (GREASE) looks the same by
+//! design.
 
 use std::io;
 

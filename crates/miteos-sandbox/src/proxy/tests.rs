@@ -118,7 +118,11 @@ async fn a_tunnel_is_for_the_host_that_it_was_asked_for_and_for_no_neighbour() {
         ),
         ("packages.example", written(&[named("sub.packages.example")], 4096), "sub.packages.example through"),
         ("packages.example", written(&[], 4096), "a host without a name through"),
-        ("packages.example", written(&[named("packages.example"), hidden], 4096), "a hidden host through"),
+        (
+            "packages.example",
+            written(&[named("packages.example"), hidden], 4096),
+            "a host that an encrypted ClientHello may hide (ECH or its GREASE; Bun sends none since 1.3.14) through packages.example:443",
+        ),
         (
             "packages.example",
             b"GET / HTTP/1.1\r\nHost: neighbour.example\r\n\r\n".to_vec(),

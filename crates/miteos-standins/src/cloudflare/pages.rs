@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::{Cloudflare, page, refused, result};
+use super::{Cloudflare, is_for, page, refused, result};
 use crate::form;
 use crate::server::{Asked, Reply};
 
@@ -62,11 +62,13 @@ impl Cloudflare {
         match (method, rest) {
             ("GET", []) => result(project_json(name, &self.projects[*name])),
             ("GET", ["upload-token"]) => {
-                let jwt = format!("pages-{}", self.id());
+                let jwt = self.token("pages");
                 result(json!({ "jwt": jwt }))
             }
             ("GET", ["deployments"]) => {
-                let list = self.projects[*name].deployments.iter().rev();
+                let late = self.late_lists > 0 && !self.projects[*name].deployments.is_empty();
+                self.late_lists -= u32::from(late);
+                let list = self.projects[*name].deployments.iter().rev().skip(usize::from(late));
                 let all = list.map(|one| self.pages_json(name, one)).collect();
                 result(page(asked, all, MAX_PAGE).into())
             }
@@ -132,7 +134,7 @@ impl Cloudflare {
     }
 
     pub(super) fn pages_assets(&mut self, asked: &Asked, what: &str) -> Reply {
-        if !asked.bearer().starts_with("pages-") {
+        if !is_for(asked.bearer(), "pages") {
             return refused(401, 10000, "Authentication error");
         }
         if self.has_expired() {
@@ -216,5 +218,6 @@ fn project_json(name: &str, project: &Project) -> Value {
         "subdomain": format!("{name}.pages.dev"),
         "production_branch": project.branch,
         "domains": [format!("{name}.pages.dev")],
+        "deployment_configs": { "preview": {}, "production": {} },
     })
 }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::{Cloudflare, hash_of, page, refused, result, result_with};
+use super::{Cloudflare, hash_of, is_for, page, refused, result, result_with};
 use crate::form;
 use crate::server::{Asked, Reply};
 
@@ -125,14 +125,14 @@ impl Cloudflare {
         let list: Vec<&String> = missing.iter().collect();
         let buckets: Vec<Value> = list.chunks(self.bucket_files).map(|bucket| json!(bucket)).collect();
         let done = missing.is_empty();
-        let jwt = format!("{}-{}", if done { "complete" } else { "session" }, self.id());
+        let jwt = self.token(if done { "complete" } else { "session" });
         self.sessions.insert(jwt.clone(), Session { worker: name.to_owned(), manifest, missing });
         result(json!({ "jwt": jwt, "buckets": buckets }))
     }
 
     pub(super) fn upload_assets(&mut self, asked: &Asked) -> Reply {
         let jwt = asked.bearer().to_owned();
-        if self.has_expired() || !jwt.starts_with("session-") || !self.sessions.contains_key(&jwt) {
+        if self.has_expired() || !is_for(&jwt, "session") || !self.sessions.contains_key(&jwt) {
             return refused(401, 10410, "the upload's token is not valid");
         }
         if asked.query("base64") != Some("true") {
@@ -164,7 +164,7 @@ impl Cloudflare {
         if !self.sessions[&jwt].missing.is_empty() {
             return result_with(202, json!({}));
         }
-        let complete = format!("complete-{}", self.id());
+        let complete = self.token("complete");
         let session = &self.sessions[&jwt];
         let session = Session {
             worker: session.worker.clone(),
@@ -187,7 +187,7 @@ impl Cloudflare {
             return refused(400, 10001, "the metadata is no JSON");
         };
         let jwt = value.pointer("/assets/jwt").and_then(Value::as_str).unwrap_or_default();
-        let session = self.sessions.get(jwt).filter(|one| jwt.starts_with("complete-") && one.worker == name);
+        let session = self.sessions.get(jwt).filter(|one| is_for(jwt, "complete") && one.worker == name);
         let Some(session) = session else {
             return refused(400, 10001, "the token of the assets is not complete");
         };

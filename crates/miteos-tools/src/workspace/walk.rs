@@ -46,6 +46,30 @@ pub struct WalkLimits {
     pub skip_heavy: bool,
 }
 
+/// Which folders a walk enters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Enter {
+    All,
+    /// Heavy ones are only named.
+    Light,
+    /// All are only named.
+    None,
+}
+
+impl Enter {
+    fn skipping_heavy(skip: bool) -> Self {
+        if skip { Self::Light } else { Self::All }
+    }
+
+    fn takes(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Light => !is_heavy(name),
+            Self::None => false,
+        }
+    }
+}
+
 /// What the visitor of a walk wants next.
 pub(crate) enum Go {
     On,
@@ -55,16 +79,25 @@ pub(crate) enum Go {
 impl Workspace {
     /// Everything below a folder, recursively.
     pub fn list(&self, folder: &Name, limits: WalkLimits) -> Result<Listing, WorkspaceError> {
+        self.listing(folder, Enter::skipping_heavy(limits.skip_heavy), limits.max_entries)
+    }
+
+    /// What lies in a folder itself, and nothing of what is below.
+    pub fn list_top(&self, folder: &Name, max_entries: usize) -> Result<Listing, WorkspaceError> {
+        self.listing(folder, Enter::None, max_entries)
+    }
+
+    fn listing(&self, folder: &Name, enter: Enter, max_entries: usize) -> Result<Listing, WorkspaceError> {
         let mut listing = Listing::default();
         let mut visit = |entry| {
-            if listing.entries.len() == limits.max_entries {
+            if listing.entries.len() == max_entries {
                 listing.truncated = true;
                 return Go::Stop;
             }
             listing.entries.push(entry);
             Go::On
         };
-        let end = self.walk_with(folder, limits.skip_heavy, &mut visit, &mut |_, _| {})?;
+        let end = self.walk_with(folder, enter, &mut visit, &mut |_, _| {})?;
         listing.truncated |= !end.whole;
         listing.missed = end.missed;
         listing.folder = end.folder;
@@ -125,7 +158,7 @@ impl Workspace {
         skip_heavy: bool,
         visit: &mut dyn FnMut(Entry) -> Go,
     ) -> Result<bool, WorkspaceError> {
-        self.walk_with(folder, skip_heavy, visit, &mut |_, _| {}).map(|end| end.whole)
+        self.walk_with(folder, Enter::skipping_heavy(skip_heavy), visit, &mut |_, _| {}).map(|end| end.whole)
     }
 
     /// Visits everything below a folder, and each folder before what is in it. Whether some folder could not be read.
@@ -135,13 +168,13 @@ impl Workspace {
         visit: &mut dyn FnMut(Entry) -> Go,
         enter: &mut dyn FnMut(&str, &Dir),
     ) -> Result<bool, WorkspaceError> {
-        self.walk_with(folder, false, visit, enter).map(|end| end.missed)
+        self.walk_with(folder, Enter::All, visit, enter).map(|end| end.missed)
     }
 
     fn walk_with(
         &self,
         folder: &Name,
-        skip_heavy: bool,
+        into: Enter,
         visit: &mut dyn FnMut(Entry) -> Go,
         enter: &mut dyn FnMut(&str, &Dir),
     ) -> Result<End, WorkspaceError> {
@@ -154,7 +187,7 @@ impl Workspace {
         }
         let dir = self.dir()?.open_dir(folder.path()).map_err(io)?;
         let end = End { whole: true, missed: false, folder: real.to_string_lossy().into_owned() };
-        let mut walk = Walk { visit, enter, looked_at: 0, end, stopped: false, skip_heavy };
+        let mut walk = Walk { visit, enter, looked_at: 0, end, stopped: false, into };
         walk.folder(&dir, folder.as_str(), 0);
         Ok(walk.end)
     }
@@ -176,7 +209,7 @@ struct Walk<'a> {
     looked_at: usize,
     end: End,
     stopped: bool,
-    skip_heavy: bool,
+    into: Enter,
 }
 
 impl Walk<'_> {
@@ -223,7 +256,7 @@ impl Walk<'_> {
         if is_private(&name) {
             return self.private(entry, &name, depth);
         }
-        let enter = kind == FileKind::Folder && depth < MAX_DEPTH && !(self.skip_heavy && is_heavy(&name));
+        let enter = kind == FileKind::Folder && depth < MAX_DEPTH && self.into.takes(&name);
         let FileInfo { bytes, modified, .. } = FileInfo::of(&metadata);
         let below = if enter { entry.open_dir().ok() } else { None };
         if let Go::Stop = (self.visit)(Entry { name: name.clone(), kind, bytes, modified }) {
@@ -255,6 +288,9 @@ impl Walk<'_> {
             return;
         };
         (self.enter)(PRIVATE, &own);
+        if self.into == Enter::None {
+            return;
+        }
         if let Ok(outputs) = own.open_dir("outputs") {
             self.folder(&outputs, super::OUTPUTS, depth + 2);
         }

@@ -125,11 +125,10 @@ async fn of_a_version_managers_folder_node_and_its_packages_are_shown_and_nothin
     }
     for (isolated, to) in [(true, "/tools/bin/node".into()), (false, home.path(".nvm/v22/bin/node"))] {
         let own = tempfile::tempdir().unwrap();
-        tools.link(own.path(), isolated).unwrap();
+        tools.link(&own.path().join(".tools"), isolated).unwrap();
         assert_eq!(std::fs::read_link(own.path().join(".tools/node")).unwrap(), to);
     }
-    assert!(Tools::path(Path::new("/x"), true).starts_with("/home/sandbox/.tools:/usr/local/sbin:"));
-    assert!(Tools::path(Path::new("/x"), false).starts_with("/x/.tools:/usr/local/sbin:"));
+    assert!(Tools::path(Path::new("/x/.tools")).starts_with("/x/.tools:/usr/local/sbin:"));
 }
 
 #[tokio::test]

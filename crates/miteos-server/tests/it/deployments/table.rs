@@ -31,6 +31,10 @@ trait Provider {
     const DIGEST: (Asked, u16, &'static str);
     /// What a limit of an hour is.
     const LIMITED: &'static str = "provider_error";
+    /// A limit until this second since 1970, told in a way that this provider has for itself.
+    fn own_limit(_until: u64) -> Option<What> {
+        None
+    }
 
     fn url(&self) -> &str;
     fn fault(&self, when: When, what: What);
@@ -88,6 +92,11 @@ impl Provider for Standin<Vercel> {
     const ENDS: Asked = ("GET", "/v13/deployments/");
     const DIGEST: (Asked, u16, &'static str) = (Self::SENDS, 400, "upload_failed");
     const LIMITED: &'static str = "quota";
+    fn own_limit(until: u64) -> Option<What> {
+        let limit = json!({"total": 100, "remaining": 0, "reset": until});
+        let error = json!({"code": "rate_limited", "message": "Too many requests", "limit": limit});
+        Some(What::status(429, &json!({"error": error}).to_string()))
+    }
 
     fn url(&self) -> &str {
         &self.url
@@ -231,21 +240,53 @@ fn cases<P: Provider>() -> Vec<Case> {
         case("a wrong digest", when(P::DIGEST.0), plain(P::DIGEST.1), Some(P::DIGEST.2)),
         case("a token that expires on the way", when(P::ENDS), plain(401), Some("auth")),
     ];
-    // Each form in which a provider was seen to say for how long; all of them say that it is over.
-    let resets = [
-        ("retry-after", "0"),
-        ("retry-after", "0.02"),
-        ("retry-after", "Thu, 27 Jan 2022 22:20:17 GMT"),
-        ("retry-after", "2022-01-27 22:20:17 UTC"),
-        ("x-ratelimit-reset", "1643322017"),
-        ("x-ratelimit-reset", "1643322017.5"),
-        ("x-ratelimit-reset", "1643322017000"),
-        ("x-ratelimit-reset", "2022-01-27 22:20:17 UTC"),
-    ];
-    all.extend(resets.map(|(name, value)| {
-        case(&format!("429 with {name}: {value}"), when(P::MAKES).once(), What::limited(name, value), None)
+    // Each form in which a provider was seen to say for how long. These say that it is over …
+    let over = 1_643_322_017;
+    all.extend(
+        limits::<P>(Duration::ZERO, over)
+            .into_iter()
+            .map(|(name, what)| case(&format!("429 with {name}"), when(P::MAKES).once(), what, None)),
+    );
+    // … and these that it is for an hour: whoever did not read them would ask again at once, and go live.
+    let hour = Duration::from_secs(3600);
+    let in_an_hour = SystemClock.now().millis() / 1000 + hour.as_secs();
+    all.extend(limits::<P>(hour, in_an_hour).into_iter().map(|(name, what)| {
+        case(&format!("429 for an hour with {name}"), when(P::MAKES).once(), what, Some(P::LIMITED))
     }));
     all
+}
+
+/// A limit that ends then, in each form: so far from now, at this second since 1970.
+fn limits<P: Provider>(left: Duration, at: u64) -> Vec<(String, What)> {
+    let seconds = left.as_secs();
+    let time = std::time::UNIX_EPOCH + Duration::from_secs(at);
+    let date = httpdate::fmt_http_date(time);
+    let plain = plain_date(&date);
+    [
+        ("retry-after", seconds.to_string()),
+        ("retry-after", format!("{seconds}.02")),
+        ("retry-after", date.clone()),
+        ("retry-after", plain.clone()),
+        ("x-ratelimit-reset", at.to_string()),
+        ("x-ratelimit-reset", format!("{at}.5")),
+        ("x-ratelimit-reset", format!("{at}000")),
+        ("x-ratelimit-reset", date),
+        ("x-ratelimit-reset", plain),
+        ("ratelimit-reset", seconds.to_string()),
+        ("ratelimit", format!("\"burst\";r=9;t=1, \"default\";r=0;t={seconds}")),
+    ]
+    .map(|(name, value)| (format!("{name}: {value}"), What::limited(name, &value)))
+    .into_iter()
+    .chain(P::own_limit(at).map(|what| ("its own body".to_owned(), what)))
+    .collect()
+}
+
+/// `Thu, 27 Jan 2022 22:20:17 GMT` as `2022-01-27 22:20:17 UTC`, which one of the providers writes.
+fn plain_date(date: &str) -> String {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let parts: Vec<&str> = date.split(' ').collect();
+    let month = MONTHS.find(parts[2]).unwrap() / 3 + 1;
+    format!("{}-{month:02}-{} {} UTC", parts[3], parts[1], parts[4])
 }
 
 struct Bench<P> {
