@@ -40,6 +40,8 @@ const OF_SITES: &str =
     WHERE p.manifest IS NOT NULL AND p.deleted_at IS NULL AND p.manifest = s.manifest)";
 const ENDED: &str = "SELECT 1 FROM previews WHERE deleted_at IS NULL AND expires_at IS NOT NULL
     AND expires_at <= $1 LIMIT 1";
+const END_LINKS: &str = "DELETE FROM preview_links WHERE deployment IN (SELECT deployment FROM previews
+    WHERE deleted_at IS NULL AND expires_at IS NOT NULL AND expires_at <= $1)";
 const END: &str = "UPDATE previews SET deleted_at = $2 WHERE deleted_at IS NULL AND expires_at IS NOT NULL
     AND expires_at <= $1";
 
@@ -147,6 +149,7 @@ impl Store {
             return Ok(());
         }
         self.write("take away ended previews", move |db| {
+            db.prepare_cached(END_LINKS)?.execute([ended])?;
             db.prepare_cached(END)?.execute([ended, now])?;
             Ok(())
         })

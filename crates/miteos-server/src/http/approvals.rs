@@ -36,7 +36,7 @@ pub async fn list(
     Ok(Json(ApprovalList {
         approvals,
         total,
-        limit: u32::try_from(page.limit).unwrap_or(0),
+        limit: page.told().0,
         offset: page.offset as u64,
     }))
 }
@@ -61,7 +61,7 @@ async fn of_task(
     Ok(Json(ApprovalList {
         approvals,
         total,
-        limit: u32::try_from(page.limit).unwrap_or(0),
+        limit: page.told().0,
         offset: page.offset as u64,
     }))
 }

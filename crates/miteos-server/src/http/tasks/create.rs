@@ -53,7 +53,7 @@ pub async fn create(
         settings,
     };
     let at_once = tier::concurrent_tasks(&caller.key.tier).is_none();
-    let scope = Scope { account: caller.key.account, live: caller.key.live };
+    let scope = caller.scope();
     let (deps, engine) = (Arc::clone(&app.deps), app.engine.clone());
     let answer = whole(async move {
         let mut answer = Vec::new();
@@ -232,9 +232,6 @@ async fn workspace(
     };
     let unknown = || ApiError::refused(format!("workspace_id: there is no workspace {text}"));
     let id: WorkspaceId = text.parse().map_err(|_| unknown())?;
-    let row = app.deps.tasks.store.workspace(id).await?.ok_or_else(unknown)?;
-    if row.account != caller.key.account || row.live != caller.key.live {
-        return Err(unknown());
-    }
+    caller.own(app.deps.tasks.store.workspace(id).await?).ok_or_else(unknown)?;
     Ok((id, None))
 }
