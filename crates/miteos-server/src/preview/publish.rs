@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::manifest::{MAX_BYTES as MAX_MANIFEST_BYTES, Manifest};
-use super::room::{NoRoom, Room};
+use super::room::{NoRoom, Room, Wish};
 use super::{Owner, Previews, route};
 
 const MIB: u64 = 1024 * 1024;
@@ -122,7 +122,9 @@ impl Previews {
         if json.len() > MAX_MANIFEST_BYTES {
             return Err(SiteError::TooManyNames { bytes: json.len() });
         }
-        let room = self.take_room(owner, manifest.bytes(), Some(&Sha256::of(&json))).await?;
+        let hash = Sha256::of(&json);
+        let wish = Wish { bytes: manifest.bytes(), manifest: Some(&hash) };
+        let room = self.take_room(owner, wish).await?;
         let new = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(SiteError::Canceled),
@@ -133,7 +135,9 @@ impl Previews {
         let shown = PreviewSite { manifest: kept.sha256.clone(), files, bytes };
         let single_page = manifest.is_single_page();
         let row = PreviewRow { site: Some(shown), single_page, ..self.new_row(owner) };
-        let row = self.inner.rooms.settle(room, self.inner.store.publish_preview(row)).await?;
+        let store = &self.inner.store;
+        let settled = self.inner.rooms.settle((store, owner, wish), room, store.publish_preview(row)).await?;
+        let row = settled.map_err(SiteError::NoRoom)?;
         if row.deleted_at.is_some() {
             return Err(SiteError::Deleted);
         }
@@ -143,13 +147,8 @@ impl Previews {
     }
 
     /// Room for a site's bytes, before any of them is stored.
-    pub(super) async fn take_room(
-        &self,
-        owner: Owner,
-        bytes: u64,
-        manifest: Option<&Sha256>,
-    ) -> Result<Room, SiteError> {
-        self.inner.rooms.take(&self.inner.store, owner, bytes, manifest).await?.map_err(SiteError::NoRoom)
+    pub(super) async fn take_room(&self, owner: Owner, wish: Wish<'_>) -> Result<Room, SiteError> {
+        self.inner.rooms.take(&self.inner.store, owner, wish).await?.map_err(SiteError::NoRoom)
     }
 
     /// Stores what is not there yet, each content once; says how much that was.

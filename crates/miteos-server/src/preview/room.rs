@@ -42,6 +42,14 @@ pub struct Room {
     no: u64,
 }
 
+/// What is to be stored.
+#[derive(Clone, Copy)]
+pub struct Wish<'a> {
+    pub bytes: u64,
+    /// What the site consists of; `None`: its files were not read yet.
+    pub manifest: Option<&'a Sha256>,
+}
+
 /// There is not enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoRoom {
@@ -61,48 +69,56 @@ impl Rooms {
         self.limit
     }
 
-    /// Takes room for a site. One that is equal to a site which is shown needs none; until its files were read that is not
-    /// known (`manifest` is `None`).
-    pub async fn take(
-        &self,
-        store: &Store,
-        owner: Owner,
-        bytes: u64,
-        manifest: Option<&Sha256>,
-    ) -> Result<Result<Room, NoRoom>, StoreError> {
+    /// Takes room for a site, before any of its bytes is stored.
+    pub async fn take(&self, store: &Store, owner: Owner, wish: Wish<'_>) -> Result<Result<Room, NoRoom>, StoreError> {
         let _turn = self.turn.lock().await;
-        let scope = owner.scope();
-        let stored = store.preview_bytes(scope, Some(owner.deployment), None).await?;
-        let others = match manifest {
-            Some(manifest) => {
-                store.preview_bytes(scope, Some(owner.deployment), Some(manifest.clone())).await?
-            }
-            None => stored,
+        let bytes = match self.look(store, owner, wish).await? {
+            Ok(bytes) => bytes,
+            Err(none) => return Ok(Err(none)),
         };
-        let is_shown = others < stored;
         let mut taken = lock(&self.taken);
-        let beside = taken.by_deployment.iter().filter(|(id, one)| **id != owner.deployment && one.scope == scope);
-        let used = stored.saturating_add(beside.map(|(_, one)| one.bytes).sum());
-        let needed = if is_shown { 0 } else { bytes };
-        if needed > 0 && used.saturating_add(needed) > self.limit {
-            return Ok(Err(NoRoom { needed, used, limit: self.limit }));
-        }
         taken.next += 1;
         let no = taken.next;
-        taken.by_deployment.insert(owner.deployment, One { scope, bytes: needed, no });
+        taken.by_deployment.insert(owner.deployment, One { scope: owner.scope(), bytes, no });
         Ok(Ok(Room { taken: Arc::clone(&self.taken), deployment: owner.deployment, no }))
     }
 
-    /// Stores that a site is shown, which takes the place of its room: nobody sees both, or neither.
+    /// Stores that a site is shown, which takes the place of its room: whoever looks sees one of them. What it was equal to
+    /// may be gone by now, so it is looked at once more.
     pub async fn settle<T>(
         &self,
+        (store, owner, wish): (&Store, Owner, Wish<'_>),
         room: Room,
         publish: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<Result<T, NoRoom>, StoreError> {
         let _turn = self.turn.lock().await;
-        let shown = publish.await;
+        let shown = match self.look(store, owner, wish).await? {
+            Ok(_) => Ok(publish.await?),
+            Err(none) => Err(none),
+        };
         drop(room);
-        shown
+        Ok(shown)
+    }
+
+    /// What a site needs, if there is so much. One that is equal to a site which is shown needs nothing.
+    async fn look(&self, store: &Store, owner: Owner, wish: Wish<'_>) -> Result<Result<u64, NoRoom>, StoreError> {
+        let (scope, own) = (owner.scope(), Some(owner.deployment));
+        let stored = store.preview_bytes(scope, own, None).await?;
+        let is_shown = match wish.manifest {
+            Some(manifest) => store.preview_bytes(scope, own, Some(manifest.clone())).await? < stored,
+            None => false,
+        };
+        let on_their_way: u64 = {
+            let taken = lock(&self.taken);
+            let others = taken.by_deployment.iter().filter(|(id, _)| **id != owner.deployment);
+            others.filter(|(_, one)| one.scope == scope).map(|(_, one)| one.bytes).sum()
+        };
+        let used = stored.saturating_add(on_their_way);
+        let needed = if is_shown { 0 } else { wish.bytes };
+        match needed > 0 && used.saturating_add(needed) > self.limit {
+            true => Ok(Err(NoRoom { needed, used, limit: self.limit })),
+            false => Ok(Ok(needed)),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::publish::{BUFFERS_KIB, PARALLEL, room_for};
+use super::room::Wish;
 use super::{Owner, Previews, publisher};
 use crate::deployments::{Passing, PublishError, TakeInError, TakenIn};
 
@@ -31,7 +32,8 @@ impl Previews {
         survey: Survey,
         cancel: &CancellationToken,
     ) -> Result<TakenIn, TakeInError> {
-        let room = self.take_room(owner, survey.total_bytes(), None).await.map_err(refused)?;
+        let wish = Wish { bytes: survey.total_bytes(), manifest: None };
+        let room = self.take_room(owner, wish).await.map_err(refused)?;
         let hold = self.inner.store.blobs().hold();
         let survey = Arc::new(survey);
         let taken = tokio::select! {
