@@ -134,8 +134,9 @@ impl Previews {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Where a preview is seen, with a slash at the end.
+    /// Where a preview is seen, with a slash at the end. Whoever is told will look, so it is no guess then.
     pub fn url(&self, row: &PreviewRow) -> String {
+        self.inner.pace.found(&row.label);
         self.inner.hosts.url(&row.label)
     }
 

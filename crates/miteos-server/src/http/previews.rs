@@ -138,6 +138,9 @@ pub async fn link(
     let asked: CreatePreviewLink =
         if body.is_empty() { CreatePreviewLink::default() } else { from_json(&body)? };
     let now = app.deps.clock.now();
+    if !row.is_there(now) {
+        return Err(ApiError::refused("the preview has ended, so a link would open nothing; prolong it first"));
+    }
     let end = match asked.expires_in {
         Some(seconds) => ends(now, seconds)?,
         None => now.plus_ms(DEFAULT_LINK_LIVES_MS),

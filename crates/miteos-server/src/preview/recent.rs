@@ -1,5 +1,6 @@
 //! A map that keeps what was used lately, up to a size: what was used longest ago goes first.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,7 +30,10 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
         Self { kept: Mutex::new(kept), max_size }
     }
 
-    pub fn get(&self, key: &K) -> Option<V> {
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
         let mut kept = self.lock();
         kept.uses += 1;
         let now = kept.uses;

@@ -191,6 +191,9 @@ async fn a_deployment_shows_who_can_open_it_now() {
     assert_eq!(seen().await, "public");
     clock.pass(60_000);
     assert_eq!(seen().await, Value::Null, "nobody: its time is up");
+    let refused = server.expect(422, "POST", &format!("{path}/links"), None).await;
+    assert!(text(&refused["detail"]).contains("prolong it first"), "{refused}");
+    assert_eq!(server.get(&format!("{path}/links")).await["total"], 0);
     server.expect(200, "PATCH", &path, Some(json!({"expires_in": null}))).await;
     assert_eq!(seen().await, "public");
     server.expect(200, "DELETE", &path, None).await;

@@ -143,10 +143,23 @@ async fn settle_deployment(app: &App, caller: &Caller, config: &mut TaskConfig) 
     if config.auto_deploy || config.deploy_config_id.is_some() {
         caller.may(MAY_DEPLOY)?;
         let named = config.deploy_config_id.as_deref();
-        let found = super::super::deployments::config(app, caller, core_target(target), named).await?;
+        let found = super::super::deployments::config(app, caller, core_target(target), named).await;
+        let found = found.map_err(in_task)?;
         config.deploy_config_id = found.map(|row| row.id.to_string());
     }
     Ok(())
+}
+
+/// What is wrong with a deployment, by the names that a task's fields have. Nothing in a body is not found.
+fn in_task(error: ApiError) -> ApiError {
+    if error.status == StatusCode::NOT_FOUND {
+        return ApiError::refused("config.deploy_config_id: there is no such deploy configuration");
+    }
+    let names = [("config_id", "config.deploy_config_id"), ("target:", "config.deploy_target:")];
+    let ours = names.into_iter().find_map(|(theirs, ours)| {
+        error.detail.strip_prefix(theirs).map(|rest| format!("{ours}{rest}"))
+    });
+    ApiError { detail: ours.unwrap_or_else(|| error.detail.clone()), ..error }
 }
 
 /// The models the task will use, checked now: a task that could never run is not made.
