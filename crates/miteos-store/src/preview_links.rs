@@ -67,8 +67,7 @@ impl Store {
         offset: usize,
     ) -> Result<(Vec<PreviewLinkRow>, u64), StoreError> {
         self.read("list links to a preview", move |db| {
-            let asked =
-                params![deployment.to_string(), int(now.millis()), page(limit), int(offset as u64)];
+            let asked = params![deployment.to_string(), int(now.millis()), page(limit), int(offset as u64)];
             Ok((rows(db, LIST, asked, from_row)?, count_of(db, deployment, now)?))
         })
         .await

@@ -117,7 +117,8 @@ const LIST: &str = preview_rows!(
 const COUNT: &str = "SELECT COUNT(*) FROM previews WHERE account = $1 AND live = $2 AND deleted_at IS NULL
     AND (expires_at IS NULL OR expires_at > $3)";
 // Equal sites are stored once. One whose end is past counts as long as it can be prolonged.
-const BYTES: &str = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM (SELECT MAX(bytes) AS bytes FROM previews
+const BYTES: &str =
+    "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM (SELECT MAX(bytes) AS bytes FROM previews
     WHERE account = $1 AND live = $2 AND deleted_at IS NULL AND manifest IS NOT NULL AND deployment <> $3
     AND manifest <> $4 GROUP BY manifest)";
 const DELETE: &str = "UPDATE previews SET deleted_at = $1 WHERE deployment = $2 AND deleted_at IS NULL";
@@ -178,7 +179,8 @@ impl Store {
             };
             let found = rows(db, LIST, asked, from_row)?.into_iter().map(with_links);
             let found = found.collect::<Result<_, StoreError>>()?;
-            let total = db.prepare_cached(COUNT)?.query_row(params![account, scope.live, at], |row| count(row, 0));
+            let total =
+                db.prepare_cached(COUNT)?.query_row(params![account, scope.live, at], |row| count(row, 0));
             Ok((found, total?))
         })
         .await

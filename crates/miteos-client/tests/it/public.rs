@@ -30,7 +30,8 @@ async fn every_call_goes_where_the_contract_says() {
     assert_eq!(client.preview("dep_1").await.unwrap().size_bytes, 5);
     let change = UpdatePreview { expires_in: Some(None), ..UpdatePreview::default() };
     client.update_preview("dep_1", &change).await.unwrap();
-    let made = client.create_preview_link("dep_1", &CreatePreviewLink { expires_in: Some(60) }).await.unwrap();
+    let made =
+        client.create_preview_link("dep_1", &CreatePreviewLink { expires_in: Some(60) }).await.unwrap();
     let links = client.list_preview_links("dep_1", &some).await.unwrap();
     assert_eq!((made.id.as_str(), links.links[0].id.as_str(), links.total), ("shr_2", "shr_2", 1));
     client.revoke_preview_link("dep_1", "shr_2").await.unwrap();
@@ -39,7 +40,9 @@ async fn every_call_goes_where_the_contract_says() {
     let seen: Vec<String> = server
         .seen()
         .iter()
-        .map(|request| format!("{} {} {}", request.method, request.uri, String::from_utf8_lossy(&request.body)))
+        .map(|request| {
+            format!("{} {} {}", request.method, request.uri, String::from_utf8_lossy(&request.body))
+        })
         .collect();
     assert_eq!(
         seen,

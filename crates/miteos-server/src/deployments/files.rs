@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use miteos_core::deployment::{Built, Failure, FailureCode, FailureStep, Target};
+use miteos_core::ids::DeploymentId;
 use miteos_deploy::appstore::{Ipa, IpaError, read_ipa};
 use miteos_deploy::site::{Index, Site, SiteError, Survey};
 use miteos_deploy::{Artifact, TargetKind};
-use miteos_core::ids::DeploymentId;
 use miteos_store::{Hold, Scope, StoreError};
 use miteos_tools::WorkspaceError;
 use miteos_tools::workspace::{FileKind, Name, WalkLimits, Workspace};
@@ -440,6 +440,9 @@ pub(super) async fn blocking<T: Send + 'static>(
 mod tests {
     use std::sync::Mutex;
 
+    use miteos_core::ids::AccountId;
+    use ulid::Ulid;
+
     use super::*;
 
     fn places(folder: &Path) -> Places {
@@ -460,7 +463,10 @@ mod tests {
         let places = places(folder.path());
         let (lines, cancel) = (Mutex::new(Vec::new()), CancellationToken::new());
         let log = |line: String| lines.lock().unwrap().push(line);
-        let taking = Taking { places: &places, publisher: None, cancel: &cancel, log: &log };
+        let (deployment, scope) =
+            (DeploymentId(Ulid::nil()), Scope { account: AccountId(Ulid::nil()), live: true });
+        let taking =
+            Taking { places: &places, publisher: None, deployment, scope, cancel: &cancel, log: &log };
         let target = Target::Netlify;
         let Ok(Taken { built, .. }) = taking.take(whole(), target, Vec::new()).await else {
             panic!("not taken")

@@ -139,7 +139,9 @@ pub async fn link(
         if body.is_empty() { CreatePreviewLink::default() } else { from_json(&body)? };
     let now = app.deps.clock.now();
     if !row.is_there(now) {
-        return Err(ApiError::refused("the preview has ended, so a link would open nothing; prolong it first"));
+        return Err(ApiError::refused(
+            "the preview has ended, so a link would open nothing; prolong it first",
+        ));
     }
     let end = match asked.expires_in {
         Some(seconds) => ends(now, seconds)?,
@@ -147,8 +149,7 @@ pub async fn link(
     };
     let id = ShareId(app.ids.ulid(now));
     let link = app.previews.link(&row, id, end);
-    let made =
-        PreviewLink { id: id.to_string(), url: link.url, expires_at: link.expires_at.to_string() };
+    let made = PreviewLink { id: id.to_string(), url: link.url, expires_at: link.expires_at.to_string() };
     let answer = to_json(&made);
     let kept = repeat.sealed_row(&app, StatusCode::CREATED, &answer, now)?;
     let (account, live, deployment) = (row.account, row.live, row.deployment);

@@ -45,7 +45,8 @@ pub async fn create(
     let token = preview::mint_label();
     let (account, live) = (caller.key.account, caller.key.live);
     let id = ShareId(app.ids.ulid(now));
-    let row = ShareRow { id, account, live, task: file.task, deliverable: file.id, created_at: now, expires_at };
+    let row =
+        ShareRow { id, account, live, task: file.task, deliverable: file.id, created_at: now, expires_at };
     let share = Share {
         id: id.to_string(),
         url: format!("{}/s/{token}", app.public_url),

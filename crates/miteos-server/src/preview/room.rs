@@ -70,7 +70,12 @@ impl Rooms {
     }
 
     /// Takes room for a site, before any of its bytes is stored.
-    pub async fn take(&self, store: &Store, owner: Owner, wish: Wish<'_>) -> Result<Result<Room, NoRoom>, StoreError> {
+    pub async fn take(
+        &self,
+        store: &Store,
+        owner: Owner,
+        wish: Wish<'_>,
+    ) -> Result<Result<Room, NoRoom>, StoreError> {
         let _turn = self.turn.lock().await;
         let bytes = match self.look(store, owner, wish).await? {
             Ok(bytes) => bytes,
@@ -101,7 +106,12 @@ impl Rooms {
     }
 
     /// What a site needs, if there is so much. One that is equal to a site which is shown needs nothing.
-    async fn look(&self, store: &Store, owner: Owner, wish: Wish<'_>) -> Result<Result<u64, NoRoom>, StoreError> {
+    async fn look(
+        &self,
+        store: &Store,
+        owner: Owner,
+        wish: Wish<'_>,
+    ) -> Result<Result<u64, NoRoom>, StoreError> {
         let (scope, own) = (owner.scope(), Some(owner.deployment));
         let stored = store.preview_bytes(scope, own, None).await?;
         let is_shown = match wish.manifest {

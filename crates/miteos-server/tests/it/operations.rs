@@ -236,7 +236,8 @@ async fn what_belongs_to_others_or_does_not_exist_is_not_found() {
         assert_eq!(status, 404, "{operation:?} of another: {detail}");
         for wrong in ["nonsense", "task_01", "%00", "..%2f..", "🦀"] {
             let path = operation.path.replace("{id}", wrong).replace("{file}", wrong);
-            let path = path.replace("{approval}", wrong).replace("{delivery}", wrong).replace("{link}", wrong);
+            let path =
+                path.replace("{approval}", wrong).replace("{delivery}", wrong).replace("{link}", wrong);
             let path = path.replace("{*path}", "a.txt/download");
             let (status, detail) = answer(sent(&server, operation, &path, Some(&server.key))).await;
             assert_eq!(status, 404, "{operation:?} {wrong}: {detail}");

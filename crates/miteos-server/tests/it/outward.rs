@@ -39,7 +39,9 @@ async fn a_page_is_saved_and_never_shown_wherever_it_is_served() {
         assert_eq!(header("cross-origin-resource-policy"), "same-origin", "{url}");
         assert!(!response.headers().contains_key("access-control-allow-origin"), "{url}");
         assert_eq!(response.text().await.unwrap(), PAGE);
-        for destination in ["script", "style", "iframe", "frame", "object", "embed", "worker", "serviceworker"] {
+        for destination in
+            ["script", "style", "iframe", "frame", "object", "embed", "worker", "serviceworker"]
+        {
             let refused = ask().header("sec-fetch-dest", destination).send().await.unwrap();
             assert_eq!(refused.status(), 403, "{url} as {destination}");
             assert!(!refused.text().await.unwrap().contains("alert"), "{url} as {destination}");
@@ -58,7 +60,10 @@ async fn the_log_of_a_deployment_is_text_and_nothing_else() {
     let url = format!("{}/v1/deployments/{}/logs", server.url, live["id"].as_str().unwrap());
     let response = server.http.get(url).bearer_auth(&server.key).send().await.unwrap();
     let header = |name: &str| response.headers()[name].to_str().unwrap();
-    assert_eq!((header("content-type"), header("x-content-type-options")), ("text/plain; charset=utf-8", "nosniff"));
+    assert_eq!(
+        (header("content-type"), header("x-content-type-options")),
+        ("text/plain; charset=utf-8", "nosniff")
+    );
     assert_eq!(header("content-security-policy"), "default-src 'none'; sandbox");
     // What cannot be read tells nothing and runs nothing either.
     let wrong = server.call("GET", "/deployments/%3Cscript%3E/logs", None).await;

@@ -42,7 +42,10 @@ async fn links_to_files_are_listed_without_what_opens_them() {
     assert_eq!((ids(&list, "shares", "id"), &list["total"]), (vec![id(2), id(1), id(0)], &json!(3)));
     let newest = &list["shares"][0];
     assert_eq!((text(&newest["name"]), &newest["size_bytes"]), ("page.html", &json!(39)));
-    assert_eq!((&newest["expires_at"], &newest["created_at"]), (&made[2]["expires_at"], &json!("2027-01-15T08:00:00.003Z")));
+    assert_eq!(
+        (&newest["expires_at"], &newest["created_at"]),
+        (&made[2]["expires_at"], &json!("2027-01-15T08:00:00.003Z"))
+    );
     let parts: Vec<&str> = path.split('/').collect();
     assert_eq!((text(&newest["task_id"]), text(&newest["deliverable_id"])), (parts[2], parts[4]));
     for share in &made {
@@ -108,7 +111,8 @@ async fn links_to_a_preview_are_listed_and_taken_back_one_by_one() {
     let token = text(&made[2]["url"]).rsplit('.').next().unwrap();
     assert!(!list.to_string().contains(token), "what opens the preview is shown once");
     assert_eq!(server.get(&path).await["links"], 3);
-    let (kept, lost) = (cookie(&server, text(&made[1]["url"])).await, cookie(&server, text(&made[2]["url"])).await);
+    let (kept, lost) =
+        (cookie(&server, text(&made[1]["url"])).await, cookie(&server, text(&made[2]["url"])).await);
     let one = format!("{links}/{}", id(2));
     assert_eq!(server.call_as(&server.test_key, "DELETE", &one, None).await.0, 404, "another world's key");
     assert_eq!(server.call_as(&server.test_key, "GET", &links, None).await.0, 404, "another world's key");
@@ -116,7 +120,10 @@ async fn links_to_a_preview_are_listed_and_taken_back_one_by_one() {
     server.expect(404, "DELETE", &one, None).await;
     assert_eq!(visit(&server, text(&made[2]["url"])).await.0, 403, "the link");
     assert_eq!(visit_with(&server, url, &lost).await.0, 403, "and the cookie that it was exchanged for");
-    assert_eq!((visit_with(&server, url, &kept).await.0, visit(&server, text(&made[1]["url"])).await.0), (200, 303));
+    assert_eq!(
+        (visit_with(&server, url, &kept).await.0, visit(&server, text(&made[1]["url"])).await.0),
+        (200, 303)
+    );
     clock.pass(60_000);
     assert_eq!(ids(&server.get(&links).await, "links", "id"), [id(1)]);
     // A preview that ends sooner ends its links.
@@ -178,7 +185,10 @@ async fn previews_are_listed_as_long_as_they_are_shown() {
 async fn a_deployment_shows_who_can_open_it_now() {
     let (server, clock) = at_hand(Script::default()).await;
     let live = shown(&server, "site", &[("index.html", "first")]).await;
-    let (one, path) = (format!("/deployments/{}", text(&live["id"])), format!("/deployments/{}/preview", text(&live["id"])));
+    let (one, path) = (
+        format!("/deployments/{}", text(&live["id"])),
+        format!("/deployments/{}/preview", text(&live["id"])),
+    );
     assert_eq!(live["visibility"], "public");
     let seen = async || {
         let (read, listed) = (server.get(&one).await, server.get("/deployments").await);

@@ -21,7 +21,8 @@ async fn workspace(server: &TestServer, name: &str, bytes: usize) -> String {
     let id = made["id"].as_str().unwrap().to_owned();
     let folder = server.folder.join("workspaces").join(&id);
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("index.html"), name.repeat(bytes / name.len() + 1).get(..bytes).unwrap()).unwrap();
+    std::fs::write(folder.join("index.html"), name.repeat(bytes / name.len() + 1).get(..bytes).unwrap())
+        .unwrap();
     id
 }
 
@@ -101,7 +102,10 @@ async fn many_at_once_do_not_pass_the_limit_together() {
     assert_eq!((live, refused), (2, 6), "{ended:#?}");
     assert_eq!(kept(&server).await, (2, 2 * SITE as u64));
     // What was refused holds no room.
-    let path = format!("/deployments/{}/preview", ended.iter().find(|one| one["status"] == "live").unwrap()["id"].as_str().unwrap());
+    let path = format!(
+        "/deployments/{}/preview",
+        ended.iter().find(|one| one["status"] == "live").unwrap()["id"].as_str().unwrap()
+    );
     server.expect(200, "DELETE", &path, None).await;
     let late = ended.iter().position(is_refused).unwrap();
     assert_eq!(deployed(&server, &sites[late]).await["status"], "live");

@@ -2,8 +2,8 @@
 
 use miteos_core::content::Sha256;
 use miteos_store::{
-    DeliverableRow, IdempotencyRow, MAX_PREVIEW_LINKS, PreviewChange, PreviewLinkRow, PreviewRow, PreviewSite,
-    Scope, ShareRow, StoreError, Visibility,
+    DeliverableRow, IdempotencyRow, MAX_PREVIEW_LINKS, PreviewChange, PreviewLinkRow, PreviewRow,
+    PreviewSite, Scope, ShareRow, StoreError, Visibility,
 };
 
 use crate::harness::*;
@@ -238,7 +238,10 @@ pub async fn what_is_public_is_listed_by_account_and_world(backend: &impl Backen
     assert_eq!(list(scope(1, false), 9, 10, 0).await, (vec![(deployment_id(4), 0)], 1));
     let asked = vec![deployment_id(9), deployment_id(5), deployment_id(1)];
     let found = store.previews_of(asked).await.unwrap();
-    assert_eq!(found.iter().map(|row| row.deployment).collect::<Vec<_>>(), [deployment_id(5), deployment_id(1)]);
+    assert_eq!(
+        found.iter().map(|row| row.deployment).collect::<Vec<_>>(),
+        [deployment_id(5), deployment_id(1)]
+    );
 }
 
 pub async fn links_to_previews_go_with_what_they_open(backend: &impl Backend) {
@@ -307,7 +310,10 @@ pub async fn previews_are_added_up_by_account(backend: &impl Backend) {
     assert_eq!(sum(scope(1, true), Some(1), None).await, 210, "the other one has the same");
     assert_eq!(sum(scope(1, true), Some(3), None).await, 10);
     assert_eq!(sum(scope(1, true), None, Some(1)).await, 200);
-    assert_eq!((sum(scope(2, true), None, None).await, sum(scope(1, false), None, None).await), (50_000, 600_000));
+    assert_eq!(
+        (sum(scope(2, true), None, None).await, sum(scope(1, false), None, None).await),
+        (50_000, 600_000)
+    );
     assert_eq!(sum(scope(3, true), None, None).await, 0);
     assert_eq!(store.kept(scope(1, true)).await.unwrap().previews, 4);
 }

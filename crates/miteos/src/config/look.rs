@@ -67,9 +67,7 @@ impl Settings {
         let (Some(text), Some(variable)) = (self.get(name), table::variable(name)) else { return Ok(None) };
         match wrong(variable.kind, &text) {
             None => Ok(text.trim().parse().ok()),
-            Some(mend) => {
-                Err(Mistake { variable: Some(name), what: format!("{name} is \"{text}\""), mend })
-            }
+            Some(mend) => Err(Mistake { variable: Some(name), what: format!("{name} is \"{text}\""), mend }),
         }
     }
 

@@ -37,8 +37,7 @@ pub fn public(shares: &[SharedDeliverable], previews: &[Preview], theme: Theme) 
             Cell::new(&one.url),
         ]
     };
-    let rows: Vec<Vec<Cell>> =
-        shares.iter().map(of_file).chain(previews.iter().map(of_preview)).collect();
+    let rows: Vec<Vec<Cell>> = shares.iter().map(of_file).chain(previews.iter().map(of_preview)).collect();
     table::table(&["ID", "OPENED", "SIZE", "ENDS", "WHAT"], &rows, 4, theme)
 }
 

@@ -72,7 +72,10 @@ async fn what_is_public_is_listed_and_taken_back() {
     insta::assert_snapshot!("shares", ask(&server, &["share", "list"]).await.out);
     insta::assert_snapshot!("preview_links", ask(&server, &["share", "links", "dep_1"]).await.out);
     let listed: Value = serde_json::from_str(&ask(&server, &["share", "list", "--json"]).await.out).unwrap();
-    assert_eq!((listed["shares"].as_array().unwrap().len(), listed["previews"].as_array().unwrap().len()), (2, 2));
+    assert_eq!(
+        (listed["shares"].as_array().unwrap().len(), listed["previews"].as_array().unwrap().len()),
+        (2, 2)
+    );
     for (arguments, path) in [
         (&["shr_1"][..], "/v1/shares/shr_1"),
         (&["dep_1"], "/v1/deployments/dep_1/preview/links"),

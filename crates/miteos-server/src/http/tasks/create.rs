@@ -12,7 +12,7 @@ use miteos_core::ids::{TaskId, WorkspaceId};
 use miteos_core::settings::{Settings, TaskConfig};
 use miteos_core::time::Timestamp;
 use miteos_models::{ModelName, scripted};
-use miteos_store::{Scope, WorkspaceRow};
+use miteos_store::WorkspaceRow;
 
 use super::super::App;
 use super::super::auth::Caller;
@@ -156,9 +156,9 @@ fn in_task(error: ApiError) -> ApiError {
         return ApiError::refused("config.deploy_config_id: there is no such deploy configuration");
     }
     let names = [("config_id", "config.deploy_config_id"), ("target:", "config.deploy_target:")];
-    let ours = names.into_iter().find_map(|(theirs, ours)| {
-        error.detail.strip_prefix(theirs).map(|rest| format!("{ours}{rest}"))
-    });
+    let ours = names
+        .into_iter()
+        .find_map(|(theirs, ours)| error.detail.strip_prefix(theirs).map(|rest| format!("{ours}{rest}")));
     ApiError { detail: ours.unwrap_or_else(|| error.detail.clone()), ..error }
 }
 

@@ -4,8 +4,8 @@ use miteos_core::ids::ShareId;
 use miteos_store::{PreviewChange, PreviewLinkRow, Visibility};
 
 use super::{Host, Shown};
-use crate::preview::links::{Pass, Use, sign};
 use crate::clock::Clock;
+use crate::preview::links::{Pass, Use, sign};
 use crate::preview::{DEFAULT_LINK_LIVES_MS, Hosts};
 
 const HOUR_MS: u64 = 3_600_000;

@@ -151,15 +151,26 @@ async fn a_task_is_told_which_field_of_it_cannot_be() {
     let (name, another_world) = ("config.deploy_config_id: ", server.test_key.clone());
     for (key, asked, words) in [
         (&server.key, json!({"deploy_target": "netlify", "deploy_config_id": missing}), "there is no such"),
-        (&server.key, json!({"deploy_target": "netlify", "deploy_config_id": "nonsense"}), "there is no such"),
+        (
+            &server.key,
+            json!({"deploy_target": "netlify", "deploy_config_id": "nonsense"}),
+            "there is no such",
+        ),
         (&another_world, json!({"deploy_target": "netlify", "deploy_config_id": own}), "there is no such"),
         (&server.key, json!({"deploy_target": "vercel", "deploy_config_id": own}), "is for netlify"),
-        (&server.key, json!({"deploy_target": "preview", "deploy_config_id": own}), "needs no deploy configuration"),
+        (
+            &server.key,
+            json!({"deploy_target": "preview", "deploy_config_id": own}),
+            "needs no deploy configuration",
+        ),
     ] {
         let body = json!({"prompt": "make a page", "config": asked});
         let (status, refused) = server.call_as(key, "POST", "/tasks", Some(body)).await;
         let detail = refused["detail"].as_str().unwrap();
-        assert!(status == 422 && detail.starts_with(name) && detail.contains(words), "{asked}: {status} {detail}");
+        assert!(
+            status == 422 && detail.starts_with(name) && detail.contains(words),
+            "{asked}: {status} {detail}"
+        );
     }
     assert_eq!(server.get("/tasks").await["total"], 0);
 }

@@ -31,7 +31,9 @@ pub fn answer(method: &Method, path: &str) -> Response<Body> {
         ], "total": 1, "limit": 100, "offset": 0}),
         (
             "DELETE",
-            "/v1/shares/shr_1" | "/v1/deployments/dep_1/preview/links" | "/v1/deployments/dep_1/preview/links/shr_3",
+            "/v1/shares/shr_1"
+            | "/v1/deployments/dep_1/preview/links"
+            | "/v1/deployments/dep_1/preview/links/shr_3",
         ) => json!({"success": true}),
         _ => return reply(404, &json!({"detail": "there is no such share"})),
     };

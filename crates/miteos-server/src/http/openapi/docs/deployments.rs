@@ -72,8 +72,7 @@ fn previews(s: &mut Schemas) -> Vec<Doc> {
 fn links(s: &mut Schemas) -> Vec<Doc> {
     let mut body = json!({"content": {"application/json": {"schema": s.asked::<CreatePreviewLink>(), "example": {"expires_in": 86_400}}}});
     body["description"] = "Nothing has to be said, so it may be missing.".into();
-    let listed =
-        json!({"links": [examples::listed_preview_link()], "total": 1, "limit": 20, "offset": 0});
+    let listed = json!({"links": [examples::listed_preview_link()], "total": 1, "limit": 20, "offset": 0});
     vec![
         doc("GET", "/deployments/{id}/preview/links", "listPreviewLinks", Tag::Deployments, "List links to a preview")
             .text(
