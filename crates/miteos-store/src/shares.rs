@@ -56,8 +56,8 @@ const LIST: &str = share_rows!(
 const LIST_OF: &str = share_rows!(
     ", d.name, d.size_bytes",
     "JOIN deliverables d ON d.id = s.deliverable AND d.task = s.task WHERE s.account = $1 AND s.live = $2
-    AND (s.expires_at IS NULL OR s.expires_at > $3) AND s.deliverable = $6
-    ORDER BY s.id DESC LIMIT $4 OFFSET $5"
+    AND (s.expires_at IS NULL OR s.expires_at > $3) AND s.deliverable = $4
+    ORDER BY s.id DESC LIMIT $5 OFFSET $6"
 );
 const COUNT_ALL: &str = "SELECT COUNT(*) FROM shares WHERE account = $1 AND live = $2
     AND (expires_at IS NULL OR expires_at > $3)";
@@ -127,7 +127,7 @@ impl Store {
                 let total = db.prepare_cached(COUNT_ALL)?;
                 return Ok((found, total_of(total, params![account, live, now])?));
             };
-            let found = rows(db, LIST_OF, params![account, live, now, limit, offset, deliverable], shared)?;
+            let found = rows(db, LIST_OF, params![account, live, now, deliverable, limit, offset], shared)?;
             let total = db.prepare_cached(COUNT_OF)?;
             Ok((found, total_of(total, params![account, live, now, deliverable])?))
         })
