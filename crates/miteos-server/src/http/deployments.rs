@@ -190,10 +190,11 @@ async fn as_they_are(app: &App, all: &[Deployment]) -> Result<Vec<miteos_api::De
     let rows = app.deps.tasks.store.previews_of(previews).await?;
     for (deployment, shown) in all.iter().zip(&mut seen) {
         if let Some(row) = rows.iter().find(|row| row.deployment == deployment.id) {
-            shown.visibility = row.is_there(now).then(|| match row.visibility {
+            let word = match row.visibility {
                 Visibility::Public => DeployVisibility::Public,
                 Visibility::Link => DeployVisibility::Link,
-            });
+            };
+            shown.visibility = Some(word).filter(|_| row.is_there(now));
         }
     }
     Ok(seen)
