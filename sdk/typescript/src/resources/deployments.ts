@@ -106,7 +106,13 @@ export class Deployments {
       this.#transport.json({ method: "GET", path: ["previews"], query: { ...query, offset } }, options);
     return new Paged(
       () => fetch(),
-      () => byOffset(fetch, (page) => page.previews, query.offset, (preview) => preview.deployment_id),
+      () =>
+        byOffset(
+          fetch,
+          (page) => page.previews,
+          query.offset,
+          (preview) => preview.deployment_id,
+        ),
     );
   }
 
