@@ -51,3 +51,50 @@ pub struct Share {
     #[schemars(with = "Option<text::Time>")]
     pub expires_at: Option<String>,
 }
+
+/// The query of `GET /shares`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ListShares {
+    /// Only links to this deliverable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<text::DeliverableId>")]
+    pub deliverable_id: Option<String>,
+    /// 1 to 100, default 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100), extend("default" = 20))]
+    pub limit: Option<i64>,
+    /// Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 4_294_967_295_i64), extend("default" = 0))]
+    pub offset: Option<i64>,
+}
+
+/// A public link that works, as lists show it. What opens it was told once, when it was made, and is kept nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SharedDeliverable {
+    /// `shr_…`
+    #[schemars(with = "text::ShareId")]
+    pub id: String,
+    #[schemars(with = "text::TaskId")]
+    pub task_id: String,
+    #[schemars(with = "text::DeliverableId")]
+    pub deliverable_id: String,
+    /// Of the file that it leads to.
+    pub name: String,
+    pub size_bytes: u64,
+    #[schemars(with = "text::Time")]
+    pub created_at: String,
+    /// `null`: it works until it is revoked.
+    #[schemars(with = "Option<text::Time>")]
+    pub expires_at: Option<String>,
+}
+
+/// `GET /shares`: the links that work, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShareList {
+    pub shares: Vec<SharedDeliverable>,
+    /// How many there are in all.
+    pub total: u64,
+    pub limit: u32,
+    pub offset: u64,
+}

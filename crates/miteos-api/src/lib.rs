@@ -31,7 +31,7 @@ pub use agents::{Agent, Guide, ListAgents};
 pub use approvals::{
     Approval, ApprovalList, ApprovalPolicy, Asked, DecideApproval, ListApprovals, SetApprovalPolicy, ToolRule,
 };
-pub use deliverables::{Deliverable, Share, ShareDeliverable};
+pub use deliverables::{Deliverable, ListShares, Share, ShareDeliverable, ShareList, SharedDeliverable};
 pub use deployments::{
     BuildSettings, CreateDeployConfig, CreateDeployment, DeployConfig, Deployment, DeploymentError,
     DeploymentList, DeploymentLogLine, ListDeployments, ReadDeploymentLog, UpdateDeployConfig,
@@ -41,7 +41,10 @@ pub use events::{Event, EventPage, EventType, ListEvents};
 pub use health::{Check, Health, Readiness};
 pub use keys::{ApiKey, CreateApiKey, CreatedApiKey, SCOPES};
 pub use models::{Model, ModelList};
-pub use previews::{CreatePreviewLink, Preview, PreviewLink, UpdatePreview};
+pub use previews::{
+    CreatePreviewLink, ListPreviews, ListedPreviewLink, Preview, PreviewLink, PreviewLinkList, PreviewList,
+    UpdatePreview,
+};
 pub use subtasks::Subtask;
 pub use tasks::{
     CompletedTask, CompletedTaskList, CreateTask, CreateTaskConfig, ListTasks, Task, TaskConfig, TaskList,

@@ -76,6 +76,12 @@ pub struct Storage {
     pub workspace_bytes: u64,
     pub deliverables: u64,
     pub deliverable_bytes: u64,
+    /// Previews that take up room.
+    pub previews: u64,
+    /// What their files are together; equal sites count once.
+    pub preview_bytes: u64,
+    /// More of them is not published.
+    pub preview_limit_bytes: u64,
 }
 
 /// The answer to `GET /usage`: the totals of all days, and the rows they come from.

@@ -1,6 +1,6 @@
 //! Calls on deliverables, and the download that picks up where it was cut.
 
-use miteos_api::{Deliverable, Share, ShareDeliverable};
+use miteos_api::{Deliverable, ListShares, Share, ShareDeliverable, ShareList};
 use reqwest::{Response, StatusCode};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -47,6 +47,16 @@ impl Client {
         share: &ShareDeliverable,
     ) -> Result<Share, ClientError> {
         self.json(&self.post(&["tasks", task_id, "deliverables", file_id, "share"], share)?).await
+    }
+
+    /// `GET /shares`: the public links of the account that work, newest first.
+    pub async fn list_shares(&self, query: &ListShares) -> Result<ShareList, ClientError> {
+        self.json(&self.get(&["shares"])?.query(query)?).await
+    }
+
+    /// `DELETE /tasks/{id}/deliverables/{file_id}/share`: all links to a deliverable.
+    pub async fn revoke_shares(&self, task_id: &str, file_id: &str) -> Result<(), ClientError> {
+        self.delete(&["tasks", task_id, "deliverables", file_id, "share"]).await
     }
 
     /// `DELETE /shares/{id}`.

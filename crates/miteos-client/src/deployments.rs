@@ -1,9 +1,8 @@
 //! Calls on deployments and deploy configurations, and a deployment's log as one stream that survives cuts.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 
-use futures::{Stream, StreamExt};
+use futures::Stream;
 use miteos_api::{
     CreateDeployConfig, CreateDeployment, DeployConfig, Deployment, DeploymentList, DeploymentLogLine,
     ListDeployments, ReadDeploymentLog, Success, UpdateDeployConfig,
@@ -12,7 +11,8 @@ use reqwest::Method;
 
 use crate::client::Client;
 use crate::error::ClientError;
-use crate::sse::{Frame, Parser};
+use crate::link::{Link, Look};
+use crate::sse::Frame;
 use crate::tasks::Empty;
 
 /// The longest log that is read as text (bytes); a server keeps a tenth of it.
@@ -84,16 +84,8 @@ impl Client {
     /// Follows a deployment from the line after `after` (0: from the beginning) until it is over. A connection that is
     /// cut, or a server that is restarted, is resumed without the caller noticing.
     pub fn follow_deployment(&self, id: &str, after: u64) -> DeploymentStream {
-        let follower = Follower {
-            client: self.clone(),
-            id: id.to_owned(),
-            cursor: after,
-            failed: 0,
-            open: None,
-            ready: VecDeque::new(),
-            told: None,
-            done: false,
-        };
+        let link = Link::new(self.clone());
+        let follower = Follower { link, id: id.to_owned(), cursor: after, told: None, done: false };
         Box::pin(futures::stream::unfold(follower, |mut follower| async move {
             follower.next().await.map(|item| (item, follower))
         }))
@@ -132,17 +124,11 @@ impl Client {
     }
 }
 
-type Body = Pin<Box<dyn Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>;
-
 struct Follower {
-    client: Client,
+    link: Link,
     id: String,
     /// The number of the last line that was handed out.
     cursor: u64,
-    /// Attempts in a row without news.
-    failed: u32,
-    open: Option<(Body, Parser)>,
-    ready: VecDeque<Frame>,
     /// The state that was handed out last: a new connection tells it again.
     told: Option<miteos_api::DeploymentStatus>,
     done: bool,
@@ -153,7 +139,7 @@ impl Follower {
         while !self.done {
             match self.step().await {
                 Ok(Some(news)) => {
-                    self.failed = 0;
+                    self.link.progressed();
                     return Some(Ok(news));
                 }
                 Ok(None) => {}
@@ -168,24 +154,19 @@ impl Follower {
 
     /// A little further: perhaps some news.
     async fn step(&mut self) -> Result<Option<DeploymentNews>, ClientError> {
-        if let Some(frame) = self.ready.pop_front() {
-            return self.accept(&frame);
-        }
-        let Some((body, parser)) = &mut self.open else {
-            return self.connect().await.map(|()| None);
-        };
-        match body.next().await {
-            Some(Ok(chunk)) => {
-                let pushed = parser.push(&chunk, &mut self.ready);
-                pushed.map_err(|_| ClientError::protocol("a line is larger than any should be"))?;
+        match self.link.look().await? {
+            Look::Frame(frame) => self.accept(&frame),
+            Look::Nothing => Ok(None),
+            Look::Closed => {
+                let query = ReadDeploymentLog { after: i64::try_from(self.cursor).ok() };
+                let call = self.link.client().get(&["deployments", &self.id, "logs"])?.query(&query)?;
+                self.link.open(call).await.map(|()| None)
             }
-            Some(Err(error)) => {
-                let error = self.client.unreachable(error);
-                self.cut(error).await?;
+            Look::Ended => {
+                let what = "the log ends before the deployment does";
+                self.link.cut(ClientError::protocol(what)).await.map(|()| None)
             }
-            None => self.cut(ClientError::protocol("the log ends before the deployment does")).await?,
         }
-        Ok(None)
     }
 
     fn accept(&mut self, frame: &Frame) -> Result<Option<DeploymentNews>, ClientError> {
@@ -214,33 +195,5 @@ impl Follower {
             // Something new.
             Some(_) | None => Ok(None),
         }
-    }
-
-    async fn connect(&mut self) -> Result<(), ClientError> {
-        let query = ReadDeploymentLog { after: i64::try_from(self.cursor).ok() };
-        let call = self.client.get(&["deployments", &self.id, "logs"])?.query(&query)?;
-        match self.client.send_once(&call.header("accept", "text/event-stream")).await {
-            Ok(response) => {
-                self.open = Some((Box::pin(response.bytes_stream()), Parser::default()));
-                Ok(())
-            }
-            Err(error) if error.is_transient() => self.cut(error).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Drops the connection and waits a little; gives up with `error` after too many attempts in a row.
-    async fn cut(&mut self, error: ClientError) -> Result<(), ClientError> {
-        self.open = None;
-        self.failed += 1;
-        let policy = self.client.retry();
-        if self.failed >= policy.stream_attempts {
-            return Err(error);
-        }
-        match policy.pause(self.failed, error.retry_after()) {
-            Some(pause) => tokio::time::sleep(pause).await,
-            None => return Err(error),
-        }
-        Ok(())
     }
 }

@@ -20,6 +20,7 @@ use crate::secrets::MasterKey;
 use crate::serve::HEAD_PATIENCE;
 use crate::{keys, webhooks};
 
+pub use crate::preview::DEFAULT_MAX_BYTES as DEFAULT_PREVIEW_MAX_BYTES;
 pub use crate::preview::Hosts as PreviewHosts;
 pub use crate::traces::TraceConfig;
 pub use miteos_models::Secret;
@@ -94,13 +95,23 @@ impl Default for DeploySettings {
     }
 }
 
-/// Where sites that agents made are shown.
-#[derive(Debug, Clone, Default)]
+/// Where sites that agents made are shown, and how much of them.
+#[derive(Debug, Clone)]
 pub struct PreviewConfig {
     /// `None`: on this machine alone, at the port behind the API's; if that is taken, at any free one.
     pub listen: Option<SocketAddr>,
     /// The host names that previews have for those who look at them; `None`: names of this machine alone.
     pub hosts: Option<PreviewHosts>,
+    /// What the previews of one account in one world may take up (bytes).
+    pub max_bytes: u64,
+    /// How long a new preview is shown (ms); `None`: until somebody ends it.
+    pub lives_ms: Option<u64>,
+}
+
+impl Default for PreviewConfig {
+    fn default() -> Self {
+        Self { listen: None, hosts: None, max_bytes: DEFAULT_PREVIEW_MAX_BYTES, lives_ms: None }
+    }
 }
 
 /// A file of the page for people.

@@ -41,7 +41,7 @@ pub use configs::{Parsed, environment, kind, parse, wishes};
 pub use keep::{CommandError, DeploymentError, Made, read};
 pub use moves::Moves;
 pub use passing::Passing;
-pub use publisher::{PublishError, PublishJob, Published, Publisher, TakeInError, TakenIn};
+pub use publisher::{PublishError, PublishJob, Published, Publisher, TakeInError, TakeInJob, TakenIn};
 pub use rollback::{RolledBack, Rolling};
 pub use sandboxed::Sandboxed;
 pub use shown::{core_target, public, shown};

@@ -11,6 +11,7 @@ mod deployments;
 mod error;
 mod events;
 mod extract;
+mod files;
 mod guard;
 mod health;
 mod layers;
@@ -35,7 +36,6 @@ mod ws;
 use std::sync::Arc;
 
 use miteos_core::ids::TaskId;
-use miteos_core::task::Task;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Ids;
@@ -99,12 +99,6 @@ impl App {
     async fn task(&self, caller: &Caller, id: &str) -> Result<Live, ApiError> {
         let id: TaskId = id.parse().map_err(|_| ApiError::not_found("task"))?;
         let live = self.deps.tasks.load(id).await?;
-        live.filter(|live| caller.owns(&live.task)).ok_or_else(|| ApiError::not_found("task"))
-    }
-}
-
-impl Caller {
-    fn owns(&self, task: &Task) -> bool {
-        task.account == self.key.account && task.live == self.key.live
+        caller.own(live).ok_or_else(|| ApiError::not_found("task"))
     }
 }

@@ -49,7 +49,7 @@ pub use config::{
 };
 pub use deployments::{
     BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
-    TakeInError, TakenIn,
+    TakeInError, TakeInJob, TakenIn,
 };
 pub use http::openapi::text as openapi;
 pub use http::operations::{Access, Operation, Takes, operations};

@@ -20,6 +20,8 @@ mod pace;
 mod pages;
 mod publish;
 mod publisher;
+mod recent;
+mod room;
 mod route;
 mod take_in;
 #[cfg(test)]
@@ -28,9 +30,9 @@ mod tests;
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
-use miteos_core::ids::{AccountId, DeploymentId};
+use miteos_core::ids::{AccountId, DeploymentId, ShareId};
 use miteos_core::time::Timestamp;
-use miteos_store::{PreviewRow, Store, StoreError, Visibility};
+use miteos_store::{PreviewRow, Scope, Store, StoreError, Visibility};
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -42,13 +44,18 @@ pub use listener::PreviewHost;
 #[cfg(test)]
 use publish::Shown;
 pub use publish::{LIMITS, SiteError};
+pub use room::Room;
 
 use gzip::Packed;
+use links::Pass;
 use manifest::Manifests;
 use pace::Pace;
+use room::Rooms;
 
 /// How long a link works unless asked otherwise (ms): seven days.
 pub const DEFAULT_LINK_LIVES_MS: u64 = 7 * 24 * 3600 * 1000;
+/// What the previews of one account in one world may take up unless configured otherwise (bytes): 10 GiB.
+pub const DEFAULT_MAX_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 
 /// What previews are made of.
 pub struct Parts {
@@ -60,6 +67,10 @@ pub struct Parts {
     /// Origins whose pages may show a preview in a frame, besides the preview itself.
     pub framers: Vec<String>,
     pub metrics: Arc<Metrics>,
+    /// What the previews of one account in one world may take up (bytes).
+    pub max_bytes: u64,
+    /// How long a new preview is shown (ms); `None`: until somebody ends it.
+    pub lives_ms: Option<u64>,
 }
 
 /// A handle on the previews; clones share it.
@@ -79,6 +90,8 @@ struct Inner {
     packed: Packed,
     pace: Pace,
     metrics: Arc<Metrics>,
+    rooms: Rooms,
+    lives_ms: Option<u64>,
 }
 
 /// Whose a new preview is.
@@ -87,6 +100,12 @@ pub struct Owner {
     pub deployment: DeploymentId,
     pub account: AccountId,
     pub live: bool,
+}
+
+impl Owner {
+    fn scope(self) -> Scope {
+        Scope { account: self.account, live: self.live }
+    }
 }
 
 /// An address that opens a preview until some time.
@@ -98,15 +117,26 @@ pub struct Link {
 
 impl Previews {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, master, hosts, framers, metrics } = parts;
-        let framing = headers::framing(&framers);
-        let (manifests, packed, pace) = (Manifests::default(), Packed::default(), Pace::default());
-        let inner = Inner { store, clock, master, hosts, framing, manifests, packed, pace, metrics };
+        let Parts { store, clock, master, hosts, framers, metrics, max_bytes, lives_ms } = parts;
+        let inner = Inner {
+            store,
+            clock,
+            master,
+            hosts,
+            framing: headers::framing(&framers),
+            manifests: Manifests::default(),
+            packed: Packed::default(),
+            pace: Pace::default(),
+            metrics,
+            rooms: Rooms::new(max_bytes),
+            lives_ms,
+        };
         Self { inner: Arc::new(inner) }
     }
 
-    /// Where a preview is seen, with a slash at the end.
+    /// Where a preview is seen, with a slash at the end. Whoever is told will look, so it is no guess then.
     pub fn url(&self, row: &PreviewRow) -> String {
+        self.inner.pace.found(&row.label);
         self.inner.hosts.url(&row.label)
     }
 
@@ -115,10 +145,16 @@ impl Previews {
         self.inner.hosts.url("*")
     }
 
-    /// A link that opens a preview until then, or until it ends itself.
-    pub fn link(&self, row: &PreviewRow, asked: Timestamp) -> Link {
+    /// What the previews of one account in one world may take up (bytes).
+    pub fn max_bytes(&self) -> u64 {
+        self.inner.rooms.limit()
+    }
+
+    /// A link that opens a preview until then, or until it ends itself, as long as the store has it.
+    pub fn link(&self, row: &PreviewRow, id: ShareId, asked: Timestamp) -> Link {
         let expires_at = row.expires_at.map_or(asked, |end| end.min(asked));
-        let token = links::sign(&self.inner.master, links::Use::Link, row, expires_at);
+        let pass = Pass { end: expires_at, link: Some(id) };
+        let token = links::sign(&self.inner.master, links::Use::Link, row, pass);
         Link { url: format!("{}?{}={token}", self.url(row), links::PARAMETER), expires_at }
     }
 
@@ -133,6 +169,7 @@ impl Previews {
     }
 
     fn new_row(&self, owner: Owner) -> PreviewRow {
+        let now = self.inner.clock.now();
         PreviewRow {
             deployment: owner.deployment,
             label: address::mint_label(),
@@ -142,8 +179,8 @@ impl Previews {
             visibility: Visibility::Public,
             single_page: false,
             link_version: 1,
-            created_at: self.inner.clock.now(),
-            expires_at: None,
+            created_at: now,
+            expires_at: self.inner.lives_ms.map(|lives| now.plus_ms(lives)),
             deleted_at: None,
         }
     }

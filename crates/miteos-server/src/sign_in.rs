@@ -1,7 +1,7 @@
 //! The link that signs a browser of this machine in: a code that works once, for a short time. It knows neither HTTP nor
 //! what is given for the code.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use miteos_core::time::Timestamp;
 
@@ -17,13 +17,21 @@ const CODE_BYTES: usize = 16;
 
 /// The one code that can be used at a time, if there is one.
 #[derive(Default)]
-pub struct SignIn(Mutex<Option<Open>>);
+pub struct SignIn(Arc<Mutex<Option<Open>>>);
 
 struct Open {
     /// The code itself is told once and kept nowhere.
     hash: [u8; 32],
     until: Timestamp,
     wrong: u32,
+    /// Somebody has shown it, and what is given for it is being made.
+    is_taken: bool,
+}
+
+/// A code that was shown. Nobody else can use it meanwhile; dropped without being used up, it can be shown again.
+pub struct Claim {
+    open: Arc<Mutex<Option<Open>>>,
+    hash: [u8; 32],
 }
 
 impl SignIn {
@@ -32,32 +40,54 @@ impl SignIn {
         let mut bytes = [0_u8; CODE_BYTES];
         random(&mut bytes);
         let code = hex::encode(bytes);
-        *self.lock() = Some(Open { hash: keys::hash(&code), until: now.plus_ms(LIFE_MS), wrong: 0 });
+        let hash = keys::hash(&code);
+        *lock(&self.0) = Some(Open { hash, until: now.plus_ms(LIFE_MS), wrong: 0, is_taken: false });
         code
     }
 
-    /// Whether this is the code; then it is used up. Hashes are compared, so the time it takes tells nothing of the code.
-    pub fn take(&self, code: &str, now: Timestamp) -> bool {
-        let mut open = self.lock();
-        let Some(known) = open.as_mut() else { return false };
+    /// The code, if it is this one and nobody else has just shown it. Hashes are compared, so the time it takes tells
+    /// nothing of the code.
+    pub fn claim(&self, code: &str, now: Timestamp) -> Option<Claim> {
+        let mut open = lock(&self.0);
+        let known = open.as_mut()?;
         if now >= known.until {
             *open = None;
-            return false;
+            return None;
         }
-        if known.hash == keys::hash(code) {
-            *open = None;
-            return true;
+        let hash = keys::hash(code);
+        if known.hash == hash {
+            let is_free = !known.is_taken;
+            known.is_taken = true;
+            return is_free.then(|| Claim { open: Arc::clone(&self.0), hash });
         }
         known.wrong += 1;
         if known.wrong >= MAX_WRONG {
             *open = None;
         }
-        false
+        None
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Claim {
+    /// What was to be given for it was given: it works no more.
+    pub fn use_up(self) {
+        let mut open = lock(&self.open);
+        if open.as_ref().is_some_and(|known| known.hash == self.hash) {
+            *open = None;
+        }
     }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(known) = lock(&self.open).as_mut().filter(|known| known.hash == self.hash) {
+            known.is_taken = false;
+        }
+    }
+}
+
+fn lock(open: &Mutex<Option<Open>>) -> MutexGuard<'_, Option<Open>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -74,16 +104,31 @@ mod tests {
     fn a_code_works_once() {
         let sign_in = SignIn::default();
         let code = sign_in.open(at(0));
-        assert!(sign_in.take(&code, at(1)));
-        assert!(!sign_in.take(&code, at(2)));
+        sign_in.claim(&code, at(1)).unwrap().use_up();
+        assert!(sign_in.claim(&code, at(2)).is_none());
+    }
+
+    #[test]
+    fn a_code_that_nothing_was_given_for_works_again_and_never_for_two() {
+        let sign_in = SignIn::default();
+        let code = sign_in.open(at(0));
+        let first = sign_in.claim(&code, at(1)).unwrap();
+        assert!(sign_in.claim(&code, at(1)).is_none());
+        drop(first);
+        let again = sign_in.claim(&code, at(2)).unwrap();
+        // A code that came meanwhile is another one.
+        let newer = sign_in.open(at(3));
+        again.use_up();
+        sign_in.claim(&newer, at(4)).unwrap().use_up();
+        assert!(sign_in.claim(&code, at(5)).is_none() && sign_in.claim(&newer, at(5)).is_none());
     }
 
     #[test]
     fn a_code_works_for_a_short_time() {
         let sign_in = SignIn::default();
         let code = sign_in.open(at(0));
-        assert!(!sign_in.take(&code, at(LIFE_MS)));
-        assert!(!sign_in.take(&code, at(1)));
+        assert!(sign_in.claim(&code, at(LIFE_MS)).is_none());
+        assert!(sign_in.claim(&code, at(1)).is_none());
     }
 
     #[test]
@@ -92,8 +137,8 @@ mod tests {
         let first = sign_in.open(at(0));
         let second = sign_in.open(at(1));
         assert_ne!(first, second);
-        assert!(!sign_in.take(&first, at(2)));
-        assert!(sign_in.take(&second, at(2)));
+        assert!(sign_in.claim(&first, at(2)).is_none());
+        assert!(sign_in.claim(&second, at(2)).is_some());
     }
 
     #[test]
@@ -101,8 +146,8 @@ mod tests {
         let sign_in = SignIn::default();
         let code = sign_in.open(at(0));
         for _ in 0..MAX_WRONG {
-            assert!(!sign_in.take("0123456789abcdef0123456789abcdef", at(1)));
+            assert!(sign_in.claim("0123456789abcdef0123456789abcdef", at(1)).is_none());
         }
-        assert!(!sign_in.take(&code, at(1)));
+        assert!(sign_in.claim(&code, at(1)).is_none());
     }
 }

@@ -40,8 +40,10 @@ const OF_SITES: &str =
     WHERE p.manifest IS NOT NULL AND p.deleted_at IS NULL AND p.manifest = s.manifest)";
 const ENDED: &str = "SELECT 1 FROM previews WHERE deleted_at IS NULL AND expires_at IS NOT NULL
     AND expires_at <= $1 LIMIT 1";
-const END: &str = "UPDATE previews SET deleted_at = $2 WHERE deleted_at IS NULL AND expires_at IS NOT NULL
-    AND expires_at <= $1";
+const END_LINKS: &str = "DELETE FROM preview_links WHERE deployment IN (SELECT deployment FROM previews
+    WHERE deleted_at IS NULL AND expires_at IS NOT NULL AND expires_at <= $1)";
+const END: &str = "UPDATE previews SET deleted_at = $1 WHERE deleted_at IS NULL AND expires_at IS NOT NULL
+    AND expires_at <= $2";
 
 /// The blobs that a record, or the list of a site, names. A name that stands there by chance does no harm.
 pub(crate) fn named_in(text: &str) -> impl Iterator<Item = Sha256> {
@@ -147,7 +149,8 @@ impl Store {
             return Ok(());
         }
         self.write("take away ended previews", move |db| {
-            db.prepare_cached(END)?.execute([ended, now])?;
+            db.prepare_cached(END_LINKS)?.execute([ended])?;
+            db.prepare_cached(END)?.execute([now, ended])?;
             Ok(())
         })
         .await
@@ -209,8 +212,13 @@ pub(crate) mod doomed {
 
 #[cfg(test)]
 mod tests {
+    use miteos_core::ids::{AccountId, DeploymentId};
+    use ulid::Ulid;
+
     use super::*;
     use crate::plans::assert_planned;
+    use crate::previews::{PreviewRow, Visibility};
+    use crate::store::StoreConfig;
 
     #[test]
     fn an_index_answers_each() {
@@ -222,6 +230,8 @@ mod tests {
             (OF_PREVIEWS, 1, "INDEX previews_manifest"),
             (OF_SITES, 1, "INDEX blobs_of_sites_blob"),
             (ENDED, 1, "INDEX previews_ends"),
+            (END, 2, "INDEX previews_ends"),
+            (END_LINKS, 1, "INDEX previews_ends"),
             (FORGET_NAMES, 1, "SEARCH blobs_of_sites"),
         ];
         assert_planned(&queries, &["TEMP B-TREE"]);
@@ -235,5 +245,31 @@ mod tests {
         );
         assert_eq!(named_in(&text).collect::<Vec<_>>(), [one]);
         assert_eq!(named_in("{}").count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_preview_that_ended_just_now_stays_when_an_older_one_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreConfig::in_folder(folder.path())).await.unwrap();
+        let (at, ulid) = (Timestamp::from_millis, |n: u64| Ulid::from_parts(1, u128::from(n)));
+        for (n, end) in [(1, 1_000), (2, 5_000)] {
+            let row = PreviewRow {
+                deployment: DeploymentId(ulid(n)),
+                label: n.to_string(),
+                account: AccountId(ulid(9)),
+                live: true,
+                site: None,
+                visibility: Visibility::Public,
+                single_page: false,
+                link_version: 1,
+                created_at: at(1),
+                expires_at: Some(at(end)),
+                deleted_at: None,
+            };
+            store.publish_preview(row).await.unwrap();
+        }
+        store.end_previews(at(2_000), at(9_000)).await.unwrap();
+        let deleted = async |n| store.preview(DeploymentId(ulid(n))).await.unwrap().unwrap().deleted_at;
+        assert_eq!((deleted(1).await, deleted(2).await), (Some(at(9_000)), None));
     }
 }

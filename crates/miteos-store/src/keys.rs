@@ -154,19 +154,22 @@ impl Store {
         answer: Option<IdempotencyRow>,
     ) -> Result<(), StoreError> {
         self.write("add a key", move |db| {
-            let asked = params![row.account.to_string(), row.live, int(row.created_at.millis())];
-            let open = db.prepare_cached(OPEN)?.query_row(asked, |row| count(row, 0))?;
-            if open >= limit {
-                return Err(StoreError::TooLarge {
-                    what: "the account's number of keys",
-                    actual: open + 1,
-                    limit,
-                });
-            }
+            check_room(db, &row, limit)?;
             if let Some(answer) = &answer {
                 idempotency::insert(db, answer)?;
             }
             insert(db, &row)
+        })
+        .await
+    }
+
+    /// As [`Self::add_key`], of several: all of them or none.
+    pub async fn add_keys(&self, all: Vec<KeyRow>, limit: u64) -> Result<(), StoreError> {
+        self.write("add keys", move |db| {
+            all.iter().try_for_each(|row| {
+                check_room(db, row, limit)?;
+                insert(db, row)
+            })
         })
         .await
     }
@@ -242,6 +245,16 @@ fn mark(row: &Row<'_>) -> rusqlite::Result<KeyMark> {
 }
 
 /// Within a transaction of the caller.
+fn check_room(db: &Connection, row: &KeyRow, limit: u64) -> Result<(), StoreError> {
+    let asked = params![row.account.to_string(), row.live, int(row.created_at.millis())];
+    let open = db.prepare_cached(OPEN)?.query_row(asked, |row| count(row, 0))?;
+    if open >= limit {
+        let what = "the account's number of keys";
+        return Err(StoreError::TooLarge { what, actual: open + 1, limit });
+    }
+    Ok(())
+}
+
 pub(crate) fn insert(db: &Connection, row: &KeyRow) -> Result<(), StoreError> {
     let inserted = db.prepare_cached(INSERT)?.execute(params![
         row.id.to_string(),

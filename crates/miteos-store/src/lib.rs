@@ -28,6 +28,7 @@ mod memory;
 mod migrations;
 #[cfg(test)]
 mod plans;
+mod preview_links;
 mod previews;
 mod readers;
 mod shares;
@@ -62,8 +63,9 @@ pub use journal::{
 };
 pub use keys::{KeyMark, KeyRow, RevokedKey};
 pub use memory::{MAX_NOTE_BYTES, MAX_NOTE_KEY_BYTES, MAX_NOTES_PER_WORKSPACE, NoteRow};
-pub use previews::{PreviewChange, PreviewRow, PreviewSite, Visibility};
-pub use shares::{MAX_SHARES, ShareRow};
+pub use preview_links::{MAX_PREVIEW_LINKS, PreviewLinkRow};
+pub use previews::{PreviewChange, PreviewRow, PreviewSite, ShownPreview, Visibility};
+pub use shares::{MAX_SHARES, ShareRow, SharedFile};
 pub use store::{CommitHook, CommitSeen, CrashHook, Fault, FaultHook, Store, StoreConfig};
 pub use tasks::{Scope, TaskHead, TaskRow};
 pub use usage::{Kept, UsageRange, UsageRow, UsageSum};

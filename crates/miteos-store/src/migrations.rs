@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0006_previews.sql"),
     include_str!("migrations/0007_shares.sql"),
     include_str!("migrations/0008_blob_names.sql"),
+    include_str!("migrations/0009_preview_links.sql"),
 ];
 
 /// Brings the schema up to date; refuses one that is newer than this program.

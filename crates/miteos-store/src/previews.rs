@@ -7,9 +7,10 @@ use miteos_core::time::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::columns::{count, damaged, id, int, opt_time, sha256, time, time_or_null};
+use crate::columns::{count, damaged, id, int, opt_time, page, rows, sha256, time, time_or_null};
 use crate::error::StoreError;
 use crate::store::Store;
+use crate::{Scope, preview_links};
 
 /// Who may look at a preview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,14 @@ impl PreviewRow {
     }
 }
 
+/// A preview as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownPreview {
+    pub row: PreviewRow,
+    /// Links that were made and work.
+    pub links: u64,
+}
+
 /// What shall be different; `None` leaves it alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PreviewChange {
@@ -100,6 +109,18 @@ const CHANGE: &str =
     WHERE deployment = $5 AND deleted_at IS NULL";
 const REVOKE_ALL: &str = "UPDATE previews SET link_version = link_version + 1";
 const END_SHARES: &str = "DELETE FROM shares";
+const END_LINKS: &str = "DELETE FROM preview_links";
+const LIST: &str = preview_rows!(
+    "WHERE account = $1 AND live = $2 AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
+    ORDER BY deployment DESC LIMIT $4 OFFSET $5"
+);
+const COUNT: &str = "SELECT COUNT(*) FROM previews WHERE account = $1 AND live = $2 AND deleted_at IS NULL
+    AND (expires_at IS NULL OR expires_at > $3)";
+// Equal sites are stored once. One whose end is past counts as long as it can be prolonged.
+const BYTES: &str =
+    "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM (SELECT MAX(bytes) AS bytes FROM previews
+    WHERE account = $1 AND live = $2 AND deleted_at IS NULL AND manifest IS NOT NULL AND deployment <> $3
+    AND manifest <> $4 GROUP BY manifest)";
 const DELETE: &str = "UPDATE previews SET deleted_at = $1 WHERE deployment = $2 AND deleted_at IS NULL";
 
 impl Store {
@@ -141,6 +162,65 @@ impl Store {
         .await
     }
 
+    /// The previews of an account in one world that are shown, newest first, and how many there are in all.
+    pub async fn previews(
+        &self,
+        scope: Scope,
+        now: Timestamp,
+        limit: usize,
+        offset: usize,
+    ) -> Result<(Vec<ShownPreview>, u64), StoreError> {
+        self.read("list previews", move |db| {
+            let (account, at) = (scope.account.to_string(), int(now.millis()));
+            let asked = params![account, scope.live, at, page(limit), int(offset as u64)];
+            let with_links = |row: PreviewRow| {
+                let links = preview_links::count_of(db, row.deployment, now)?;
+                Ok(ShownPreview { row, links })
+            };
+            let found = rows(db, LIST, asked, from_row)?.into_iter().map(with_links);
+            let found = found.collect::<Result<_, StoreError>>()?;
+            let total =
+                db.prepare_cached(COUNT)?.query_row(params![account, scope.live, at], |row| count(row, 0));
+            Ok((found, total?))
+        })
+        .await
+    }
+
+    /// As [`Self::preview`], of several at once; those that have none are left out.
+    pub async fn previews_of(&self, deployments: Vec<DeploymentId>) -> Result<Vec<PreviewRow>, StoreError> {
+        self.read("read previews", move |db| {
+            let found = deployments.into_iter().map(|id| get(db, id));
+            Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        })
+        .await
+    }
+
+    /// What the sites of an account in one world take up (bytes), each once, without this deployment's own and without
+    /// those that are equal to this manifest.
+    pub async fn preview_bytes(
+        &self,
+        scope: Scope,
+        but: Option<DeploymentId>,
+        manifest: Option<Sha256>,
+    ) -> Result<u64, StoreError> {
+        self.read("add up the previews", move |db| {
+            let but = but.map(|id| id.to_string()).unwrap_or_default();
+            let equal = manifest.as_ref().map_or("", Sha256::as_str);
+            let asked = params![scope.account.to_string(), scope.live, but, equal];
+            Ok(db.prepare_cached(BYTES)?.query_row(asked, |row| count(row, 0))?)
+        })
+        .await
+    }
+
+    /// How many links to a preview work.
+    pub async fn count_preview_links(
+        &self,
+        deployment: DeploymentId,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.read("count links to a preview", move |db| preview_links::count_of(db, deployment, now)).await
+    }
+
     /// Changes a preview; `None` if there is no such, or none any more.
     pub async fn change_preview(
         &self,
@@ -162,6 +242,9 @@ impl Store {
                 opt_time(row.expires_at),
                 deployment.to_string(),
             ])?;
+            if change.revoke_links {
+                preview_links::delete_of(db, deployment)?;
+            }
             Ok(Some(row))
         })
         .await
@@ -173,6 +256,7 @@ impl Store {
         self.write("revoke all links", |db| {
             db.prepare_cached(REVOKE_ALL)?.execute([])?;
             db.prepare_cached(END_SHARES)?.execute([])?;
+            db.prepare_cached(END_LINKS)?.execute([])?;
             Ok(())
         })
         .await
@@ -183,6 +267,7 @@ impl Store {
     pub async fn delete_preview(&self, deployment: DeploymentId, at: Timestamp) -> Result<bool, StoreError> {
         self.write_append("delete a preview", move |db| {
             let asked = params![int(at.millis()), deployment.to_string()];
+            preview_links::delete_of(db, deployment)?;
             Ok(db.prepare_cached(DELETE)?.execute(asked)? == 1)
         })
         .await
@@ -217,4 +302,21 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<PreviewRow> {
         expires_at: time_or_null(row, 11)?,
         deleted_at: time_or_null(row, 12)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::assert_planned;
+
+    #[test]
+    fn an_index_answers_each() {
+        let queries = [
+            (OF_LABEL, 1, "USING INDEX previews_label"),
+            (LIST, 5, "SEARCH previews USING INDEX previews_scope (account=? AND live=?)"),
+            (COUNT, 3, "SEARCH previews USING INDEX previews_scope (account=? AND live=?)"),
+            (BYTES, 4, "SEARCH previews USING INDEX previews_scope (account=? AND live=?"),
+        ];
+        assert_planned(&queries, &["SCAN previews"]);
+    }
 }

@@ -47,6 +47,8 @@ pub struct UsageRange {
 pub struct Kept {
     pub deliverables: u64,
     pub deliverable_bytes: u64,
+    /// Those that are shown, or whose end is past and that can be prolonged.
+    pub previews: u64,
 }
 
 macro_rules! sums {
@@ -76,6 +78,8 @@ const ADD: &str =
     unpriced = model_usage.unpriced + excluded.unpriced";
 const KEPT: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM deliverables
     WHERE account = $1 AND live = $2";
+const KEPT_PREVIEWS: &str =
+    "SELECT COUNT(*) FROM previews WHERE account = $1 AND live = $2 AND deleted_at IS NULL";
 
 impl Store {
     pub async fn usage_total(&self, range: UsageRange) -> Result<UsageSum, StoreError> {
@@ -132,12 +136,14 @@ impl Store {
         .await
     }
 
-    /// What the deliverables of an account in one world take up.
+    /// What an account keeps in one world. What its previews take up is asked for with [`Store::preview_bytes`].
     pub async fn kept(&self, scope: Scope) -> Result<Kept, StoreError> {
-        self.read("add up the deliverables", move |db| {
+        self.read("add up what is kept", move |db| {
             let asked = params![scope.account.to_string(), scope.live];
-            let read =
-                |row: &Row<'_>| Ok(Kept { deliverables: count(row, 0)?, deliverable_bytes: count(row, 1)? });
+            let previews = db.prepare_cached(KEPT_PREVIEWS)?.query_row(asked, |row| count(row, 0))?;
+            let read = |row: &Row<'_>| {
+                Ok(Kept { deliverables: count(row, 0)?, deliverable_bytes: count(row, 1)?, previews })
+            };
             Ok(db.prepare_cached(KEPT)?.query_row(asked, read)?)
         })
         .await

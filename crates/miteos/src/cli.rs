@@ -1,6 +1,7 @@
 //! The command line as it is typed. Nothing is decided here.
 
 mod deploy;
+mod share;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 use crate::config;
 
 pub use deploy::{Deploy, DeployConfig, DeploySecrets};
+pub use share::Share;
 
 /// A task server for teams of agents: say what you want done, watch it happen, keep the result.
 #[derive(Debug, Parser)]
@@ -101,6 +103,9 @@ pub enum Command {
     /// Publish a workspace: on this server's preview address, or at a provider
     #[command(subcommand)]
     Deploy(Deploy),
+    /// What somebody without a key can see: list it, take it back
+    #[command(subcommand)]
+    Share(Share),
     /// Addresses that events are sent to
     #[command(subcommand)]
     Webhook(Webhook),

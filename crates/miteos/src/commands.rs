@@ -10,6 +10,7 @@ mod key;
 mod model;
 mod run;
 mod serve;
+mod share;
 mod task;
 mod webhook;
 mod workspace;
@@ -33,6 +34,7 @@ pub async fn dispatch(context: &Context<'_>, command: Command) -> Result<Exit, F
         Command::Key(command) => key::key(context, command).await,
         Command::Usage(asked) => key::usage(context, asked).await,
         Command::Deploy(command) => deploy::deploy(context, command).await,
+        Command::Share(command) => share::share(context, command).await,
         Command::Webhook(webhook) => webhook::webhook(context, webhook).await,
         Command::Model(model) => model::model(context, model).await,
         Command::Backup(asked) => backup::backup(context, asked).await,

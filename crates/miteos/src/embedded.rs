@@ -232,7 +232,11 @@ fn previews(settings: &Settings, flags: &Flags) -> Result<PreviewConfig, Failure
     let hosts = hosts.map_err(|wrong| {
         Failure::usage(format!("{}: {wrong}", config::PREVIEW_URL)).hint("https://*.preview.example is one")
     })?;
-    Ok(PreviewConfig { listen, hosts })
+    let number = |name| settings.number(name).map_err(|wrong| Failure::usage(wrong.what).hint(wrong.mend));
+    let max_bytes = number(config::PREVIEW_MAX_MIB)?.map(|mib| mib * 1024 * 1024);
+    let lives_ms = number(config::PREVIEW_DAYS)?.map(|days| days * 24 * 3600 * 1000);
+    let usual = PreviewConfig::default();
+    Ok(PreviewConfig { listen, hosts, max_bytes: max_bytes.unwrap_or(usual.max_bytes), lives_ms })
 }
 
 /// The page for people, as it was built into this program.

@@ -11,6 +11,7 @@ pub mod deployments;
 pub mod log;
 pub mod paint;
 pub mod serve;
+pub mod shares;
 pub mod show;
 pub mod summary;
 pub mod table;

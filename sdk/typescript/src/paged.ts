@@ -63,10 +63,23 @@ interface Place {
  * All items of a list by `limit` and `offset`, newest first. What is added meanwhile moves the rest back and is not
  * shown; what is taken away moves it forward, and the next page begins so much earlier.
  */
-export async function* byOffset<Page extends Place, Item extends { id: string }>(
+export function byOffset<Page extends Place, Item extends { id: string }>(
   fetch: (offset: number | undefined) => Promise<Page>,
   itemsOf: (page: Page) => Item[],
   from: number | undefined,
+): AsyncGenerator<Item, void>;
+/** The same of items that are told apart by something else than an `id`. */
+export function byOffset<Page extends Place, Item>(
+  fetch: (offset: number | undefined) => Promise<Page>,
+  itemsOf: (page: Page) => Item[],
+  from: number | undefined,
+  nameOf: (item: Item) => string,
+): AsyncGenerator<Item, void>;
+export async function* byOffset<Page extends Place, Item>(
+  fetch: (offset: number | undefined) => Promise<Page>,
+  itemsOf: (page: Page) => Item[],
+  from: number | undefined,
+  nameOf: (item: Item) => string = (item) => (item as { id: string }).id,
 ): AsyncGenerator<Item, void> {
   const seen = new Set<string>();
   let offset = from;
@@ -81,8 +94,9 @@ export async function* byOffset<Page extends Place, Item extends { id: string }>
     }
     const items = itemsOf(page);
     for (const item of items) {
-      if (seen.has(item.id)) continue;
-      remember(seen, item.id);
+      const name = nameOf(item);
+      if (seen.has(name)) continue;
+      remember(seen, name);
       yield item;
     }
     total = page.total;

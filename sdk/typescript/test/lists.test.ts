@@ -55,6 +55,28 @@ test("what is added meanwhile doubles nothing, and what is taken away hides noth
   assert.deepEqual(shrunk, names(1, 40));
 });
 
+test("what is public is iterated over, each thing once, whatever it is told apart by", async () => {
+  const rows = names(1, 5);
+  const fake = new Fake((seen: Seen) => {
+    const limit = Number(seen.query.get("limit") ?? 20);
+    const offset = Number(seen.query.get("offset") ?? 0);
+    const of = seen.path === "/v1/previews" ? "deployment_id" : "id";
+    const place = { total: rows.length, limit, offset };
+    const page = rows.slice(offset, offset + limit).map((name) => ({ [of]: name }));
+    return json({ ...place, previews: page, links: page, shares: page });
+  });
+  const { deliverables, deployments } = fake.client();
+  const shares: string[] = [];
+  for await (const { id } of deliverables.shares({ limit: 2, deliverable_id: "dlvr_1" })) shares.push(id);
+  const previews: string[] = [];
+  for await (const { deployment_id } of deployments.previews({ limit: 2 })) previews.push(deployment_id);
+  const links: string[] = [];
+  for await (const { id } of deployments.previewLinks("dep_1", { limit: 2 })) links.push(id);
+  assert.deepEqual([shares, previews, links], [rows, rows, rows]);
+  assert.equal(fake.seen[0]?.query.get("deliverable_id"), "dlvr_1");
+  assert.equal(fake.seen.at(-1)?.path, "/v1/deployments/dep_1/preview/links");
+});
+
 test("events are iterated over by their cursor, through pages that are empty", async () => {
   const pages = [
     { events: [{ seq: 1 }, { seq: 2 }], next_after: 2, has_more: true },

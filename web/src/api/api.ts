@@ -142,6 +142,15 @@ export class Api {
     return this.of(this.client.deliverables.revokeShare(id));
   }
 
+  /** The links to a file that work, newest first. */
+  shares(file: string) {
+    return this.of(this.client.deliverables.shares({ deliverable_id: file, limit: 100 }));
+  }
+
+  revokeShares(task: string, file: string) {
+    return this.of(this.client.deliverables.revokeShares(task, file));
+  }
+
   stage(task: string, file: string) {
     return this.of(this.client.deliverables.stage(task, file));
   }
@@ -188,6 +197,15 @@ export class Api {
 
   createPreviewLink(id: string, expiresIn: number) {
     return this.of(this.client.deployments.createPreviewLink(id, { expires_in: expiresIn }));
+  }
+
+  /** The links to a preview that work, newest first. */
+  previewLinks(id: string) {
+    return this.of(this.client.deployments.previewLinks(id, { limit: 100 }));
+  }
+
+  revokePreviewLink(id: string, link: string) {
+    return this.of(this.client.deployments.revokePreviewLink(id, link));
   }
 
   revokePreviewLinks(id: string) {

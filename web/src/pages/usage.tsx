@@ -30,7 +30,7 @@ export default function Usage() {
             <Sum name="Tasks" value={count(byDay.data.tasks)} />
             <Sum name="Model calls" value={count(byDay.data.model_calls)} />
             <Sum name="Tokens" value={count(byDay.data.tokens)} note={`${count(byDay.data.input_tokens)} in, ${count(byDay.data.output_tokens)} out`} />
-            <Sum name="Kept now" value={bytes(byDay.data.storage.workspace_bytes + byDay.data.storage.deliverable_bytes)} note={`${plural(byDay.data.storage.workspaces, "workspace")}, ${plural(byDay.data.storage.deliverables, "deliverable")}`} />
+            <Sum name="Kept now" value={bytes(byDay.data.storage.workspace_bytes + byDay.data.storage.deliverable_bytes + byDay.data.storage.preview_bytes)} note={`${plural(byDay.data.storage.workspaces, "workspace")}, ${plural(byDay.data.storage.deliverables, "deliverable")}, ${plural(byDay.data.storage.previews, "preview")}`} />
           </div>
           {byDay.data.unpriced_calls > 0 && <div className="note">{plural(byDay.data.unpriced_calls, "call")} went to models without a known price and count as nothing.</div>}
           <Days rows={byDay.data.rows} from={from} days={Number(days)} />

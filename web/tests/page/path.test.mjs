@@ -106,6 +106,10 @@ for (const [name, options, narrow] of [["desk", DESKTOP, false], ["phone", PHONE
     const shared = (await page.locator("[data-share] code").textContent()).trim();
     await fine(page, "a shared file");
     assert.deepEqual(Buffer.from(await (await fetch(shared)).arrayBuffer()), real);
+    // Whoever opens the dialog anew, in whatever browser, sees the link and can take it back.
+    await page.keyboard.press("Escape");
+    await file.getByRole("button", { name: `Share ${shownName}` }).click();
+    await page.getByText("1 link that works").waitFor();
     await page.getByRole("button", { name: "Revoke" }).click();
     await page.getByText("leads nowhere from now on").waitFor();
     assert.equal((await fetch(shared)).status, 404);

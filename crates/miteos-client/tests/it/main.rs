@@ -5,6 +5,7 @@
 mod calls;
 mod deployments;
 mod downloads;
+mod public;
 mod standin;
 mod streams;
 mod uploads;

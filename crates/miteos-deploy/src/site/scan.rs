@@ -91,7 +91,7 @@ pub fn survey(
     let mut files = Vec::with_capacity(chosen.files.len());
     for (path, entry) in chosen.files {
         let name = Name::parse(&entry.name).map_err(SiteError::Unreadable)?;
-        files.push(Surveyed { path, name });
+        files.push(Surveyed { path, name, bytes: entry.bytes });
     }
     Ok(Survey {
         files,
@@ -121,6 +121,8 @@ pub struct Surveyed {
     pub path: String,
     /// In the workspace.
     pub name: Name,
+    /// When it was chosen.
+    pub bytes: u64,
 }
 
 impl Survey {
@@ -134,6 +136,11 @@ impl Survey {
             return Err(SiteError::Changed { path: file.path.clone() });
         }
         Ok((opened, info.bytes))
+    }
+
+    /// What all of them had when they were chosen (bytes).
+    pub fn total_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
     }
 
     /// What is not published, each with the reason.

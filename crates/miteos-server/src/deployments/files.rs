@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use miteos_core::deployment::{Built, Failure, FailureCode, FailureStep, Target};
+use miteos_core::ids::DeploymentId;
 use miteos_deploy::appstore::{Ipa, IpaError, read_ipa};
 use miteos_deploy::site::{Index, Site, SiteError, Survey};
 use miteos_deploy::{Artifact, TargetKind};
-use miteos_store::{Hold, StoreError};
+use miteos_store::{Hold, Scope, StoreError};
 use miteos_tools::WorkspaceError;
 use miteos_tools::workspace::{FileKind, Name, WalkLimits, Workspace};
 use tokio_util::sync::CancellationToken;
@@ -17,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 use super::builder::{BuildError, BuiltFolder, Place};
 use super::expo;
 use super::passing::Passing;
-use super::publisher::{Publisher, TakeInError, TakenIn};
+use super::publisher::{Publisher, TakeInError, TakeInJob, TakenIn};
 use crate::errors::chain;
-use crate::preview;
+use crate::preview::{self, Room};
 
 /// Where the copy lies below the scratch folder.
 const COPY: &str = "site";
@@ -87,6 +88,7 @@ pub struct Kept {
     pub new_bytes: u64,
     /// Goes with the end of the deployment: until then nobody else names them.
     _hold: Option<Hold>,
+    _room: Option<Room>,
 }
 
 /// Why there are no files.
@@ -127,6 +129,9 @@ impl From<Failure> for NotTaken {
 pub struct Taking<'a> {
     pub places: &'a Places,
     pub publisher: Option<&'a dyn Publisher>,
+    /// Whose files they are.
+    pub deployment: DeploymentId,
+    pub scope: Scope,
     pub cancel: &'a CancellationToken,
     /// Takes lines for the deployment's log.
     pub log: &'a (dyn Fn(String) + Send + Sync),
@@ -147,9 +152,10 @@ impl Taking<'_> {
         self.tell_left_out(survey.left_out());
         let (site, place, kept) = match (kind, self.publisher) {
             (None, Some(publisher)) => {
-                let TakenIn { site, new_files, new_bytes, hold } =
-                    publisher.take_in(survey, self.cancel).await.map_err(not_taken_in)?;
-                (site, place, Some(Kept { new_files, new_bytes, _hold: hold }))
+                let (deployment, scope, cancel) = (self.deployment, self.scope, self.cancel);
+                let taken_in = publisher.take_in(TakeInJob { deployment, scope, survey, cancel }).await;
+                let TakenIn { site, new_files, new_bytes, hold, room } = taken_in.map_err(not_taken_in)?;
+                (site, place, Some(Kept { new_files, new_bytes, _hold: hold, _room: room }))
             }
             (Some(_), _) if matches!(place, Place::Workspace(_)) => {
                 let copied = self.unless_cancelled(copy(survey, &self.places.scratch)).await?;
@@ -197,6 +203,7 @@ fn not_taken_in(error: TakeInError) -> NotTaken {
     match error {
         TakeInError::Cancelled => NotTaken::Cancelled,
         TakeInError::Site(error) => NotTaken::Failed(refused(error)),
+        TakeInError::Refused(failure) => NotTaken::Failed(failure),
         TakeInError::Store(error @ StoreError::DiskFull { .. }) => {
             tracing::error!(error = %chain(&error), "there is no room for the files of a deployment");
             NotTaken::Failed(failed(FailureCode::Interrupted, "the server's disk has no room for the site"))
@@ -433,6 +440,9 @@ pub(super) async fn blocking<T: Send + 'static>(
 mod tests {
     use std::sync::Mutex;
 
+    use miteos_core::ids::AccountId;
+    use ulid::Ulid;
+
     use super::*;
 
     fn places(folder: &Path) -> Places {
@@ -453,7 +463,10 @@ mod tests {
         let places = places(folder.path());
         let (lines, cancel) = (Mutex::new(Vec::new()), CancellationToken::new());
         let log = |line: String| lines.lock().unwrap().push(line);
-        let taking = Taking { places: &places, publisher: None, cancel: &cancel, log: &log };
+        let (deployment, scope) =
+            (DeploymentId(Ulid::nil()), Scope { account: AccountId(Ulid::nil()), live: true });
+        let taking =
+            Taking { places: &places, publisher: None, deployment, scope, cancel: &cancel, log: &log };
         let target = Target::Netlify;
         let Ok(Taken { built, .. }) = taking.take(whole(), target, Vec::new()).await else {
             panic!("not taken")

@@ -9,6 +9,8 @@ use miteos_deploy::site::{SiteError, Survey};
 use miteos_store::{Hold, Scope, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use crate::preview::Room;
+
 /// A site to be served.
 pub struct PublishJob<'a> {
     pub deployment: DeploymentId,
@@ -19,6 +21,14 @@ pub struct PublishJob<'a> {
     pub log: &'a (dyn Fn(String) + Send + Sync),
 }
 
+/// A folder whose files are to be kept.
+pub struct TakeInJob<'a> {
+    pub deployment: DeploymentId,
+    pub scope: Scope,
+    pub survey: Survey,
+    pub cancel: &'a CancellationToken,
+}
+
 /// A site whose files are kept here already.
 pub struct TakenIn {
     pub site: Site,
@@ -27,6 +37,8 @@ pub struct TakenIn {
     pub new_bytes: u64,
     /// Keeps the files until the site is served.
     pub hold: Option<Hold>,
+    /// What the site takes of its account's room until it is served.
+    pub room: Option<Room>,
 }
 
 /// Why a site's files were not taken in.
@@ -37,6 +49,9 @@ pub enum TakeInError {
     /// It cannot be served as it is.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// It cannot be served at all.
+    #[error("{}", .0.message)]
+    Refused(Failure),
     /// This server failed; the same may go through later.
     #[error("the site could not be stored")]
     Store(#[from] StoreError),
@@ -84,7 +99,7 @@ impl PublishError {
 pub trait Publisher: Send + Sync {
     /// Looks the files through and keeps them in the same go, so that each is read once. What was kept of a site that is
     /// not served in the end is nobody's, and goes.
-    async fn take_in(&self, survey: Survey, cancel: &CancellationToken) -> Result<TakenIn, TakeInError>;
+    async fn take_in(&self, job: TakeInJob<'_>) -> Result<TakenIn, TakeInError>;
 
     /// Keeps the files and serves them at an address of their own from then on. Asked again for the same deployment,
     /// it serves them at the same address, and nothing is kept twice.

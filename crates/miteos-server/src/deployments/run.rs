@@ -246,8 +246,8 @@ impl Runner {
         settings.output =
             settings.output.or_else(|| opened.and_then(|opened| opened.expo.export_dir.clone()));
         let (places, target) = (self.places(deployment), deployment.about.target);
-        let taking =
-            Taking { places: &places, publisher: self.parts.publisher.as_deref(), cancel, log: &say };
+        let (publisher, scope) = (self.parts.publisher.as_deref(), scope(deployment));
+        let taking = Taking { places: &places, publisher, deployment: self.id, scope, cancel, log: &say };
         if target == Target::Appstore {
             return taking.take_app(settings.output.as_deref()).await;
         }

@@ -25,7 +25,7 @@ async fn find(app: &App, caller: &Caller, id: &str) -> Result<(AgentId, Live), A
     let missing = || ApiError::not_found("agent");
     let id: AgentId = id.parse().map_err(|_| missing())?;
     let task = app.deps.tasks.store.task_of_agent(id).await?.ok_or_else(missing)?;
-    let live = app.deps.tasks.load(task).await?.filter(|live| caller.owns(&live.task)).ok_or_else(missing)?;
+    let live = caller.own(app.deps.tasks.load(task).await?).ok_or_else(missing)?;
     Ok((id, live))
 }
 

@@ -33,12 +33,7 @@ pub async fn list(
         store.approvals(caller.key.account, caller.key.live, word, page.limit, page.offset).await?;
     let approvals =
         rows.iter().map(|row| serde_json::from_str(&row.body)).collect::<Result<Vec<Approval>, _>>()?;
-    Ok(Json(ApprovalList {
-        approvals,
-        total,
-        limit: u32::try_from(page.limit).unwrap_or(0),
-        offset: page.offset as u64,
-    }))
+    Ok(Json(ApprovalList { approvals, total, limit: page.told().0, offset: page.offset as u64 }))
 }
 
 /// A task's open approvals are part of its state.
@@ -58,12 +53,7 @@ async fn of_task(
     let open: Vec<Approval> = live.task.approvals().map(crate::project::approval).collect();
     let total = open.len() as u64;
     let approvals = open.into_iter().skip(page.offset).take(page.limit).collect();
-    Ok(Json(ApprovalList {
-        approvals,
-        total,
-        limit: u32::try_from(page.limit).unwrap_or(0),
-        offset: page.offset as u64,
-    }))
+    Ok(Json(ApprovalList { approvals, total, limit: page.told().0, offset: page.offset as u64 }))
 }
 
 /// The policy that the account's next task takes.

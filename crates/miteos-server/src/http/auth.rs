@@ -6,10 +6,12 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use miteos_store::KeyRow;
+use miteos_core::deployment::Deployment;
+use miteos_store::{DeployConfigRow, KeyRow, PreviewRow, Scope, ShareRow, WebhookRow, WorkspaceRow};
 
 use super::App;
 use super::error::ApiError;
+use crate::tasks::Live;
 
 /// The key that a request came with, valid when it came.
 #[derive(Clone)]
@@ -30,6 +32,17 @@ impl Caller {
         self.key.scopes.iter().any(|held| held == scope || held == "*")
     }
 
+    /// What the caller asked for, if it is there and the caller's own: of the same account and the same world. So what is
+    /// another's is found as little as what does not exist.
+    pub fn own<T: Owned>(&self, found: Option<T>) -> Option<T> {
+        found.filter(|found| found.scope() == self.scope())
+    }
+
+    /// Whose things the caller sees.
+    pub fn scope(&self) -> Scope {
+        Scope { account: self.key.account, live: self.key.live }
+    }
+
     /// The caller with this secret; `None` if it opens nothing.
     pub async fn of_secret(app: &App, secret: &str) -> Result<Option<Self>, ApiError> {
         let found = app.keys.find(secret, app.deps.clock.now()).await?;
@@ -42,6 +55,29 @@ impl Caller {
             Some(secret) => Self::of_secret(app, secret).await,
             None => Ok(None),
         }
+    }
+}
+
+/// What belongs to one account in one world.
+pub trait Owned {
+    fn scope(&self) -> Scope;
+}
+
+macro_rules! owned {
+    ($($kind:ty),+) => {
+        $(impl Owned for $kind {
+            fn scope(&self) -> Scope {
+                Scope { account: self.account, live: self.live }
+            }
+        })+
+    };
+}
+
+owned!(Deployment, WorkspaceRow, WebhookRow, DeployConfigRow, PreviewRow, ShareRow);
+
+impl Owned for Live {
+    fn scope(&self) -> Scope {
+        Scope { account: self.task.account, live: self.task.live }
     }
 }
 

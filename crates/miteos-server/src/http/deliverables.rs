@@ -5,10 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, ETAG};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use miteos_api::Deliverable;
@@ -21,7 +18,8 @@ use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::{Path, Query};
-use super::ranges::{Wanted, attachment, is_known, wanted};
+use super::files;
+use super::ranges::{Wanted, is_known};
 use crate::secrets::Purpose;
 use crate::views;
 
@@ -110,43 +108,27 @@ fn signed(
 }
 
 /// The bytes of a deliverable, for whoever may have them. A browser saves them and shows nothing of them.
-pub async fn answer(app: &App, row: &DeliverableRow, headers: &HeaderMap) -> Result<Response, ApiError> {
+pub async fn answer(app: &App, row: &DeliverableRow, asked: &HeaderMap) -> Result<Response, ApiError> {
+    files::no_part_of_a_page(asked)?;
     let tag = format!("\"{}\"", row.sha256);
-    let header = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    if is_known(headers, &tag) {
+    if is_known(asked, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
     }
-    // A range of another version of the file would not fit: then the whole is sent.
-    let fits = header(IF_RANGE).is_none_or(|known| known == tag);
-    let range = match wanted(header(RANGE).filter(|_| fits), row.size_bytes) {
-        Wanted::Whole => None,
-        Wanted::Part(range) => Some(range),
-        Wanted::Nothing => {
-            let size = format!("bytes */{}", row.size_bytes);
-            let why = format!("the file has {} bytes, and none of them is in this range", row.size_bytes);
-            let refused = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, why);
-            return Ok(([(CONTENT_RANGE, size)], refused).into_response());
-        }
-    };
+    let wanted = Wanted::of(asked, &tag, row.size_bytes);
+    let mut fields = files::saved(&row.name, &row.media_type);
+    let status = wanted.say(&mut fields, row.size_bytes);
+    if wanted == Wanted::Nothing {
+        let why = format!("the file has {} bytes, and none of them is in this range", row.size_bytes);
+        let range = fields.remove(CONTENT_RANGE).map(|range| [(CONTENT_RANGE, range)]);
+        return Ok((range, ApiError::new(status, why)).into_response());
+    }
     let gone = || {
         ApiError::internal(&std::io::Error::other(format!(
             "the blob {} of {} is missing",
             row.sha256, row.id
         )))
     };
-    let stream = app.deps.tasks.store.blobs().stream(&row.sha256, range.clone()).await?.ok_or_else(gone)?;
-    let length = range.as_ref().map_or(row.size_bytes, |range| range.end - range.start);
-    let mut response = Response::builder()
-        .header(CONTENT_TYPE, row.media_type.as_str())
-        .header(CONTENT_DISPOSITION, attachment(&row.name))
-        .header(CONTENT_LENGTH, length)
-        .header(ETAG, tag)
-        .header(ACCEPT_RANGES, "bytes")
-        .header(CACHE_CONTROL, "private, no-cache")
-        .header(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    if let Some(range) = &range {
-        let shown = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), row.size_bytes);
-        response = response.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, shown);
-    }
-    response.body(Body::from_stream(stream.chunks)).map_err(|error| ApiError::internal(&error))
+    let stream = app.deps.tasks.store.blobs().stream(&row.sha256, wanted.part()).await?.ok_or_else(gone)?;
+    let kept = [(ETAG, tag.as_str()), (ACCEPT_RANGES, "bytes"), (CACHE_CONTROL, "private, no-cache")];
+    Ok((status, kept, fields, Body::from_stream(stream.chunks)).into_response())
 }

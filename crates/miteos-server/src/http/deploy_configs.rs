@@ -9,7 +9,7 @@ use axum::response::Response;
 use miteos_api::{CreateDeployConfig, DeployConfig, DeployTarget, Success, UpdateDeployConfig};
 use miteos_core::ids::{DeployConfigId, DeploymentId};
 use miteos_deploy::{DeployError, ErrorKind, Retry, TargetKind};
-use miteos_store::{ConfigChanged, DeployConfigRow, Scope};
+use miteos_store::{ConfigChanged, DeployConfigRow};
 use serde_json::{Map, Value};
 
 use super::App;
@@ -27,9 +27,7 @@ const MAX_NAME_CHARS: usize = 200;
 pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<DeployConfigRow, ApiError> {
     let missing = || ApiError::not_found("deploy configuration");
     let id: DeployConfigId = id.parse().map_err(|_| missing())?;
-    let row = app.deps.tasks.store.deploy_config(id).await?.ok_or_else(missing)?;
-    let owned = row.account == caller.key.account && row.live == caller.key.live;
-    if owned { Ok(row) } else { Err(missing()) }
+    caller.own(app.deps.tasks.store.deploy_config(id).await?).ok_or_else(missing)
 }
 
 fn shown(row: &DeployConfigRow) -> Result<DeployConfig, ApiError> {
@@ -123,7 +121,7 @@ pub async fn create(
 }
 
 pub async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Vec<DeployConfig>>, ApiError> {
-    let scope = Scope { account: caller.key.account, live: caller.key.live };
+    let scope = caller.scope();
     let rows = app.deps.tasks.store.deploy_configs(scope).await?;
     Ok(Json(rows.iter().map(shown).collect::<Result<_, _>>()?))
 }

@@ -10,10 +10,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use miteos_api::{CreateDeployment, DeployTarget, DeploymentList, ListDeployments, Success};
+use miteos_api::{
+    CreateDeployment, DeployTarget, DeployVisibility, DeploymentList, ListDeployments, Success,
+};
 use miteos_core::deployment::{About, Created, Deployment, Environment, Rejected, Status, Target};
 use miteos_core::ids::{DeployConfigId, DeploymentId, WorkspaceId};
-use miteos_store::{DeployConfigRow, Scope};
+use miteos_store::{DeployConfigRow, Visibility};
 
 use super::App;
 use super::auth::Caller;
@@ -38,9 +40,7 @@ const LOOK_ANYWAY: Duration = Duration::from_millis(500);
 async fn find(app: &App, caller: &Caller, id: &str) -> Result<Deployment, ApiError> {
     let missing = || ApiError::not_found("deployment");
     let id: DeploymentId = id.parse().map_err(|_| missing())?;
-    let found = app.deployments.load(id).await?.ok_or_else(missing)?;
-    let owned = found.account == caller.key.account && found.live == caller.key.live;
-    if owned { Ok(found) } else { Err(missing()) }
+    caller.own(app.deployments.load(id).await?).ok_or_else(missing)
 }
 
 pub async fn create(
@@ -114,7 +114,7 @@ pub(super) async fn config(
         }
         return Ok(Some(row));
     }
-    let scope = Scope { account: caller.key.account, live: caller.key.live };
+    let scope = caller.scope();
     let mut fitting = app.deps.tasks.store.deploy_configs(scope).await?;
     fitting.retain(|row| row.target == word);
     match fitting.len() {
@@ -138,7 +138,7 @@ pub async fn list(
     Query(query): Query<ListDeployments>,
 ) -> Result<Json<DeploymentList>, ApiError> {
     let page = page(query.limit, query.offset)?;
-    let scope = Scope { account: caller.key.account, live: caller.key.live };
+    let scope = caller.scope();
     let workspace = match &query.workspace_id {
         None => None,
         Some(id) => match id.parse::<WorkspaceId>() {
@@ -153,13 +153,14 @@ pub async fn list(
     rows.truncate(page.limit);
     // One that cannot be read hides none of the others.
     let readable = |row| match read(row) {
-        Ok(deployment) => Some(shown(&deployment)),
+        Ok(deployment) => Some(deployment),
         Err(error) => {
             tracing::error!(error = %crate::errors::chain(&error), "a deployment is left out of a list");
             None
         }
     };
-    let data = rows.iter().filter_map(readable).collect();
+    let found: Vec<Deployment> = rows.iter().filter_map(readable).collect();
+    let data = as_they_are(&app, &found).await?;
     Ok(Json(DeploymentList { data, has_more }))
 }
 
@@ -168,7 +169,35 @@ pub async fn get(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<miteos_api::Deployment>, ApiError> {
-    Ok(Json(shown(&find(&app, &caller, &id).await?)))
+    Ok(Json(as_it_is(&app, &find(&app, &caller, &id).await?).await?))
+}
+
+/// As clients see it now.
+async fn as_it_is(app: &App, deployment: &Deployment) -> Result<miteos_api::Deployment, ApiError> {
+    let mut shown = as_they_are(app, std::slice::from_ref(deployment)).await?;
+    shown.pop().ok_or_else(|| ApiError::not_found("deployment"))
+}
+
+/// Several at once. What its owner has decided about a preview since it went live is in no journal.
+async fn as_they_are(app: &App, all: &[Deployment]) -> Result<Vec<miteos_api::Deployment>, ApiError> {
+    let is_preview = |one: &&Deployment| one.about.target == Target::Preview && one.status() == Status::Live;
+    let previews: Vec<DeploymentId> = all.iter().filter(is_preview).map(|one| one.id).collect();
+    let mut seen: Vec<miteos_api::Deployment> = all.iter().map(shown).collect();
+    if previews.is_empty() {
+        return Ok(seen);
+    }
+    let now = app.deps.clock.now();
+    let rows = app.deps.tasks.store.previews_of(previews).await?;
+    for (deployment, shown) in all.iter().zip(&mut seen) {
+        if let Some(row) = rows.iter().find(|row| row.deployment == deployment.id) {
+            let word = match row.visibility {
+                Visibility::Public => DeployVisibility::Public,
+                Visibility::Link => DeployVisibility::Link,
+            };
+            shown.visibility = Some(word).filter(|_| row.is_there(now));
+        }
+    }
+    Ok(seen)
 }
 
 /// Answers when nothing of it runs any more, here or at the provider.

@@ -65,7 +65,7 @@ pub async fn of_account(
     let (mut parts, _) = request.into_parts();
     let Query(query) = Query::<ListEvents>::from_request_parts(&mut parts, &app).await?;
     let types = types(&query)?;
-    let scope = Scope { account: caller.key.account, live: caller.key.live };
+    let scope = caller.scope();
     let chosen = cursor(&parts.headers, query.after)?;
     let after = account_after(&app, scope, chosen).await?;
     let start = if chosen.is_some() { sse::Start::Known } else { sse::Start::Told };

@@ -117,6 +117,13 @@ pub struct Page {
     pub offset: usize,
 }
 
+impl Page {
+    /// As lists repeat it.
+    pub fn told(self) -> (u32, u64) {
+        (u32::try_from(self.limit).unwrap_or(u32::MAX), self.offset as u64)
+    }
+}
+
 pub fn page(limit: Option<i64>, offset: Option<i64>) -> Result<Page, ApiError> {
     let limit = in_range("limit", limit.unwrap_or(DEFAULT_LIMIT), 1, MAX_LIMIT)?;
     let offset = in_range("offset", offset.unwrap_or(0), 0, i64::from(u32::MAX))?;

@@ -6,15 +6,18 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use miteos_api::{CreatePreviewLink, Preview, PreviewLink, PreviewVisibility, Success, UpdatePreview};
-use miteos_core::ids::DeploymentId;
+use miteos_api::{
+    CreatePreviewLink, ListPreviews, ListedPreviewLink, Preview, PreviewLink, PreviewLinkList, PreviewList,
+    PreviewVisibility, Success, UpdatePreview,
+};
+use miteos_core::ids::{DeploymentId, ShareId};
 use miteos_core::time::Timestamp;
-use miteos_store::{PreviewChange, PreviewRow, StoreError, Visibility};
+use miteos_store::{PreviewChange, PreviewLinkRow, PreviewRow, ShownPreview, StoreError, Visibility};
 
 use super::App;
 use super::auth::Caller;
 use super::error::ApiError;
-use super::extract::{Body, Path, from_json, in_range};
+use super::extract::{Body, Path, Query, from_json, in_range, page};
 use super::repeat::{Begun, again_sealed, begin, json_answer, to_json};
 use crate::preview::DEFAULT_LINK_LIVES_MS;
 
@@ -29,12 +32,17 @@ fn missing() -> ApiError {
 /// about a day.
 async fn find(app: &App, caller: &Caller, id: &str) -> Result<PreviewRow, ApiError> {
     let id: DeploymentId = id.parse().map_err(|_| missing())?;
-    let row = app.deps.tasks.store.preview(id).await?.ok_or_else(missing)?;
-    let owned = row.account == caller.key.account && row.live == caller.key.live;
-    if owned && row.deleted_at.is_none() { Ok(row) } else { Err(missing()) }
+    let found = caller.own(app.deps.tasks.store.preview(id).await?);
+    found.filter(|row| row.deleted_at.is_none()).ok_or_else(missing)
 }
 
-fn shown(app: &App, row: &PreviewRow) -> Preview {
+/// With the links to it that work.
+async fn with_links(app: &App, row: PreviewRow) -> Result<Json<Preview>, ApiError> {
+    let links = app.deps.tasks.store.count_preview_links(row.deployment, app.deps.clock.now()).await?;
+    Ok(Json(shown(app, &ShownPreview { row, links })))
+}
+
+fn shown(app: &App, ShownPreview { row, links }: &ShownPreview) -> Preview {
     Preview {
         deployment_id: row.deployment.to_string(),
         url: app.previews.url(row),
@@ -45,6 +53,7 @@ fn shown(app: &App, row: &PreviewRow) -> Preview {
         single_page: row.single_page,
         files: row.site.as_ref().map_or(0, |site| site.files),
         size_bytes: row.site.as_ref().map_or(0, |site| site.bytes),
+        links: *links,
         created_at: row.created_at.to_string(),
         expires_at: row.expires_at.map(|at| at.to_string()),
     }
@@ -63,7 +72,21 @@ pub async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<Preview>, ApiError> {
     let row = find(&app, &caller, &id).await?;
-    Ok(Json(shown(&app, &row)))
+    with_links(&app, row).await
+}
+
+/// Everything that is shown now.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<ListPreviews>,
+) -> Result<Json<PreviewList>, ApiError> {
+    let page = page(query.limit, query.offset)?;
+    let (store, now) = (&app.deps.tasks.store, app.deps.clock.now());
+    let (found, total) = store.previews(caller.scope(), now, page.limit, page.offset).await?;
+    let previews = found.iter().map(|one| shown(&app, one)).collect();
+    let (limit, offset) = page.told();
+    Ok(Json(PreviewList { previews, total, limit, offset }))
 }
 
 pub async fn update(
@@ -87,7 +110,7 @@ pub async fn update(
         revoke_links: false,
     };
     let changed = app.deps.tasks.store.change_preview(row.deployment, change).await?;
-    Ok(Json(shown(&app, &changed.ok_or_else(missing)?)))
+    with_links(&app, changed.ok_or_else(missing)?).await
 }
 
 pub async fn remove(
@@ -115,21 +138,70 @@ pub async fn link(
     let asked: CreatePreviewLink =
         if body.is_empty() { CreatePreviewLink::default() } else { from_json(&body)? };
     let now = app.deps.clock.now();
+    if !row.is_there(now) {
+        return Err(ApiError::refused(
+            "the preview has ended, so a link would open nothing; prolong it first",
+        ));
+    }
     let end = match asked.expires_in {
         Some(seconds) => ends(now, seconds)?,
         None => now.plus_ms(DEFAULT_LINK_LIVES_MS),
     };
-    let link = app.previews.link(&row, end);
-    let made = PreviewLink { url: link.url, expires_at: link.expires_at.to_string() };
+    let id = ShareId(app.ids.ulid(now));
+    let link = app.previews.link(&row, id, end);
+    let made = PreviewLink { id: id.to_string(), url: link.url, expires_at: link.expires_at.to_string() };
     let answer = to_json(&made);
-    if let Some(kept) = repeat.sealed_row(&app, StatusCode::CREATED, &answer, now)? {
-        match app.deps.tasks.store.insert_answer(kept).await {
-            Ok(()) => {}
-            Err(StoreError::Repeated(first)) => return again_sealed(&app, *repeat.same(first)?),
-            Err(error) => return Err(error.into()),
-        }
+    let kept = repeat.sealed_row(&app, StatusCode::CREATED, &answer, now)?;
+    let (account, live, deployment) = (row.account, row.live, row.deployment);
+    let inserted =
+        PreviewLinkRow { id, deployment, account, live, created_at: now, expires_at: link.expires_at };
+    match app.deps.tasks.store.insert_preview_link(inserted, row.link_version, kept).await {
+        Ok(()) => Ok(json_answer(StatusCode::CREATED, answer)),
+        Err(StoreError::Repeated(first)) => again_sealed(&app, *repeat.same(first)?),
+        Err(StoreError::Missing { .. }) => Err(ApiError::refused(
+            "the preview was deleted or all its links were revoked in this moment; if it is still there, ask again",
+        )),
+        Err(error) => Err(error.into()),
     }
-    Ok(json_answer(StatusCode::CREATED, answer))
+}
+
+/// The links that work; what opens the preview stands in none of them.
+pub async fn links(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<ListPreviews>,
+) -> Result<Json<PreviewLinkList>, ApiError> {
+    let page = page(query.limit, query.offset)?;
+    let row = find(&app, &caller, &id).await?;
+    let (store, now) = (&app.deps.tasks.store, app.deps.clock.now());
+    let (limit, offset) = page.told();
+    if !row.is_there(now) {
+        return Ok(Json(PreviewLinkList { links: Vec::new(), total: 0, limit, offset }));
+    }
+    let (found, total) = store.preview_links(row.deployment, now, page.limit, page.offset).await?;
+    // None works longer than its preview, whenever that was decided.
+    let end = |link: &PreviewLinkRow| row.expires_at.map_or(link.expires_at, |end| end.min(link.expires_at));
+    let listed = |link: PreviewLinkRow| ListedPreviewLink {
+        id: link.id.to_string(),
+        deployment_id: link.deployment.to_string(),
+        created_at: link.created_at.to_string(),
+        expires_at: end(&link).to_string(),
+    };
+    Ok(Json(PreviewLinkList { links: found.into_iter().map(listed).collect(), total, limit, offset }))
+}
+
+/// One of them, and whatever cookie it was exchanged for.
+pub async fn revoke_link(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((id, link)): Path<(String, String)>,
+) -> Result<Json<Success>, ApiError> {
+    let missing = || ApiError::not_found("link to this preview");
+    let row = find(&app, &caller, &id).await?;
+    let link: ShareId = link.parse().map_err(|_| missing())?;
+    let deleted = app.deps.tasks.store.delete_preview_link(row.deployment, link).await?;
+    if deleted { Ok(Json(Success::YES)) } else { Err(missing()) }
 }
 
 pub async fn revoke_links(

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
+use axum::http::header::REFERRER_POLICY;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use miteos_api::{Share, ShareDeliverable, Success};
+use miteos_api::{ListShares, Share, ShareDeliverable, ShareList, SharedDeliverable, Success};
 use miteos_core::ids::{DeliverableId, ShareId};
-use miteos_store::{ShareRow, StoreError};
+use miteos_store::{DeliverableRow, ShareRow, SharedFile, StoreError};
 use sha2::{Digest, Sha256};
 
 use super::App;
 use super::auth::Caller;
 use super::deliverables;
 use super::error::ApiError;
-use super::extract::{Path, from_json};
+use super::extract::{Path, Query, from_json, page};
 use super::previews::ends;
 use super::repeat::{Begun, again_sealed, begin, json_answer, to_json};
 use crate::preview;
@@ -36,10 +36,7 @@ pub async fn create(
         Begun::New(repeat, body) => (repeat, body),
         Begun::Again(row) => return again_sealed(&app, *row),
     };
-    let missing = || ApiError::not_found("deliverable");
-    let task = app.task(&caller, &id).await?.task.id;
-    let file: DeliverableId = file.parse().map_err(|_| missing())?;
-    let file = app.deps.tasks.store.deliverable(task, file).await?.ok_or_else(missing)?;
+    let file = shared_file(&app, &caller, &id, &file).await?;
     // Nothing has to be said, so the body may be missing.
     let asked: ShareDeliverable =
         if body.is_empty() { ShareDeliverable::default() } else { from_json(&body)? };
@@ -48,7 +45,8 @@ pub async fn create(
     let token = preview::mint_label();
     let (account, live) = (caller.key.account, caller.key.live);
     let id = ShareId(app.ids.ulid(now));
-    let row = ShareRow { id, account, live, task, deliverable: file.id, created_at: now, expires_at };
+    let row =
+        ShareRow { id, account, live, task: file.task, deliverable: file.id, created_at: now, expires_at };
     let share = Share {
         id: id.to_string(),
         url: format!("{}/s/{token}", app.public_url),
@@ -76,11 +74,55 @@ pub async fn revoke(
     let missing = || ApiError::not_found("share");
     let id: ShareId = id.parse().map_err(|_| missing())?;
     let store = &app.deps.tasks.store;
-    let row = store.share(id).await?.ok_or_else(missing)?;
-    if row.account != caller.key.account || row.live != caller.key.live {
-        return Err(missing());
-    }
+    caller.own(store.share(id).await?).ok_or_else(missing)?;
     if store.delete_share(id).await? { Ok(Json(Success::YES)) } else { Err(missing()) }
+}
+
+/// The links that work, of the whole account. What opens the files is kept nowhere, so no list has it.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<ListShares>,
+) -> Result<Json<ShareList>, ApiError> {
+    let page = page(query.limit, query.offset)?;
+    let deliverable = query.deliverable_id.map(|id| id.parse::<DeliverableId>()).transpose();
+    let deliverable = deliverable.map_err(|error| ApiError::refused(format!("deliverable_id: {error}")))?;
+    let (store, now) = (&app.deps.tasks.store, app.deps.clock.now());
+    let found = store.shares(caller.scope(), deliverable, now, page.limit, page.offset);
+    let (found, total) = found.await?;
+    let (limit, offset) = page.told();
+    Ok(Json(ShareList { shares: found.into_iter().map(listed).collect(), total, limit, offset }))
+}
+
+fn listed(SharedFile { share, name, size_bytes }: SharedFile) -> SharedDeliverable {
+    SharedDeliverable {
+        id: share.id.to_string(),
+        task_id: share.task.to_string(),
+        deliverable_id: share.deliverable.to_string(),
+        name,
+        size_bytes,
+        created_at: share.created_at.to_string(),
+        expires_at: share.expires_at.map(|at| at.to_string()),
+    }
+}
+
+/// All links to one deliverable, also those that nobody has the id of.
+pub async fn revoke_all(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((id, file)): Path<(String, String)>,
+) -> Result<Json<Success>, ApiError> {
+    let file = shared_file(&app, &caller, &id, &file).await?;
+    app.deps.tasks.store.delete_shares_of(file.id).await?;
+    Ok(Json(Success::YES))
+}
+
+/// The caller's deliverable.
+async fn shared_file(app: &App, caller: &Caller, id: &str, file: &str) -> Result<DeliverableRow, ApiError> {
+    let missing = || ApiError::not_found("deliverable");
+    let task = app.task(caller, id).await?.task.id;
+    let file: DeliverableId = file.parse().map_err(|_| missing())?;
+    app.deps.tasks.store.deliverable(task, file).await?.ok_or_else(missing)
 }
 
 /// What a link leads to, for anybody.
@@ -96,8 +138,6 @@ pub async fn follow(
     })?;
     let mut response = deliverables::answer(&app, &row, &headers).await?;
     let fields = response.headers_mut();
-    // It is saved and not shown. Were it shown, it would be of no origin and could do nothing.
-    fields.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     fields.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     fields.insert(ROBOTS, HeaderValue::from_static("noindex, nofollow"));
     Ok(response)

@@ -36,7 +36,7 @@ pub async fn usage(
     caller: Caller,
     Query(query): Query<ListUsage>,
 ) -> Result<Json<Usage>, ApiError> {
-    let scope = Scope { account: caller.key.account, live: caller.key.live };
+    let scope = caller.scope();
     let range = range(&query, scope, app.deps.clock.now())?;
     let group = match &query.group_by {
         None => GroupBy::Day,
@@ -120,11 +120,15 @@ fn range(query: &ListUsage, scope: Scope, now: Timestamp) -> Result<UsageRange, 
 async fn storage(app: &App, scope: Scope) -> Result<Storage, ApiError> {
     let kept = app.deps.tasks.store.kept(scope).await?;
     let (workspaces, workspace_bytes) = workspaces(app, scope).await?;
+    let preview_bytes = app.deps.tasks.store.preview_bytes(scope, None, None).await?;
     Ok(Storage {
         workspaces,
         workspace_bytes,
         deliverables: kept.deliverables,
         deliverable_bytes: kept.deliverable_bytes,
+        previews: kept.previews,
+        preview_bytes,
+        preview_limit_bytes: app.previews.max_bytes(),
     })
 }
 

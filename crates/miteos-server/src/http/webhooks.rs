@@ -34,9 +34,7 @@ const BY_HAND: &str = "disabled by its owner";
 async fn find(app: &App, caller: &Caller, id: &str) -> Result<WebhookRow, ApiError> {
     let missing = || ApiError::not_found("webhook");
     let id: WebhookId = id.parse().map_err(|_| missing())?;
-    let row = app.deps.tasks.store.webhook(id).await?.ok_or_else(missing)?;
-    let owned = row.account == caller.key.account && row.live == caller.key.live;
-    if owned { Ok(row) } else { Err(missing()) }
+    caller.own(app.deps.tasks.store.webhook(id).await?).ok_or_else(missing)
 }
 
 fn shown(app: &App, row: &WebhookRow) -> Webhook {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::response::Response;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use miteos_api::{
     CreateWorkspace, Deliverable, FileKind, ListFiles, Success, WorkspaceFile, WorkspaceStatus,
 };
@@ -22,7 +22,7 @@ use super::auth::Caller;
 use super::deliverables as handed_over;
 use super::error::ApiError;
 use super::extract::{Path, Query, named};
-use super::ranges::attachment;
+use super::files as outward;
 use super::repeat::{Once, json_answer, to_json};
 use crate::clock::{Clock, SystemClock};
 
@@ -37,11 +37,7 @@ const MAX_LISTED: usize = 10_000;
 pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<WorkspaceRow, ApiError> {
     let missing = || ApiError::not_found("workspace");
     let id: WorkspaceId = id.parse().map_err(|_| missing())?;
-    let row = app.deps.tasks.store.workspace(id).await?.ok_or_else(missing)?;
-    if row.account != caller.key.account || row.live != caller.key.live {
-        return Err(missing());
-    }
-    Ok(row)
+    caller.own(app.deps.tasks.store.workspace(id).await?).ok_or_else(missing)
 }
 
 /// File work, off the async threads.
@@ -195,8 +191,10 @@ pub async fn download(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path((id, path)): Path<(String, String)>,
+    asked: HeaderMap,
 ) -> Result<Response, ApiError> {
     let row = find(&app, &caller, &id).await?;
+    outward::no_part_of_a_page(&asked)?;
     let Some(path) = path.strip_suffix("/download") else {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "a file is read at …/files/{path}/download"));
     };
@@ -207,13 +205,9 @@ pub async fn download(
     let media_type = mime_guess::from_path(name.as_str()).first_raw().unwrap_or("application/octet-stream");
     let file = tokio::io::AsyncReadExt::take(tokio::fs::File::from_std(file), info.bytes);
     let stream = ReaderStream::with_capacity(file, DOWNLOAD_CHUNK_BYTES);
-    Response::builder()
-        .header(CONTENT_TYPE, media_type)
-        .header(CONTENT_DISPOSITION, attachment(name.last()))
-        .header(CONTENT_LENGTH, info.bytes)
-        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .body(Body::from_stream(stream))
-        .map_err(|error| ApiError::internal(&error))
+    let mut fields = outward::saved(name.last(), media_type);
+    fields.insert(CONTENT_LENGTH, info.bytes.into());
+    Ok((fields, Body::from_stream(stream)).into_response())
 }
 
 pub async fn remove_file(

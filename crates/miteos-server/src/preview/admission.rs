@@ -6,10 +6,10 @@ use axum::http::header::{CACHE_CONTROL, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use miteos_core::time::Timestamp;
-use miteos_store::{PreviewRow, Visibility};
+use miteos_store::{PreviewRow, StoreError, Visibility};
 
 use super::Inner;
-use super::links::{self, Told, Use};
+use super::links::{self, Pass, Told, Use};
 use super::pages::Page;
 
 /// Where TLS is spoken. The prefix keeps other hosts of the domain from setting it.
@@ -26,23 +26,42 @@ pub enum Admission {
 }
 
 /// Judges a request. `path` is the address that is asked for, encoded, and `query` what follows it.
-pub fn judge(
+pub async fn judge(
     inner: &Inner,
     row: &PreviewRow,
     path: &str,
     query: Option<&str>,
     headers: &HeaderMap,
     now: Timestamp,
-) -> Admission {
-    let token = query.and_then(token);
-    let told = token.map(|token| links::read(&inner.master, Use::Link, row, token, now));
-    if let Some(Told::Good(end)) = told {
-        return Admission::Exchanged(exchange(inner, row, path, query, end, now));
+) -> Result<Admission, StoreError> {
+    let told = match query.and_then(token) {
+        Some(token) => Some(read(inner, Use::Link, row, token, now).await?),
+        None => None,
+    };
+    if let Some(Told::Good(pass)) = told {
+        return Ok(Admission::Exchanged(exchange(inner, row, path, query, pass, now)));
     }
-    if row.visibility == Visibility::Public || has_cookie(inner, row, headers, now) {
-        return Admission::Granted;
+    if row.visibility == Visibility::Public || has_cookie(inner, row, headers, now).await? {
+        return Ok(Admission::Granted);
     }
-    Admission::Refused(if told == Some(Told::Ended) { Page::LinkEnded } else { Page::LinkNeeded })
+    Ok(Admission::Refused(if told == Some(Told::Ended) { Page::LinkEnded } else { Page::LinkNeeded }))
+}
+
+/// What a token says. The link of one that was signed is looked for: it may have been taken back.
+async fn read(
+    inner: &Inner,
+    of: Use,
+    row: &PreviewRow,
+    token: &str,
+    now: Timestamp,
+) -> Result<Told, StoreError> {
+    let told = links::read(&inner.master, of, row, token, now);
+    if let Told::Good(Pass { link: Some(link), .. }) = told
+        && !inner.store.has_preview_link(link).await?
+    {
+        return Ok(Told::Ended);
+    }
+    Ok(told)
 }
 
 /// The token of a link, if there is one. A site may use the same word for something of its own.
@@ -51,12 +70,21 @@ fn token(query: &str) -> Option<&str> {
     pairs.find(|(name, _)| *name == links::PARAMETER).map(|(_, token)| token)
 }
 
-fn has_cookie(inner: &Inner, row: &PreviewRow, headers: &HeaderMap, now: Timestamp) -> bool {
+async fn has_cookie(
+    inner: &Inner,
+    row: &PreviewRow,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let name = cookie_name(inner);
     let lists = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let ours = lists.flat_map(|list| list.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    ours.filter(|(given, _)| *given == name)
-        .any(|(_, token)| matches!(links::read(&inner.master, Use::Cookie, row, token, now), Told::Good(_)))
+    for (_, token) in ours.filter(|(given, _)| *given == name) {
+        if let Told::Good(_) = read(inner, Use::Cookie, row, token, now).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn cookie_name(inner: &Inner) -> &'static str {
@@ -70,11 +98,11 @@ fn exchange(
     row: &PreviewRow,
     path: &str,
     query: Option<&str>,
-    end: Timestamp,
+    pass: Pass,
     now: Timestamp,
 ) -> Response {
-    let token = links::sign(&inner.master, Use::Cookie, row, end);
-    let (name, lives_s) = (cookie_name(inner), end.since(now) / 1000);
+    let token = links::sign(&inner.master, Use::Cookie, row, pass);
+    let (name, lives_s) = (cookie_name(inner), pass.end.since(now) / 1000);
     let secure = if inner.hosts.is_secure() { "; Secure" } else { "" };
     let cookie = format!("{name}={token}; Path=/; Max-Age={lives_s}; HttpOnly; SameSite=Lax{secure}");
     let rest: Vec<&str> = query

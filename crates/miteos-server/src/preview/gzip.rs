@@ -1,9 +1,8 @@
 //! Files packed for the way to the browser. Packing is done when a file is first asked for, off the async threads, and
 //! kept for a while: a preview is looked at by few, and publishing should not wait for it.
 
-use std::collections::HashMap;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::http::HeaderMap;
@@ -16,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::manifest::Entry;
 use super::media;
+use super::recent::Recent;
 
 /// Smaller files are not worth it (bytes).
 const MIN_BYTES: u64 = 1024;
@@ -28,20 +28,13 @@ const MAX_AT_ONCE: usize = 2;
 
 /// Packed files, by the hash of what is in them.
 pub struct Packed {
-    kept: Mutex<Kept>,
+    kept: Recent<Sha256, Bytes>,
     places: Arc<Semaphore>,
-}
-
-#[derive(Default)]
-struct Kept {
-    by_hash: HashMap<Sha256, (u64, Bytes)>,
-    bytes: usize,
-    uses: u64,
 }
 
 impl Default for Packed {
     fn default() -> Self {
-        Self { kept: Mutex::default(), places: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
+        Self { kept: Recent::new(MAX_KEPT_BYTES), places: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
     }
 }
 
@@ -64,7 +57,7 @@ pub fn is_taken(headers: &HeaderMap) -> bool {
 impl Packed {
     /// The packed file; `None` if others are being packed, or it does not become smaller.
     pub async fn get(&self, blobs: &Blobs, entry: &Entry) -> Result<Option<Bytes>, StoreError> {
-        if let Some(known) = self.known(&entry.sha256) {
+        if let Some(known) = self.kept.get(&entry.sha256) {
             return Ok(Some(known).filter(|packed| !packed.is_empty()));
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(None) };
@@ -77,32 +70,9 @@ impl Packed {
         let packed = packing.await.map_err(|_| StoreError::Panicked { doing: "pack a file" })?;
         // Nothing at all is kept of a file that does not become smaller, so that it is not tried again.
         let smaller = packed.filter(|packed| (packed.len() as u64) < entry.bytes).unwrap_or_default();
-        self.keep(entry.sha256.clone(), smaller.clone());
+        let cost = cost(&smaller);
+        self.kept.put(entry.sha256.clone(), smaller.clone(), cost);
         Ok(Some(smaller).filter(|packed| !packed.is_empty()))
-    }
-
-    fn known(&self, hash: &Sha256) -> Option<Bytes> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.uses += 1;
-        let now = kept.uses;
-        let (used, bytes) = kept.by_hash.get_mut(hash)?;
-        *used = now;
-        Some(bytes.clone())
-    }
-
-    fn keep(&self, hash: Sha256, packed: Bytes) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.uses += 1;
-        let now = kept.uses;
-        kept.bytes += cost(&packed);
-        if let Some((_, twin)) = kept.by_hash.insert(hash, (now, packed)) {
-            kept.bytes -= cost(&twin);
-        }
-        while kept.bytes > MAX_KEPT_BYTES {
-            let oldest = kept.by_hash.iter().min_by_key(|(_, (used, _))| *used).map(|(hash, _)| hash.clone());
-            let Some((_, gone)) = oldest.and_then(|hash| kept.by_hash.remove(&hash)) else { return };
-            kept.bytes -= cost(&gone);
-        }
     }
 }
 
@@ -140,17 +110,5 @@ mod tests {
             assert_eq!(is_taken(&headers), taken, "{header}");
         }
         assert!(!is_taken(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn what_is_kept_has_a_limit() {
-        let packed = Packed::default();
-        let hash = |n: u32| Sha256::of(&n.to_le_bytes());
-        for n in 0..40 {
-            packed.keep(hash(n), Bytes::from(vec![0; 1024 * 1024]));
-            assert!(packed.known(&hash(0)).is_some(), "the one that is used stays");
-        }
-        let kept = packed.kept.lock().unwrap();
-        assert!(kept.bytes <= MAX_KEPT_BYTES && kept.by_hash.len() == 15, "{}", kept.by_hash.len());
     }
 }

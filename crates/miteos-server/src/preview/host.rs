@@ -8,8 +8,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, HOST, IF_RANGE, LOCATION, RANGE, VARY,
+    ACCEPT, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST,
+    LOCATION, RANGE, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
@@ -23,7 +23,7 @@ use super::pages::{METHODS, Page};
 use super::route::{self, Found, OrElse};
 use super::{Inner, Previews, gzip, headers};
 use crate::errors::chain;
-use crate::http::ranges::{Wanted, is_known, wanted};
+use crate::http::ranges::{Wanted, is_known};
 
 /// The service of the preview host.
 pub fn router(previews: Previews) -> Router {
@@ -73,7 +73,7 @@ async fn answer(inner: &Inner, request: Request) -> Result<Response, StoreError>
     }
     let Ok(path) = route::decode(parts.uri.path()) else { return Ok(Page::BadAddress.answer()) };
     let encoded = route::encode(&path);
-    match judge(inner, &row, &encoded, parts.uri.query(), &parts.headers, now) {
+    match judge(inner, &row, &encoded, parts.uri.query(), &parts.headers, now).await? {
         Admission::Granted => {}
         Admission::Exchanged(response) => return Ok(response),
         Admission::Refused(page) => return Ok(page.answer()),
@@ -167,18 +167,20 @@ impl File<'_> {
             return Ok(respond(StatusCode::NOT_MODIFIED, fields, Body::empty()));
         }
         put(&mut fields, CONTENT_TYPE, &self.entry.media_type);
-        match packed {
-            Some(packed) => {
-                put(&mut fields, CONTENT_ENCODING, "gzip");
-                fields.insert(CONTENT_LENGTH, HeaderValue::from(packed.len()));
-                Ok(respond(self.status, fields, Body::from(packed)))
-            }
-            None if wants_part => self.part(asked, &tag, fields).await,
-            None => {
-                fields.insert(CONTENT_LENGTH, HeaderValue::from(self.entry.bytes));
-                Ok(respond(self.status, fields, self.body(None).await?))
-            }
+        if let Some(packed) = packed {
+            put(&mut fields, CONTENT_ENCODING, "gzip");
+            fields.insert(CONTENT_LENGTH, HeaderValue::from(packed.len()));
+            return Ok(respond(self.status, fields, Body::from(packed)));
         }
+        let bytes = self.entry.bytes;
+        let wanted = if wants_part { Wanted::of(asked, &tag, bytes) } else { Wanted::Whole };
+        let said = wanted.say(&mut fields, bytes);
+        if wanted == Wanted::Nothing {
+            fields.remove(CONTENT_TYPE);
+            return Ok(respond(said, fields, Body::empty()));
+        }
+        let status = if is_found { said } else { self.status };
+        Ok(respond(status, fields, self.body(wanted.part()).await?))
     }
 
     /// Headers of the file, whatever is sent of it.
@@ -199,35 +201,6 @@ impl File<'_> {
             return Ok(None);
         }
         self.inner.packed.get(self.inner.store.blobs(), self.entry).await
-    }
-
-    /// The part that is asked for; the whole if the part is of another version.
-    async fn part(
-        &self,
-        asked: &HeaderMap,
-        tag: &str,
-        mut fields: HeaderMap,
-    ) -> Result<Response, StoreError> {
-        let bytes = self.entry.bytes;
-        let header = |name: HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
-        let fits = header(IF_RANGE).is_none_or(|known| known == tag);
-        match wanted(header(RANGE).filter(|_| fits), bytes) {
-            Wanted::Whole => {
-                fields.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
-                Ok(respond(StatusCode::OK, fields, self.body(None).await?))
-            }
-            Wanted::Part(range) => {
-                let shown = format!("bytes {}-{}/{bytes}", range.start, range.end.saturating_sub(1));
-                put(&mut fields, CONTENT_RANGE, &shown);
-                fields.insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
-                Ok(respond(StatusCode::PARTIAL_CONTENT, fields, self.body(Some(range)).await?))
-            }
-            Wanted::Nothing => {
-                fields.remove(CONTENT_TYPE);
-                put(&mut fields, CONTENT_RANGE, &format!("bytes */{bytes}"));
-                Ok(respond(StatusCode::RANGE_NOT_SATISFIABLE, fields, Body::empty()))
-            }
-        }
     }
 
     async fn body(&self, range: Option<Range<u64>>) -> Result<Body, StoreError> {

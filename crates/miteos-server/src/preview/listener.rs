@@ -69,8 +69,10 @@ impl PreviewHost {
             None => vec![format!("http://{api}"), format!("http://localhost:{}", api.port())],
         };
         let (store, clock, master) = (store.clone(), config.clock.clone(), master.clone());
-        let metrics = Arc::clone(metrics);
-        Ok(Previews::new(Parts { store, clock, master, hosts, framers, metrics }))
+        let (metrics, max_bytes, lives_ms) =
+            (Arc::clone(metrics), config.preview.max_bytes, config.preview.lives_ms);
+        let parts = Parts { store, clock, master, hosts, framers, metrics, max_bytes, lives_ms };
+        Ok(Previews::new(parts))
     }
 }
 

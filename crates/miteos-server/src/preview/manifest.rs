@@ -1,8 +1,8 @@
 //! What a site consists of: each path with its content, size and type. It never changes, and is itself a blob, so that
 //! equal sites have the same one.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use miteos_core::content::Sha256;
 use miteos_deploy::Site;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::media;
+use super::recent::Recent;
 
 /// How this version writes manifests. Every version that was ever written is read.
 const VERSION: u32 = 1;
@@ -65,40 +66,25 @@ impl Manifest {
 
 /// Manifests that were read lately.
 pub struct Manifests {
-    kept: Mutex<Kept>,
+    kept: Recent<Sha256, Arc<Manifest>>,
     reading: Semaphore,
 }
 
 impl Default for Manifests {
     fn default() -> Self {
-        Self { kept: Mutex::default(), reading: Semaphore::new(READ_AT_ONCE) }
+        Self { kept: Recent::new(MAX_KEPT_BYTES), reading: Semaphore::new(READ_AT_ONCE) }
     }
-}
-
-#[derive(Default)]
-struct Kept {
-    by_hash: HashMap<Sha256, One>,
-    bytes: usize,
-    /// Counts uses, so that the one that was used longest ago is known.
-    uses: u64,
-}
-
-struct One {
-    manifest: Arc<Manifest>,
-    bytes: usize,
-    /// When it was used last.
-    used: u64,
 }
 
 impl Manifests {
     /// The manifest with this hash.
     pub async fn read(&self, blobs: &Blobs, hash: &Sha256) -> Result<Arc<Manifest>, StoreError> {
-        if let Some(known) = self.known(hash) {
+        if let Some(known) = self.kept.get(hash) {
             return Ok(known);
         }
         // It is never closed. Of many who want the same one, the first reads it for all.
         let _turn = self.reading.acquire().await.ok();
-        if let Some(known) = self.known(hash) {
+        if let Some(known) = self.kept.get(hash) {
             return Ok(known);
         }
         let damaged = |why: String| StoreError::Damaged { what: format!("the manifest {hash}"), why };
@@ -111,32 +97,7 @@ impl Manifests {
             return Err(damaged(format!("it has version {}, and only {VERSION} is known", read.version)));
         }
         let read = Arc::new(read);
-        self.keep(hash.clone(), Arc::clone(&read), bytes);
+        self.kept.put(hash.clone(), Arc::clone(&read), bytes);
         Ok(read)
-    }
-
-    fn known(&self, hash: &Sha256) -> Option<Arc<Manifest>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.uses += 1;
-        let now = kept.uses;
-        let one = kept.by_hash.get_mut(hash)?;
-        one.used = now;
-        Some(Arc::clone(&one.manifest))
-    }
-
-    fn keep(&self, hash: Sha256, manifest: Arc<Manifest>, bytes: usize) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.bytes += bytes;
-        kept.uses += 1;
-        let used = kept.uses;
-        if let Some(twin) = kept.by_hash.insert(hash, One { manifest, bytes, used }) {
-            kept.bytes -= twin.bytes;
-        }
-        // At least the newest stays, however big it is.
-        while kept.bytes > MAX_KEPT_BYTES && kept.by_hash.len() > 1 {
-            let oldest = kept.by_hash.iter().min_by_key(|(_, one)| one.used).map(|(hash, _)| hash.clone());
-            let Some(gone) = oldest.and_then(|hash| kept.by_hash.remove(&hash)) else { return };
-            kept.bytes -= gone.bytes;
-        }
     }
 }

@@ -1,10 +1,12 @@
 //! How many requests a preview may be asked a second: enough for any page, too few to wear the server out. And how often
 //! it is looked whether there is a preview at all. Knows labels and seconds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use miteos_core::time::Timestamp;
+
+use super::recent::Recent;
 
 /// Requests of one second that are answered.
 pub const MAX_PER_SECOND: u32 = 1_000;
@@ -12,19 +14,19 @@ pub const MAX_PER_SECOND: u32 = 1_000;
 const MAX_COUNTED: usize = 4_096;
 /// Looks of one second for previews that nobody has found lately: all of them together.
 pub const MAX_LOOKS_PER_SECOND: u32 = 200;
-/// Previews that are remembered to be there; one more, and all are looked up anew.
+/// Previews that are remembered to be there; one more, and the one that nobody asked for longest is looked up anew.
 const MAX_FOUND: usize = 16_384;
 
-#[derive(Default)]
 pub struct Pace {
     counted: Mutex<HashMap<String, Second>>,
-    found: Mutex<Found>,
+    found: Recent<String, ()>,
+    looks: Mutex<Second>,
 }
 
-#[derive(Default)]
-struct Found {
-    labels: HashSet<String>,
-    looks: Second,
+impl Default for Pace {
+    fn default() -> Self {
+        Self { counted: Mutex::default(), found: Recent::new(MAX_FOUND), looks: Mutex::default() }
+    }
 }
 
 #[derive(Default)]
@@ -36,20 +38,18 @@ struct Second {
 impl Pace {
     /// Whether it may be looked now if there is a preview of this name. Who guesses names gets no further than this.
     pub fn may_look(&self, label: &str, now: Timestamp) -> bool {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.labels.contains(label) || found.looks.count(now, MAX_LOOKS_PER_SECOND)
+        if self.found.get(label).is_some() {
+            return true;
+        }
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.count(now, MAX_LOOKS_PER_SECOND)
     }
 
-    /// There is one.
+    /// There is one: somebody has found it, or its address was just told.
     pub fn found(&self, label: &str) {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if found.labels.contains(label) {
-            return;
+        if self.found.get(label).is_none() {
+            self.found.put(label.to_owned(), (), 1);
         }
-        if found.labels.len() >= MAX_FOUND {
-            found.labels.clear();
-        }
-        found.labels.insert(label.to_owned());
     }
 
     /// Counts a request, if there is room for it.
@@ -89,10 +89,15 @@ mod tests {
         assert_eq!(looked, 200);
         assert!(!pace.may_look("new", at(1_999)) && pace.may_look("known", at(1_999)));
         assert!(pace.may_look("new", at(2_000)));
-        for n in 0..MAX_FOUND {
+        assert_eq!((0..1_000).filter(|n| pace.may_look(&n.to_string(), at(3_500))).count(), 200);
+        for n in 0..MAX_FOUND - 1 {
             pace.found(&n.to_string());
         }
-        assert_eq!(pace.found.lock().unwrap().labels.len(), 1);
+        // One more than is remembered: what was asked for longest ago is forgotten, and nothing else.
+        assert!(pace.may_look("known", at(3_500)));
+        pace.found("last");
+        assert!(!pace.may_look("0", at(3_500)));
+        assert!(pace.may_look("known", at(3_500)) && pace.may_look("1", at(3_500)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::manifest::{MAX_BYTES as MAX_MANIFEST_BYTES, Manifest};
+use super::room::{NoRoom, Room, Wish};
 use super::{Owner, Previews, route};
 
 const MIB: u64 = 1024 * 1024;
@@ -63,6 +64,8 @@ pub enum SiteError {
         "the names of the files take {bytes} bytes, at most {MAX_MANIFEST_BYTES} are taken; publish fewer files"
     )]
     TooManyNames { bytes: usize },
+    #[error("{}", told(.0))]
+    NoRoom(NoRoom),
     #[error("{path} cannot be read")]
     Unreadable {
         path: String,
@@ -75,6 +78,15 @@ pub enum SiteError {
     Canceled,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What is missing, and what would be right.
+pub(super) fn told(none: &NoRoom) -> String {
+    let NoRoom { needed, used, limit } = none;
+    format!(
+        "the site needs {needed} bytes, the account's other previews have {used}, and all of them may have {limit}; delete \
+         previews that nobody needs (GET /v1/previews lists them), or let the owner of the server raise MITEOS_PREVIEW_MAX_MIB"
+    )
 }
 
 /// What a file of this size takes of the memory for all (KiB).
@@ -110,6 +122,9 @@ impl Previews {
         if json.len() > MAX_MANIFEST_BYTES {
             return Err(SiteError::TooManyNames { bytes: json.len() });
         }
+        let hash = Sha256::of(&json);
+        let wish = Wish { bytes: manifest.bytes(), manifest: Some(&hash) };
+        let room = self.take_room(owner, wish).await?;
         let new = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(SiteError::Canceled),
@@ -120,13 +135,20 @@ impl Previews {
         let shown = PreviewSite { manifest: kept.sha256.clone(), files, bytes };
         let single_page = manifest.is_single_page();
         let row = PreviewRow { site: Some(shown), single_page, ..self.new_row(owner) };
-        let row = self.inner.store.publish_preview(row).await?;
+        let store = &self.inner.store;
+        let settled = self.inner.rooms.settle((store, owner, wish), room, store.publish_preview(row)).await?;
+        let row = settled.map_err(SiteError::NoRoom)?;
         if row.deleted_at.is_some() {
             return Err(SiteError::Deleted);
         }
         let url = self.url(&row);
         let (new_files, new_bytes) = (new.files, new.bytes);
         Ok(Shown { row, url, manifest_sha256: kept.sha256, files, bytes, new_files, new_bytes })
+    }
+
+    /// Room for a site's bytes, before any of them is stored.
+    pub(super) async fn take_room(&self, owner: Owner, wish: Wish<'_>) -> Result<Room, SiteError> {
+        self.inner.rooms.take(&self.inner.store, owner, wish).await?.map_err(SiteError::NoRoom)
     }
 
     /// Stores what is not there yet, each content once; says how much that was.

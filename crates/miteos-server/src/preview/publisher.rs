@@ -3,12 +3,10 @@
 use async_trait::async_trait;
 use miteos_core::deployment::{Failure, FailureCode, FailureStep, Visibility};
 use miteos_core::ids::DeploymentId;
-use miteos_deploy::site::Survey;
 use miteos_store::{Scope, StoreError};
-use tokio_util::sync::CancellationToken;
 
 use super::{Owner, Previews, SiteError};
-use crate::deployments::{PublishError, PublishJob, Published, Publisher, TakeInError, TakenIn};
+use crate::deployments::{PublishError, PublishJob, Published, Publisher, TakeInError, TakeInJob, TakenIn};
 
 fn owner(deployment: DeploymentId, scope: Scope) -> Owner {
     Owner { deployment, account: scope.account, live: scope.live }
@@ -16,8 +14,8 @@ fn owner(deployment: DeploymentId, scope: Scope) -> Owner {
 
 #[async_trait]
 impl Publisher for Previews {
-    async fn take_in(&self, survey: Survey, cancel: &CancellationToken) -> Result<TakenIn, TakeInError> {
-        self.take_in_site(survey, cancel).await
+    async fn take_in(&self, job: TakeInJob<'_>) -> Result<TakenIn, TakeInError> {
+        self.take_in_site(owner(job.deployment, job.scope), job.survey, job.cancel).await
     }
 
     async fn publish(&self, job: PublishJob<'_>) -> Result<Published, PublishError> {
@@ -54,13 +52,14 @@ impl Publisher for Previews {
 }
 
 /// Why a site is not shown, in the words of deployments.
-fn told(error: SiteError) -> PublishError {
+pub(super) fn told(error: SiteError) -> PublishError {
     let refused = |code, step| PublishError::Refused(Failure::new(code, step, error.to_string()));
     match &error {
         SiteError::Canceled => PublishError::Cancelled,
         SiteError::BadPath { .. } | SiteError::Hidden { .. } => {
             refused(FailureCode::OutputRefused, FailureStep::Prepare)
         }
+        SiteError::NoRoom(_) => refused(FailureCode::Quota, FailureStep::Prepare),
         SiteError::TooManyNames { .. } => refused(FailureCode::OutputTooLarge, FailureStep::Prepare),
         SiteError::Changed { .. } | SiteError::Unreadable { .. } => {
             refused(FailureCode::UploadFailed, FailureStep::Upload)

@@ -12,9 +12,10 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::Previews;
 use super::publish::{BUFFERS_KIB, PARALLEL, room_for};
-use crate::deployments::{Passing, TakeInError, TakenIn};
+use super::room::Wish;
+use super::{Owner, Previews, publisher};
+use crate::deployments::{Passing, PublishError, TakeInError, TakenIn};
 
 /// A file that was taken in.
 struct One {
@@ -24,12 +25,15 @@ struct One {
 }
 
 impl Previews {
-    /// Reads the files of a folder into the store.
+    /// Reads the files of a folder into the store, if there is room for them.
     pub async fn take_in_site(
         &self,
+        owner: Owner,
         survey: Survey,
         cancel: &CancellationToken,
     ) -> Result<TakenIn, TakeInError> {
+        let wish = Wish { bytes: survey.total_bytes(), manifest: None };
+        let room = self.take_room(owner, wish).await.map_err(refused)?;
         let hold = self.inner.store.blobs().hold();
         let survey = Arc::new(survey);
         let taken = tokio::select! {
@@ -44,7 +48,7 @@ impl Previews {
         let survey = Arc::into_inner(survey).ok_or(StoreError::Panicked { doing: "take in a site" })?;
         let workspace = survey.workspace().clone();
         let site = survey.site(workspace, taken.into_iter().map(|one| one.examined).collect())?;
-        Ok(TakenIn { site, new_files, new_bytes, hold: Some(hold) })
+        Ok(TakenIn { site, new_files, new_bytes, hold: Some(hold), room: Some(room) })
     }
 
     async fn take_in_all(&self, survey: &Arc<Survey>) -> Result<Vec<One>, TakeInError> {
@@ -74,6 +78,10 @@ impl Previews {
         let chosen = Arc::clone(survey);
         let opened = tokio::task::spawn_blocking(move || chosen.open(&chosen.files[n])).await;
         let (opened, bytes) = opened.map_err(|_| StoreError::Panicked { doing: "open a file" })??;
+        // There is room for what was chosen, and for no more.
+        if bytes > survey.files[n].bytes {
+            return Err(SiteError::Changed { path: survey.files[n].path.clone() }.into());
+        }
         // The semaphore is never closed, so there always is room in the end.
         let _room = room.acquire_many(room_for(bytes)).await.ok();
         let mut passing = Passing::new(opened, survey.examination_without_hashes());
@@ -86,5 +94,14 @@ impl Previews {
         hex::decode_to_slice(blob.sha256.as_str(), &mut sha256).map_err(|_| changed())?;
         let examined = passing.looked_at.finish(&file.path, file.name.clone(), bytes, sha256)?;
         Ok(One { examined, blob, is_new })
+    }
+}
+
+/// The same refusal as of one that is published.
+fn refused(error: super::SiteError) -> TakeInError {
+    match publisher::told(error) {
+        PublishError::Cancelled => TakeInError::Cancelled,
+        PublishError::Refused(failure) => TakeInError::Refused(failure),
+        PublishError::Store(error) => TakeInError::Store(error),
     }
 }

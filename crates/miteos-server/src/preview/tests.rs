@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-use super::{Hosts, LIMITS, Owner, Parts, Previews, Shown, router};
+use super::{DEFAULT_MAX_BYTES, Hosts, LIMITS, Owner, Parts, Previews, Shown, router};
 use crate::clock::Clock;
 use crate::listener::Attentive;
 use crate::metrics::Metrics;
@@ -156,6 +156,8 @@ impl Host {
             hosts: hosts.unwrap_or_else(|| Hosts::at_home(address.port())),
             framers: vec![FRAMER.to_owned()],
             metrics: Arc::new(Metrics::new(clock.now())),
+            max_bytes: DEFAULT_MAX_BYTES,
+            lives_ms: None,
         });
         let stop = CancellationToken::new();
         let listener = Attentive { listener, unread: PATIENCE };

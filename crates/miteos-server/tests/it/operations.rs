@@ -47,6 +47,7 @@ impl Objects {
             ("workspaces/{id}", text(&shown["workspace_id"])),
             ("deliverables/{file}", format!("dlvr_{missing}")),
             ("shares/{id}", format!("shr_{missing}")),
+            ("links/{link}", format!("shr_{missing}")),
             ("files/{*path}", "a.txt/download".into()),
             ("api-keys/{id}", key),
             ("webhooks/{id}", webhook),
@@ -235,13 +236,14 @@ async fn what_belongs_to_others_or_does_not_exist_is_not_found() {
         assert_eq!(status, 404, "{operation:?} of another: {detail}");
         for wrong in ["nonsense", "task_01", "%00", "..%2f..", "🦀"] {
             let path = operation.path.replace("{id}", wrong).replace("{file}", wrong);
-            let path = path.replace("{approval}", wrong).replace("{delivery}", wrong);
+            let path =
+                path.replace("{approval}", wrong).replace("{delivery}", wrong).replace("{link}", wrong);
             let path = path.replace("{*path}", "a.txt/download");
             let (status, detail) = answer(sent(&server, operation, &path, Some(&server.key))).await;
             assert_eq!(status, 404, "{operation:?} {wrong}: {detail}");
         }
         let path = operation.path.replace("{id}", "%ff").replace("{file}", "%ff");
-        let path = path.replace("{approval}", "%ff").replace("{delivery}", "%ff");
+        let path = path.replace("{approval}", "%ff").replace("{delivery}", "%ff").replace("{link}", "%ff");
         let path = path.replace("{*path}", "a.txt/download");
         let (status, detail) = answer(sent(&server, operation, &path, Some(&server.key))).await;
         assert_eq!(status, 400, "{operation:?} with an address that is no text: {detail}");

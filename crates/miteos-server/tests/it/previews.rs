@@ -132,11 +132,18 @@ pub async fn visit(server: &TestServer, url: &str) -> (u16, String) {
     visit_with(server, url, "").await
 }
 
-async fn visit_with(server: &TestServer, url: &str, headers: &str) -> (u16, String) {
+pub async fn visit_with(server: &TestServer, url: &str, headers: &str) -> (u16, String) {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let head = format!("GET /{path} HTTP/1.1\r\nhost: {host}\r\n{headers}connection: close\r\n\r\n");
     let answer = talk(&server.preview.to_string(), &head).await;
     (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+}
+
+/// Follows a link, and gives the cookie that it is exchanged for, as a header.
+pub async fn cookie(server: &TestServer, url: &str) -> String {
+    let (status, sent_on) = visit(server, url).await;
+    assert_eq!((status, header(&sent_on, "location")), (303, "/"));
+    format!("cookie: {}\r\n", header(&sent_on, "set-cookie").split(';').next().unwrap())
 }
 
 fn header<'a>(answer: &'a str, name: &str) -> &'a str {
@@ -190,9 +197,7 @@ async fn who_may_look_is_decided_by_its_owner() {
     assert_eq!((text(&closed["visibility"]), &closed["single_page"]), ("link", &json!(false)));
     assert_eq!(visit(&server, &url).await.0, 403);
     let link = server.expect(201, "POST", &format!("{path}/links"), Some(json!({"expires_in": 60}))).await;
-    let (status, sent_on) = visit(&server, text(&link["url"])).await;
-    assert_eq!((status, header(&sent_on, "location")), (303, "/"));
-    let cookie = format!("cookie: {}\r\n", header(&sent_on, "set-cookie").split(';').next().unwrap());
+    let cookie = cookie(&server, text(&link["url"])).await;
     assert_eq!(visit_with(&server, &url, &cookie).await.0, 200);
     server.expect(200, "DELETE", &format!("{path}/links"), None).await;
     assert_eq!(

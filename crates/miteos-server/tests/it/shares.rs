@@ -8,9 +8,9 @@ use crate::harness::{HandClock, TestServer};
 use crate::standin::{Script, StandIn, call, text};
 
 const START_MS: u64 = 1_800_000_000_000;
-const PAGE: &str = "<script>alert(document.domain)</script>";
+pub const PAGE: &str = "<script>alert(document.domain)</script>";
 
-fn script() -> Script {
+pub fn script() -> Script {
     Script::default().plan(&[("1", "do alpha", &[])]).agent(
         "alpha",
         vec![
@@ -22,7 +22,7 @@ fn script() -> Script {
 }
 
 /// The path below which a deliverable is shared.
-async fn published(server: &TestServer) -> String {
+pub async fn published(server: &TestServer) -> String {
     let task = server.run("publish", json!({})).await;
     assert_eq!(task["status"], "complete", "{task:#}");
     let id = task["id"].as_str().unwrap();
@@ -30,7 +30,7 @@ async fn published(server: &TestServer) -> String {
     format!("/tasks/{id}/deliverables/{}/share", files[0]["id"].as_str().unwrap())
 }
 
-async fn status(server: &TestServer, url: &str) -> u16 {
+pub async fn status(server: &TestServer, url: &str) -> u16 {
     server.http.get(url).send().await.unwrap().status().as_u16()
 }
 

@@ -102,7 +102,8 @@ async fn storage_is_counted() {
     let storage = server.get("/usage").await["storage"].clone();
     assert_eq!(
         storage,
-        json!({"workspaces": 1, "workspace_bytes": 5_000, "deliverables": 0, "deliverable_bytes": 0})
+        json!({"workspaces": 1, "workspace_bytes": 5_000, "deliverables": 0, "deliverable_bytes": 0,
+            "previews": 0, "preview_bytes": 0, "preview_limit_bytes": 10_737_418_240_u64})
     );
 }
 

@@ -98,6 +98,9 @@ mod sqlite {
         shares_are_found_by_hash_until_they_end,
         shares_have_a_limit_and_an_answer,
         all_doors_can_be_closed_at_once,
+        what_is_public_is_listed_by_account_and_world,
+        links_to_previews_go_with_what_they_open,
+        previews_are_added_up_by_account,
     );
     conformance!(crate::harness::Sqlite, collection:
         what_nothing_names_goes_after_the_grace,

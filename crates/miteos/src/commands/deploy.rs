@@ -50,7 +50,13 @@ pub async fn deploy(context: &Context<'_>, command: Deploy) -> Result<Exit, Fail
         }
         Deploy::Cancel { id } => {
             client.cancel_deployment(&id).await?;
-            context.done("cancelled")
+            // The answer comes after a while in any case; only the deployment itself says whether it has ended.
+            let now = client.deployment(&id).await?;
+            context.done(if now.status.is_terminal() {
+                "cancelled"
+            } else {
+                "it is being ended; the provider has not answered yet, and `miteos deploy get` tells its end"
+            })
         }
         Deploy::Rollback { id } => {
             let live = client.roll_back_deployment(&id).await?;

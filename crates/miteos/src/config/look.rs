@@ -62,6 +62,15 @@ impl Settings {
         unknown.chain(wrong).collect()
     }
 
+    /// The value of a number, refused where it is none or out of range.
+    pub fn number(&self, name: &'static str) -> Result<Option<u64>, Mistake> {
+        let (Some(text), Some(variable)) = (self.get(name), table::variable(name)) else { return Ok(None) };
+        match wrong(variable.kind, &text) {
+            None => Ok(text.trim().parse().ok()),
+            Some(mend) => Err(Mistake { variable: Some(name), what: format!("{name} is \"{text}\""), mend }),
+        }
+    }
+
     /// The value of a URL, refused where it is none.
     pub fn url(&self, name: &'static str, flag: Option<&str>) -> Result<Option<String>, Mistake> {
         let Some(url) = flag.map(str::to_owned).or_else(|| self.get(name)) else { return Ok(None) };
@@ -78,9 +87,13 @@ impl Settings {
 fn shown(variable: &Variable, value: &str) -> String {
     match variable.kind {
         Kind::Secret | Kind::Reserved => HIDDEN.to_owned(),
-        Kind::Url | Kind::Path | Kind::Address | Kind::Word(_) | Kind::Text | Kind::List => {
-            without_login(value)
-        }
+        Kind::Url
+        | Kind::Path
+        | Kind::Address
+        | Kind::Word(_)
+        | Kind::Text
+        | Kind::Number(..)
+        | Kind::List => without_login(value),
     }
 }
 
@@ -105,6 +118,10 @@ fn wrong(kind: Kind, value: &str) -> Option<String> {
         Kind::Word(words) => {
             let known = words.contains(&value.to_lowercase().as_str());
             (!known).then(|| format!("{} would be right", one_of(words)))
+        }
+        Kind::Number(least, most) => {
+            let fits = value.trim().parse().is_ok_and(|number| (least..=most).contains(&number));
+            (!fits).then(|| format!("a whole number from {least} to {most} would be right"))
         }
         Kind::Reserved => Some("take it away: this version does not know it yet".to_owned()),
         Kind::Path | Kind::Secret | Kind::Text | Kind::List => None,

@@ -47,6 +47,7 @@ fn words(kind: Kind) -> String {
         Kind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         Kind::Secret => "secret".to_owned(),
         Kind::Text => "text".to_owned(),
+        Kind::Number(least, most) => format!("{least} to {most}"),
         Kind::List => "list".to_owned(),
         Kind::Reserved => "reserved".to_owned(),
     }

@@ -14,6 +14,8 @@ pub enum Kind {
     /// Never shown.
     Secret,
     Text,
+    /// A whole number from the first to the last of these.
+    Number(u64, u64),
     /// Names, numbers or blocks with commas between; in the file also a list.
     List,
     /// May not be set in this version.
@@ -75,11 +77,15 @@ macro_rules! variables {
 
 const SANDBOXES: Kind = Kind::Word(&["auto", "namespaces", "bwrap", "none"]);
 const FORMATS: Kind = Kind::Word(&["text", "json"]);
+/// A mebibyte, and a million of them.
+const MEBIBYTES: Kind = Kind::Number(1, 1_000_000);
+/// A day, and ten years.
+const DAYS: Kind = Kind::Number(1, 3_660);
 const SERVICES: Kind = Kind::Word(&["brave", "tavily", "serper", "searxng", "duckduckgo"]);
 
 #[rustfmt::skip]
 mod rows {
-    use super::{FORMATS, Kind, SANDBOXES, SERVICES, Variable};
+    use super::{DAYS, FORMATS, Kind, MEBIBYTES, SANDBOXES, SERVICES, Variable};
     use Kind::{Address, List, Path, Reserved, Secret, Text, Url};
 
     variables! {
@@ -91,6 +97,8 @@ mod rows {
         PUBLIC_URL = "MITEOS_PUBLIC_URL", Url, Some("serve --public-url"), "where it listens": "The address that the server puts into links.";
         PREVIEW_LISTEN = "MITEOS_PREVIEW_LISTEN", Address, Some("serve --preview-listen"), "127.0.0.1, the port behind the server's; another one if that is taken": "Where the preview host listens.";
         PREVIEW_URL = "MITEOS_PREVIEW_URL", Url, Some("serve --preview-url"), "http://*.localhost and its port": "The host names of previews, such as https://*.preview.example, on a domain of their own.";
+        PREVIEW_MAX_MIB = "MITEOS_PREVIEW_MAX_MIB", MEBIBYTES, None, "10240": "What the previews of one account may take up together, in MiB; equal sites count once.";
+        PREVIEW_DAYS = "MITEOS_PREVIEW_DAYS", DAYS, None, "none: they stay until somebody ends them": "How many days a new preview is shown, unless asked otherwise later.";
         DATABASE_URL = "MITEOS_DATABASE_URL", Reserved, Some("serve --database-url"), "SQLite in the data folder": "The database; this version refuses to start when it is set.";
         BOOTSTRAP_KEY = "MITEOS_BOOTSTRAP_KEY", Secret, None, "one is made": "The live key of a new server: mt_live_ and more, 20 to 200 characters.";
         SECRET_KEY = "MITEOS_SECRET_KEY", Secret, None, "made at the first start and kept in secret.key": "Master key for signatures and stored secrets, at least 16 bytes.";

@@ -8,7 +8,7 @@ use crate::config::{Env, FILE_NAME, Purpose};
 /// A setting, a value, and whether a configuration has it.
 type Case = (&'static str, &'static str, fn(&Config) -> bool);
 
-const CASES: [Case; 20] = [
+const CASES: [Case; 22] = [
     (config::LISTEN, "127.0.0.1:7123", |c| c.listen.port() == 7123),
     (config::PUBLIC_URL, "https://m.example", |c| c.public_url.as_deref() == Some("https://m.example")),
     (config::BOOTSTRAP_KEY, "mt_live_0123456789012345", |c| {
@@ -38,6 +38,8 @@ const CASES: [Case; 20] = [
     (config::PREVIEW_URL, "https://*.preview.example", |c| {
         c.preview.hosts == PreviewHosts::parse("https://*.preview.example").ok()
     }),
+    (config::PREVIEW_MAX_MIB, "512", |c| c.preview.max_bytes == 512 * 1024 * 1024),
+    (config::PREVIEW_DAYS, "30", |c| c.preview.lives_ms == Some(30 * 24 * 3600 * 1000)),
     (config::METRICS_LISTEN, "127.0.0.1:7124", |c| c.metrics.listen.is_some_and(|at| at.port() == 7124)),
     (config::METRICS_TOKEN, "0123456789abcdef", |c| {
         c.metrics.token.as_ref().is_some_and(|token| token.expose() == "0123456789abcdef")
@@ -99,6 +101,8 @@ async fn what_cannot_be_is_refused_with_what_is_right() {
         (config::PUBLIC_URL, "miteos.example.org", "https://"),
         (config::PREVIEW_LISTEN, "7701", "127.0.0.1:"),
         (config::PREVIEW_URL, "https://preview.example", "https://*."),
+        (config::PREVIEW_MAX_MIB, "10 GiB", "1 to 1000000"),
+        (config::PREVIEW_DAYS, "0", "1 to 3660"),
         (config::DATABASE_URL, "postgres://u:hush@h/d", "--data-dir"),
         (config::SANDBOX, "docker", "namespaces"),
     ] {

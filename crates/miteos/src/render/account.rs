@@ -79,11 +79,14 @@ pub fn usage(usage: &Usage, theme: Theme) -> Vec<String> {
     let words = |n: u64, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     lines.push(String::new());
     lines.push(format!(
-        "{} with {}, {} with {}",
+        "{} with {}, {} with {}, {} with {} of {}",
         words(kept.workspaces, "workspace"),
         units::bytes(kept.workspace_bytes),
         words(kept.deliverables, "deliverable"),
-        units::bytes(kept.deliverable_bytes)
+        units::bytes(kept.deliverable_bytes),
+        words(kept.previews, "preview"),
+        units::bytes(kept.preview_bytes),
+        units::bytes(kept.preview_limit_bytes)
     ));
     lines
 }

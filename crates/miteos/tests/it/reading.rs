@@ -29,6 +29,11 @@ async fn every_reading_command_prints_one_json_document() {
         &["key", "create", "ci", "--scope", "tasks.read,agents.read", "--scope", "usage.read"],
         &["key", "revoke", "key_1"],
         &["usage", "--from", "2026-11-01", "--by", "model"],
+        &["share", "list"],
+        &["share", "links", "dep_1"],
+        &["share", "revoke", "shr_1"],
+        &["share", "revoke", "dep_1"],
+        &["share", "revoke", "dep_1", "shr_3"],
         &["task", "pause", "task_1"],
         &["agent", "guide", "agnt_1", "left"],
     ] {
@@ -59,6 +64,27 @@ async fn a_key_is_asked_for_as_it_was_typed_and_shown_once() {
     insta::assert_snapshot!("usage", ask(&server, &["usage", "--by", "model"]).await.out);
     let asked = server.seen().into_iter().map(|(_, uri, _)| uri).next_back().unwrap();
     assert_eq!(asked, "/v1/usage?group_by=model&limit=100");
+}
+
+#[tokio::test]
+async fn what_is_public_is_listed_and_taken_back() {
+    let server = Standin::start(Story::Complete).await;
+    insta::assert_snapshot!("shares", ask(&server, &["share", "list"]).await.out);
+    insta::assert_snapshot!("preview_links", ask(&server, &["share", "links", "dep_1"]).await.out);
+    let listed: Value = serde_json::from_str(&ask(&server, &["share", "list", "--json"]).await.out).unwrap();
+    assert_eq!(
+        (listed["shares"].as_array().unwrap().len(), listed["previews"].as_array().unwrap().len()),
+        (2, 2)
+    );
+    for (arguments, path) in [
+        (&["shr_1"][..], "/v1/shares/shr_1"),
+        (&["dep_1"], "/v1/deployments/dep_1/preview/links"),
+        (&["dep_1", "shr_3"], "/v1/deployments/dep_1/preview/links/shr_3"),
+    ] {
+        ask(&server, &[&["share", "revoke"], arguments].concat()).await;
+        let (method, uri, _) = server.seen().into_iter().next_back().unwrap();
+        assert_eq!((method.as_str(), uri.as_str()), ("DELETE", path));
+    }
 }
 
 #[tokio::test]

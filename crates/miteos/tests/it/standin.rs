@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 mod deployments;
+mod public;
 mod webhooks;
 
 pub const KEY: &str = "mt_test_standin";
@@ -261,6 +262,7 @@ async fn answer(
         ("GET", "/v1/approvals") => {
             json!({"approvals": [approval("high")], "total": 1, "limit": 100, "offset": 0})
         }
+        (_, path) if public::is_its(path) => return public::answer(&method, path),
         (_, path) if path.starts_with("/v1/deploy") => return deployments::answer(&method, path, is_stream),
         (_, path) if path.starts_with("/v1/webhooks") => return webhooks::answer(&method, path, &body),
         ("POST", _) if path.ends_with("/pause") || path.ends_with("/resume") || path.ends_with("/guide") => {
@@ -359,7 +361,8 @@ fn usage() -> Value {
     usage["to"] = json!("2026-11-22");
     usage["group_by"] = json!("model");
     usage["storage"] = json!({
-        "workspaces": 1, "workspace_bytes": 14_823, "deliverables": 2, "deliverable_bytes": 2_000_000
+        "workspaces": 1, "workspace_bytes": 14_823, "deliverables": 2, "deliverable_bytes": 2_000_000,
+        "previews": 3, "preview_bytes": 30_000_000, "preview_limit_bytes": 10_737_418_240_u64
     });
     usage
 }

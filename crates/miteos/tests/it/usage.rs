@@ -20,6 +20,7 @@ async fn the_help_names_every_command_every_variable_and_every_exit_code() {
         "key",
         "usage",
         "deploy",
+        "share",
         "webhook",
         "model",
         "backup",

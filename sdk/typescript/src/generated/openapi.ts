@@ -1077,6 +1077,26 @@ export interface components {
              */
             version: string;
         };
+        /** @description A link to a preview that works, as lists show it. What opens it was told once, when it was made. */
+        ListedPreviewLink: {
+            /**
+             * @description `shr_…`
+             * @example shr_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            id: string;
+            /** @example dep_01jd3k7x8m9p2q4r6s8t0v2w4y */
+            deployment_id: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            expires_at: string;
+        };
         /** @description A language model that this server has set up. */
         Model: {
             /** @description `provider/model`, as `config.model` of a task takes it. */
@@ -1129,6 +1149,11 @@ export interface components {
             /** Format: uint64 */
             size_bytes: number;
             /**
+             * Format: uint64
+             * @description Links that were made to it and work.
+             */
+            links: number;
+            /**
              * Format: date-time
              * @example 2026-11-22T10:00:00.000Z
              */
@@ -1142,6 +1167,11 @@ export interface components {
         };
         /** @description A link that opens a preview, whatever its visibility is. */
         PreviewLink: {
+            /**
+             * @description `shr_…`
+             * @example shr_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            id: string;
             /** Format: uri */
             url: string;
             /**
@@ -1149,6 +1179,32 @@ export interface components {
              * @example 2026-11-22T10:00:00.000Z
              */
             expires_at: string;
+        };
+        /** @description `GET /deployments/{id}/preview/links`: the links that work, newest first. */
+        PreviewLinkList: {
+            links: components["schemas"]["ListedPreviewLink"][];
+            /**
+             * Format: uint64
+             * @description How many there are in all.
+             */
+            total: number;
+            /** Format: uint32 */
+            limit: number;
+            /** Format: uint64 */
+            offset: number;
+        };
+        /** @description `GET /previews`: those that are shown now, newest first. */
+        PreviewList: {
+            previews: components["schemas"]["Preview"][];
+            /**
+             * Format: uint64
+             * @description How many there are in all.
+             */
+            total: number;
+            /** Format: uint32 */
+            limit: number;
+            /** Format: uint64 */
+            offset: number;
         };
         /** @description Who may look at a preview. */
         PreviewVisibility: "public" | "link";
@@ -1263,6 +1319,46 @@ export interface components {
              */
             expires_in?: number | null;
         };
+        /** @description `GET /shares`: the links that work, newest first. */
+        ShareList: {
+            shares: components["schemas"]["SharedDeliverable"][];
+            /**
+             * Format: uint64
+             * @description How many there are in all.
+             */
+            total: number;
+            /** Format: uint32 */
+            limit: number;
+            /** Format: uint64 */
+            offset: number;
+        };
+        /** @description A public link that works, as lists show it. What opens it was told once, when it was made, and is kept nowhere. */
+        SharedDeliverable: {
+            /**
+             * @description `shr_…`
+             * @example shr_01jd3k7x8m9p2q4r6s8t0v2w4y
+             */
+            id: string;
+            /** @example task_01jd3k7x8m9p2q4r6s8t0v2w4y */
+            task_id: string;
+            /** @example dlvr_01jd3k7x8m9p2q4r6s8t0v2w4y */
+            deliverable_id: string;
+            /** @description Of the file that it leads to. */
+            name: string;
+            /** Format: uint64 */
+            size_bytes: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description `null`: it works until it is revoked.
+             * @example 2026-11-22T10:00:00.000Z
+             */
+            expires_at: string | null;
+        };
         /** @description What the account keeps on the server's disk now. */
         Storage: {
             /** Format: uint64 */
@@ -1276,6 +1372,21 @@ export interface components {
             deliverables: number;
             /** Format: uint64 */
             deliverable_bytes: number;
+            /**
+             * Format: uint64
+             * @description Previews that take up room.
+             */
+            previews: number;
+            /**
+             * Format: uint64
+             * @description What their files are together; equal sites count once.
+             */
+            preview_bytes: number;
+            /**
+             * Format: uint64
+             * @description More of them is not published.
+             */
+            preview_limit_bytes: number;
         };
         /** @description One node of the plan. */
         Subtask: {

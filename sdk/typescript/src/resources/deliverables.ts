@@ -3,12 +3,20 @@
  */
 
 import { type Download, type DownloadOptions, download } from "../download.js";
+import { byOffset, Paged } from "../paged.js";
 import type { RequestOptions, Transport, WriteOptions } from "../transport.js";
-import type { Deliverable, Deployment, Share } from "../types.js";
+import type { Deliverable, Deployment, Share, SharedDeliverable, ShareList } from "../types.js";
 
 export interface ShareOptions extends WriteOptions {
   /** Seconds from now. Without it the link works until it is revoked. */
   expiresIn?: number | undefined;
+}
+
+export interface ListShares {
+  deliverable_id?: string | undefined;
+  /** 1 to 100, default 20. When iterating: how many are fetched at once. */
+  limit?: number | undefined;
+  offset?: number | undefined;
 }
 
 export class Deliverables {
@@ -41,6 +49,22 @@ export class Deliverables {
   stage(taskId: string, file: string | Pick<Deliverable, "id">, options?: WriteOptions): Promise<Deployment> {
     const id = typeof file === "string" ? file : file.id;
     return this.#transport.json({ method: "POST", path: ["tasks", taskId, "deliverables", id, "stage"] }, options);
+  }
+
+  /** `GET /shares`: the account's links that work, newest first, without what opens them. */
+  shares(query: ListShares = {}, options?: RequestOptions): Paged<ShareList, SharedDeliverable> {
+    const fetch = (offset = query.offset): Promise<ShareList> =>
+      this.#transport.json({ method: "GET", path: ["shares"], query: { ...query, offset } }, options);
+    return new Paged(
+      () => fetch(),
+      () => byOffset(fetch, (page) => page.shares, query.offset),
+    );
+  }
+
+  /** `DELETE /tasks/{id}/deliverables/{file_id}/share`: no link to the file leads anywhere from then on. */
+  revokeShares(taskId: string, file: string | Pick<Deliverable, "id">, options?: RequestOptions): Promise<void> {
+    const id = typeof file === "string" ? file : file.id;
+    return this.#transport.delete(["tasks", taskId, "deliverables", id, "share"], options);
   }
 
   /** `DELETE /shares/{id}`: the link leads nowhere from then on. */

@@ -4,7 +4,7 @@
 
 import { download } from "../download.js";
 import { ProtocolError } from "../errors.js";
-import { Paged } from "../paged.js";
+import { byOffset, Paged } from "../paged.js";
 import { type Frame, placeOf } from "../sse.js";
 import { EventStream, type Log, type StreamOptions } from "../stream.js";
 import type { RequestOptions, Transport, WriteOptions } from "../transport.js";
@@ -14,13 +14,23 @@ import type {
   Deployment,
   DeploymentList,
   DeploymentLogLine,
+  ListedPreviewLink,
   Preview,
   PreviewLink,
+  PreviewLinkList,
+  PreviewList,
   UpdatePreview,
 } from "../types.js";
 
 export interface ListDeployments {
   workspace_id?: string | undefined;
+  /** 1 to 100, default 20. When iterating: how many are fetched at once. */
+  limit?: number | undefined;
+  offset?: number | undefined;
+}
+
+/** Of previews, or of the links to one. */
+export interface ListPreviews {
   /** 1 to 100, default 20. When iterating: how many are fetched at once. */
   limit?: number | undefined;
   offset?: number | undefined;
@@ -90,6 +100,22 @@ export class Deployments {
     return this.#transport.json({ method: "POST", path: ["deployments", id, "rollback"] }, options);
   }
 
+  /** `GET /previews`: everything that this server shows of the account now, newest first. */
+  previews(query: ListPreviews = {}, options?: RequestOptions): Paged<PreviewList, Preview> {
+    const fetch = (offset = query.offset): Promise<PreviewList> =>
+      this.#transport.json({ method: "GET", path: ["previews"], query: { ...query, offset } }, options);
+    return new Paged(
+      () => fetch(),
+      () =>
+        byOffset(
+          fetch,
+          (page) => page.previews,
+          query.offset,
+          (preview) => preview.deployment_id,
+        ),
+    );
+  }
+
   /** `GET /deployments/{id}/preview`: what the server itself shows of a deployment with target `preview`. */
   preview(id: string, options?: RequestOptions): Promise<Preview> {
     return this.#transport.json({ method: "GET", path: ["deployments", id, "preview"] }, options);
@@ -109,6 +135,27 @@ export class Deployments {
   createPreviewLink(id: string, link: CreatePreviewLink = {}, options?: WriteOptions): Promise<PreviewLink> {
     const path = ["deployments", id, "preview", "links"];
     return this.#transport.json({ method: "POST", path, json: link }, options);
+  }
+
+  /** `GET /deployments/{id}/preview/links`: those that work, newest first, without what opens them. */
+  previewLinks(
+    id: string,
+    query: ListPreviews = {},
+    options?: RequestOptions,
+  ): Paged<PreviewLinkList, ListedPreviewLink> {
+    const path = ["deployments", id, "preview", "links"];
+    const fetch = (offset = query.offset): Promise<PreviewLinkList> =>
+      this.#transport.json({ method: "GET", path, query: { ...query, offset } }, options);
+    return new Paged(
+      () => fetch(),
+      () => byOffset(fetch, (page) => page.links, query.offset),
+    );
+  }
+
+  /** `DELETE /deployments/{id}/preview/links/{link}`: neither it nor a browser that followed it opens the preview. */
+  revokePreviewLink(id: string, link: string | Pick<PreviewLink, "id">, options?: RequestOptions): Promise<void> {
+    const path = ["deployments", id, "preview", "links", typeof link === "string" ? link : link.id];
+    return this.#transport.delete(path, options);
   }
 
   /** `DELETE /deployments/{id}/preview/links`: no link that was made so far opens it any more. */

@@ -5,6 +5,7 @@ export interface Queries {
   listCompletedTasks: "limit" | "offset";
   listTaskEvents: "after" | "limit" | "types";
   downloadDeliverable: "expires";
+  listShares: "deliverable_id" | "limit" | "offset";
   streamEvents: "after" | "types";
   listAgents: "task_id";
   listApprovals: "status" | "task_id" | "limit" | "offset";
@@ -13,4 +14,6 @@ export interface Queries {
   listDeliveries: "limit" | "offset";
   listDeployments: "limit" | "offset" | "workspace_id";
   readDeploymentLog: "after";
+  listPreviews: "limit" | "offset";
+  listPreviewLinks: "limit" | "offset";
 }

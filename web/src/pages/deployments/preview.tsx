@@ -9,6 +9,7 @@ import { useSession } from "../../session";
 import { Ago, Bones, Button, CopyButton, Panel, Segments, Trouble } from "../../ui/parts";
 import { Menu } from "../../ui/menu";
 import { useSay } from "../../ui/dialog";
+import { Icon } from "../../ui/icons";
 import { bytes, plural } from "../../ui/format";
 import { LIVES, openable, shortAddress } from "./words";
 
@@ -30,8 +31,9 @@ function Shown({ preview, queryKey }: { preview: Preview; queryKey: readonly unk
   const queries = useQueryClient();
   const say = useSay();
   const [lives, setLives] = useState(String(7 * 86_400));
-  const [link, setLink] = useState<{ url: string; expires_at: string } | null>(null);
+  const [link, setLink] = useState<{ id: string; url: string; expires_at: string } | null>(null);
   const [busy, setBusy] = useState(false);
+  const links = useQuery({ queryKey: [...queryKey, "links"], queryFn: async () => await api.previewLinks(preview.deployment_id) });
   const act = async (call: () => Promise<unknown>, done: string) => {
     setBusy(true);
     try {
@@ -44,10 +46,15 @@ function Shown({ preview, queryKey }: { preview: Preview; queryKey: readonly unk
   };
   const change = (part: Parameters<typeof api.updatePreview>[1], done: string) =>
     act(async () => queries.setQueryData(queryKey, await api.updatePreview(preview.deployment_id, part)), done);
-  const make = () => act(async () => setLink(await api.createPreviewLink(preview.deployment_id, Number(lives))), "The link works from now on");
+  const make = () => act(async () => { setLink(await api.createPreviewLink(preview.deployment_id, Number(lives))); void links.refetch(); }, "The link works from now on");
+  const revokeOne = (id: string) => act(async () => {
+    await api.revokePreviewLink(preview.deployment_id, id);
+    if (link?.id === id) setLink(null);
+    void links.refetch();
+  }, "This link opens nothing any more");
   const revoke = async () => {
     if (!(await say.sure("Revoke all links?", "Whoever came in by a link is locked out with the next click. This cannot be undone; new links can be made.", "Revoke them", true))) return;
-    await act(async () => { await api.revokePreviewLinks(preview.deployment_id); setLink(null); }, "No link that was made so far works any more");
+    await act(async () => { await api.revokePreviewLinks(preview.deployment_id); setLink(null); void links.refetch(); }, "No link that was made so far works any more");
   };
   const remove = async () => {
     if (!(await say.sure("Delete this preview?", "Nothing is at its address from then on. The files in the workspace stay.", "Delete it", true))) return;
@@ -65,7 +72,7 @@ function Shown({ preview, queryKey }: { preview: Preview; queryKey: readonly unk
             choices={[{ id: "public", name: "Everybody with the address" }, { id: "link", name: "Only with a link" }]}
             choose={(visibility) => { if (visibility !== preview.visibility) void change({ visibility }, visibility === "link" ? "Only links open it now" : "The address alone opens it now"); }}
           />
-          <span className="small faint">{onlyLinks ? "Make a link for each person or purpose. All of them can be revoked at once." : "The address cannot be guessed, so knowing it is the permission to look."}</span>
+          <span className="small faint">{onlyLinks ? "Make a link for each person or purpose. Each can be revoked, or all of them at once." : "The address cannot be guessed, so knowing it is the permission to look."}</span>
         </div>
         <div>
           <Menu
@@ -92,6 +99,17 @@ function Shown({ preview, queryKey }: { preview: Preview; queryKey: readonly unk
               <div className="row"><code className="grow clip" title={link.url}>{shortAddress(link.url)}</code><CopyButton text={link.url} label="Copy the link" />{openable(link.url) && <a className="button small" href={openable(link.url) ?? ""} target="_blank" rel="noopener noreferrer">Open</a>}</div>
               <p className="small faint">It is shown this once, and works until <Ago at={link.expires_at} />.</p>
             </div>
+          )}
+          {links.data && links.data.links.length > 0 && (
+            <ul className="framed lines" aria-label="Links that work">
+              {links.data.links.map((each) => (
+                <li key={each.id} className="line-row">
+                  <Icon name="link" />
+                  <span className="grow">made <Ago at={each.created_at} />, ends <Ago at={each.expires_at} /></span>
+                  <Button small tone="danger" disabled={busy} onClick={() => void revokeOne(each.id)}>Revoke</Button>
+                </li>
+              ))}
+            </ul>
           )}
         </section>
       </div>

@@ -57,7 +57,7 @@ const TROUBLES: Record<string, string> = {
   config_invalid: "The settings cannot work",
   auth: "The host does not accept the token",
   permission: "The token may not do this",
-  quota: "The allowance at the host is used up",
+  quota: "The allowance is used up",
   name_taken: "The name is taken",
   no_output: "There is nothing to publish",
   output_refused: "This must not be published as it is",

@@ -1,34 +1,33 @@
-// A public link to one file: made with an end, copied, taken back.
+// Public links to one file: made with an end, copied, listed, taken back.
 
 import { useState } from "react";
+import { useQuery } from "@tanstack/react-query";
 import { NotFoundError } from "@miteos/sdk";
 import type { Deliverable } from "../../api/types";
 import { told } from "../../api/api";
 import { useSession } from "../../session";
-import { Ago, Button, CopyButton, Field } from "../../ui/parts";
+import { plural } from "../../ui/format";
+import { Ago, Bones, Button, CopyButton, Field, Trouble } from "../../ui/parts";
 import { Dialog, useSay } from "../../ui/dialog";
 import { Icon } from "../../ui/icons";
 import { LIVES } from "../deployments/words";
-import { forgetShare, madeShares, rememberShare } from "./shares";
 
 const FOR_EVER = "until";
 
 export function ShareDialog({ task, file, close }: { task: string; file: Deliverable; close: () => void }) {
-  const { api } = useSession();
+  const { api, world } = useSession();
   const say = useSay();
   const [lives, setLives] = useState(String(7 * 86_400));
   const [made, setMade] = useState<{ id: string; url: string } | null>(null);
-  const [known, setKnown] = useState(() => madeShares(file.id));
+  const found = useQuery({ queryKey: [world, "shares", file.id], queryFn: async () => await api.shares(file.id) });
   const [busy, setBusy] = useState(false);
   const [wrong, setWrong] = useState<string | null>(null);
   const make = async () => {
     setBusy(true);
     setWrong(null);
     try {
-      const share = await api.share(task, file.id, lives === FOR_EVER ? undefined : Number(lives));
-      setMade(share);
-      rememberShare({ id: share.id, file: file.id, madeAt: Date.now(), expiresAt: share.expires_at });
-      setKnown(madeShares(file.id));
+      setMade(await api.share(task, file.id, lives === FOR_EVER ? undefined : Number(lives)));
+      void found.refetch();
     } catch (error) {
       setWrong(told(error));
     }
@@ -44,10 +43,21 @@ export function ShareDialog({ task, file, close }: { task: string; file: Deliver
         return;
       }
     }
-    forgetShare(id);
-    setKnown(madeShares(file.id));
     if (made?.id === id) setMade(null);
     say.say("The link leads nowhere from now on");
+    void found.refetch();
+  };
+  const revokeAll = async () => {
+    if (!(await say.sure("Revoke all links?", "None of them leads anywhere from then on. This cannot be undone; new links can be made.", "Revoke them", true))) return;
+    try {
+      await api.revokeShares(task, file.id);
+    } catch (error) {
+      setWrong(told(error));
+      return;
+    }
+    setMade(null);
+    say.say("No link that was made so far leads anywhere");
+    void found.refetch();
   };
   return (
     <Dialog title={<span className="clip block">Share {file.name}</span>} close={close} foot={<Button onClick={close}>Close</Button>}>
@@ -71,14 +81,17 @@ export function ShareDialog({ task, file, close }: { task: string; file: Deliver
           </div>
         )}
         {wrong && <div className="note bad" role="alert"><Icon name="alert" /><span>{wrong}</span></div>}
-        {known.length > 0 && (
+        {found.isPending ? <Bones /> : found.isLoadingError ? <Trouble error={found.error} again={() => void found.refetch()} /> : (found.data?.shares.length ?? 0) > 0 && (
           <section className="stack" aria-label="Links that work">
-            <h3>Made in this browser</h3>
+            <div className="row">
+              <h3 className="grow">{plural(found.data?.total ?? 0, "link")} that {found.data?.total === 1 ? "works" : "work"}</h3>
+              {(found.data?.total ?? 0) > 1 && <Button small tone="plain" onClick={() => void revokeAll()}>Revoke all</Button>}
+            </div>
             <ul className="framed lines">
-              {known.map((share) => (
+              {found.data?.shares.map((share) => (
                 <li key={share.id} className="line-row">
                   <Icon name="link" />
-                  <span className="grow">made <Ago at={share.madeAt} />, {share.expiresAt ? <>ends <Ago at={share.expiresAt} /></> : "works until it is revoked"}</span>
+                  <span className="grow">made <Ago at={share.created_at} />, {share.expires_at ? <>ends <Ago at={share.expires_at} /></> : "works until it is revoked"}</span>
                   <Button small tone="danger" onClick={() => void revoke(share.id)}>Revoke</Button>
                 </li>
               ))}

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use miteos_api::{DeploymentLogLine, ReadDeploymentLog};
@@ -25,9 +25,9 @@ use super::super::auth::Caller;
 use super::super::error::ApiError;
 use super::super::events::{connect, cursor, wants_stream};
 use super::super::extract::{Path, Query, in_range};
-use super::find;
+use super::super::files;
+use super::{as_it_is, find};
 use crate::connections::{Connection, Transport};
-use crate::deployments::shown;
 
 /// Lines that are read at once.
 const PAGE: usize = 1_000;
@@ -78,7 +78,8 @@ async fn text(store: &Store, id: DeploymentId, after: u64) -> Result<Response, A
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (CACHE_CONTROL, "no-store"),
     ];
-    Ok((headers, text).into_response())
+    // A build says what it likes.
+    Ok((headers, [(CONTENT_SECURITY_POLICY, files::POLICY)], text).into_response())
 }
 
 fn stream(app: Arc<App>, id: DeploymentId, after: u64, connection: Connection) -> Response {
@@ -189,7 +190,7 @@ impl Reader {
         }
         self.told = Some(status);
         self.ended = status.is_terminal();
-        let json = serde_json::to_string(&shown(&deployment))?;
+        let json = serde_json::to_string(&as_it_is(&self.app, &deployment).await?)?;
         let id = if self.ended { format!("id: {}\n", self.after + 1) } else { String::new() };
         self.waiting.push_back(format!("{id}event: status\ndata: {json}\n\n").into());
         Ok(())

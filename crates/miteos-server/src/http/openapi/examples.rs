@@ -13,6 +13,7 @@ pub const DEPLOYMENT: &str = "dep_01jd3kb2c3d4e5f6g7h8j9k0m1";
 pub const DEPLOY_CONFIG: &str = "cfg_01jd3kaz1y2x3w4v5t6s7r8q9p";
 pub const KEY: &str = "key_01jd3k4g5h6j7k8m9n0p1q2r3s";
 pub const SHARE: &str = "shr_01jd3kb1c2d3e4f5g6h7j8k9m0";
+pub const PREVIEW_LINK: &str = "shr_01jd3kbt2c3d4e5f6g7h8j9k0m";
 const PREVIEW: &str = "https://mzxw6ytbmzxw6ytbmzxw6ytbmzxw6ytb.preview.example.net/";
 const SUBTASK: &str = "st_01jd3k80v1t3s5r7q9p1n3m5k7";
 const CALL: &str = "call_01jd3k8a0z9y8x7w6v5t4s3r2q";
@@ -170,12 +171,20 @@ pub fn staged_deployment() -> Value {
 pub fn preview() -> Value {
     json!({
         "deployment_id": DEPLOYMENT, "url": PREVIEW, "visibility": "link", "single_page": false, "files": 12,
-        "size_bytes": 480_231, "created_at": "2026-11-22T10:05:42.000Z", "expires_at": "2026-12-22T10:05:42.000Z",
+        "size_bytes": 480_231, "links": 1, "created_at": "2026-11-22T10:05:42.000Z", "expires_at": "2026-12-22T10:05:42.000Z",
     })
 }
 
 pub fn preview_link() -> Value {
-    json!({"url": format!("{PREVIEW}?t=1795947600000.1.{SHA256}"), "expires_at": "2026-11-29T10:20:00.000Z"})
+    let token = format!("1795947600000.1.{PREVIEW_LINK}.{SHA256}");
+    json!({"id": PREVIEW_LINK, "url": format!("{PREVIEW}?t={token}"), "expires_at": "2026-11-29T10:20:00.000Z"})
+}
+
+pub fn listed_preview_link() -> Value {
+    json!({
+        "id": PREVIEW_LINK, "deployment_id": DEPLOYMENT, "created_at": "2026-11-22T10:20:00.000Z",
+        "expires_at": "2026-11-29T10:20:00.000Z",
+    })
 }
 
 pub fn deploy_config() -> Value {
@@ -191,6 +200,13 @@ pub fn share() -> Value {
     json!({
         "id": SHARE, "url": "https://miteos.example.com/s/mzxw6ytbmzxw6ytbmzxw6ytbmzxw6ytb",
         "expires_at": "2026-11-29T10:05:00.000Z",
+    })
+}
+
+pub fn shared_deliverable() -> Value {
+    json!({
+        "id": SHARE, "task_id": TASK, "deliverable_id": DELIVERABLE, "name": "summary.md", "size_bytes": 4096,
+        "created_at": "2026-11-22T10:05:00.000Z", "expires_at": "2026-11-29T10:05:00.000Z",
     })
 }
 
@@ -270,8 +286,10 @@ pub fn usage() -> Value {
         }
     }
     usage["rows"] = json!([row]);
-    usage["storage"] =
-        json!({"workspaces": 2, "workspace_bytes": 18_432, "deliverables": 1, "deliverable_bytes": 4096});
+    usage["storage"] = json!({
+        "workspaces": 2, "workspace_bytes": 18_432, "deliverables": 1, "deliverable_bytes": 4096, "previews": 1,
+        "preview_bytes": 480_231, "preview_limit_bytes": 10_737_418_240_u64,
+    });
     usage
 }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::error::ApiError;
 use super::super::extract::{from_json, read_body};
+use super::super::steer::whole;
 use super::super::{App, api_keys};
 use crate::keys;
 use crate::serve::Peer;
@@ -49,20 +50,31 @@ pub async fn enter(State(app): State<Arc<App>>, request: Request) -> Result<Resp
     }
     let asked: Asked = from_json(&read_body(request).await?)?;
     let now = app.deps.clock.now();
-    if !app.sign_in.take(&asked.code, now) {
+    let claim = app.sign_in.claim(&asked.code, now).ok_or_else(|| {
         let why = "this link was used already, is older than ten minutes, or belongs to an earlier start of the server; start it again for a new one, or sign in with a key";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, why));
-    }
+        ApiError::new(StatusCode::FORBIDDEN, why)
+    })?;
     let owner = app.deps.tasks.store.accounts(None, 1).await?.first().map(|account| account.id);
     let owner = owner.ok_or_else(|| ApiError::not_found("account"))?;
-    let made = Keys { live: make(&app, owner, true, now).await?, test: make(&app, owner, false, now).await? };
+    let ((live, live_row), (test, test_row)) = (make(&app, owner, true, now), make(&app, owner, false, now));
+    let store = app.deps.tasks.store.clone();
+    // To the end, even if the browser goes away in between: whoever got keys has used the code up.
+    let added = whole(async move {
+        let added = store.add_keys(vec![live_row, test_row], api_keys::MAX_KEYS).await;
+        if added.is_ok() {
+            claim.use_up();
+        }
+        added
+    });
+    added.await?.map_err(too_many)?;
+    let made = Keys { live, test };
     let mut response = Json(made).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
 /// A key that can do all that the owner's first keys can, for a while.
-async fn make(app: &App, account: AccountId, live: bool, now: Timestamp) -> Result<Made, ApiError> {
+fn make(app: &App, account: AccountId, live: bool, now: Timestamp) -> (Made, KeyRow) {
     let secret = keys::new_secret(live);
     let row = KeyRow {
         id: KeyId(app.ids.ulid(now)),
@@ -78,14 +90,16 @@ async fn make(app: &App, account: AccountId, live: bool, now: Timestamp) -> Resu
         revoked_at: None,
         requests_per_minute: None,
     };
-    let id = row.id.to_string();
-    app.deps.tasks.store.add_key(row, api_keys::MAX_KEYS, None).await.map_err(|error| match error {
+    (Made { id: row.id.to_string(), key: secret }, row)
+}
+
+fn too_many(error: StoreError) -> ApiError {
+    match error {
         StoreError::TooLarge { limit, .. } => ApiError::refused(format!(
             "the account has {limit} keys already; sign in with one of them and revoke those that nobody needs"
         )),
         other => other.into(),
-    })?;
-    Ok(Made { id, key: secret })
+    }
 }
 
 /// Whether the request comes from a page of this server in a browser of this machine. Each of these alone would let

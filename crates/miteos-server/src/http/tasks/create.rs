@@ -12,7 +12,7 @@ use miteos_core::ids::{TaskId, WorkspaceId};
 use miteos_core::settings::{Settings, TaskConfig};
 use miteos_core::time::Timestamp;
 use miteos_models::{ModelName, scripted};
-use miteos_store::{Scope, WorkspaceRow};
+use miteos_store::WorkspaceRow;
 
 use super::super::App;
 use super::super::auth::Caller;
@@ -53,7 +53,7 @@ pub async fn create(
         settings,
     };
     let at_once = tier::concurrent_tasks(&caller.key.tier).is_none();
-    let scope = Scope { account: caller.key.account, live: caller.key.live };
+    let scope = caller.scope();
     let (deps, engine) = (Arc::clone(&app.deps), app.engine.clone());
     let answer = whole(async move {
         let mut answer = Vec::new();
@@ -143,10 +143,23 @@ async fn settle_deployment(app: &App, caller: &Caller, config: &mut TaskConfig) 
     if config.auto_deploy || config.deploy_config_id.is_some() {
         caller.may(MAY_DEPLOY)?;
         let named = config.deploy_config_id.as_deref();
-        let found = super::super::deployments::config(app, caller, core_target(target), named).await?;
+        let found = super::super::deployments::config(app, caller, core_target(target), named).await;
+        let found = found.map_err(in_task)?;
         config.deploy_config_id = found.map(|row| row.id.to_string());
     }
     Ok(())
+}
+
+/// What is wrong with a deployment, by the names that a task's fields have. Nothing in a body is not found.
+fn in_task(error: ApiError) -> ApiError {
+    if error.status == StatusCode::NOT_FOUND {
+        return ApiError::refused("config.deploy_config_id: there is no such deploy configuration");
+    }
+    let names = [("config_id", "config.deploy_config_id"), ("target:", "config.deploy_target:")];
+    let ours = names
+        .into_iter()
+        .find_map(|(theirs, ours)| error.detail.strip_prefix(theirs).map(|rest| format!("{ours}{rest}")));
+    ApiError { detail: ours.unwrap_or_else(|| error.detail.clone()), ..error }
 }
 
 /// The models the task will use, checked now: a task that could never run is not made.
@@ -232,9 +245,6 @@ async fn workspace(
     };
     let unknown = || ApiError::refused(format!("workspace_id: there is no workspace {text}"));
     let id: WorkspaceId = text.parse().map_err(|_| unknown())?;
-    let row = app.deps.tasks.store.workspace(id).await?.ok_or_else(unknown)?;
-    if row.account != caller.key.account || row.live != caller.key.live {
-        return Err(unknown());
-    }
+    caller.own(app.deps.tasks.store.workspace(id).await?).ok_or_else(unknown)?;
     Ok((id, None))
 }

@@ -60,7 +60,7 @@ pub async fn list(
     Ok(Json(DeliveryList {
         deliveries: rows.iter().map(shown).collect(),
         total,
-        limit: u32::try_from(page.limit).unwrap_or(0),
+        limit: page.told().0,
         offset: page.offset as u64,
     }))
 }

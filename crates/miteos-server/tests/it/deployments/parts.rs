@@ -10,17 +10,15 @@ use miteos_core::content::Sha256;
 use miteos_core::deployment::{Failure, FailureCode, FailureStep, Visibility};
 use miteos_core::ids::DeploymentId;
 use miteos_deploy::TargetKind;
-use miteos_deploy::site::Survey;
 use miteos_server::{
     BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
-    TakeInError, TakenIn,
+    TakeInError, TakeInJob, TakenIn,
 };
 use miteos_standins::netlify::TOKEN;
 use miteos_store::{Scope, StoreError};
 use miteos_tools::workspace::Name;
 use serde_json::json;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use super::{Scene, config, deploy, ended, events, log, netlify, to, until, workspace};
 use crate::harness::{TestServer, wait_until};
@@ -80,9 +78,10 @@ impl Shelf {
 
 #[async_trait]
 impl Publisher for Shelf {
-    async fn take_in(&self, survey: Survey, _: &CancellationToken) -> Result<TakenIn, TakeInError> {
+    async fn take_in(&self, job: TakeInJob<'_>) -> Result<TakenIn, TakeInError> {
+        let survey = job.survey;
         let site = tokio::task::spawn_blocking(move || survey.read_all()).await.unwrap()?;
-        Ok(TakenIn { site, new_files: 0, new_bytes: 0, hold: None })
+        Ok(TakenIn { site, new_files: 0, new_bytes: 0, hold: None, room: None })
     }
 
     async fn publish(&self, job: PublishJob<'_>) -> Result<Published, PublishError> {

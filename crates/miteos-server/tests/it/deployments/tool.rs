@@ -140,3 +140,37 @@ async fn a_key_without_the_scope_does_not_deploy_through_a_task() {
     assert!(!told["ok"].as_bool().unwrap() && told["output"].as_str().unwrap().contains("deploy"), "{told}");
     assert_eq!((deployments(&server).await.len(), deploys()), (0, 0));
 }
+
+/// A body that names what is not there is refused, by the name of the field; only an address is not found.
+#[tokio::test]
+async fn a_task_is_told_which_field_of_it_cannot_be() {
+    let netlify = netlify().await;
+    let server = TestServer::start_with(Script::default(), to(TargetKind::Netlify, &netlify.url)).await;
+    let own = config(&server, json!({})).await;
+    let missing = "cfg_01jd3k7x8m9p2q4r6s8t0v2w4y";
+    let (name, another_world) = ("config.deploy_config_id: ", server.test_key.clone());
+    for (key, asked, words) in [
+        (&server.key, json!({"deploy_target": "netlify", "deploy_config_id": missing}), "there is no such"),
+        (
+            &server.key,
+            json!({"deploy_target": "netlify", "deploy_config_id": "nonsense"}),
+            "there is no such",
+        ),
+        (&another_world, json!({"deploy_target": "netlify", "deploy_config_id": own}), "there is no such"),
+        (&server.key, json!({"deploy_target": "vercel", "deploy_config_id": own}), "is for netlify"),
+        (
+            &server.key,
+            json!({"deploy_target": "preview", "deploy_config_id": own}),
+            "needs no deploy configuration",
+        ),
+    ] {
+        let body = json!({"prompt": "make a page", "config": asked});
+        let (status, refused) = server.call_as(key, "POST", "/tasks", Some(body)).await;
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(
+            status == 422 && detail.starts_with(name) && detail.contains(words),
+            "{asked}: {status} {detail}"
+        );
+    }
+    assert_eq!(server.get("/tasks").await["total"], 0);
+}

@@ -1,6 +1,6 @@
 //! Deliverables: listed with signed links, downloaded, shared.
 
-use miteos_api::{Deliverable, Share, ShareDeliverable, Success};
+use miteos_api::{Deliverable, ListShares, Share, ShareDeliverable, ShareList, Success};
 use serde_json::{Value, json};
 
 use super::super::doc::{Doc, Proof, Tag, doc};
@@ -14,6 +14,7 @@ pub fn bytes() -> Value {
 
 pub fn docs(s: &mut Schemas) -> Vec<Doc> {
     let list = json!({"type": "array", "items": s.told::<Deliverable>()});
+    let shares = json!({"shares": [examples::shared_deliverable()], "total": 1, "limit": 20, "offset": 0});
     vec![
         doc("GET", "/tasks/{id}/deliverables", "listDeliverables", Tag::Deliverables, "List deliverables")
             .text("Each with a `download_url` that works without a header for an hour.")
@@ -21,6 +22,19 @@ pub fn docs(s: &mut Schemas) -> Vec<Doc> {
             .missing("task", "there is no such task"),
         download(),
         share(s),
+        doc("DELETE", "/tasks/{id}/deliverables/{file}/share", "revokeShares", Tag::Deliverables, "Revoke all public links to a deliverable")
+            .text("Also those whose ids nobody has any more. From the next request on they lead nowhere.")
+            .answer(200, "There is none any more.", s.told::<Success>(), examples::success())
+            .missing("task or deliverable", "there is no such deliverable"),
+        doc("GET", "/shares", "listShares", Tag::Deliverables, "List public links")
+            .text(
+                "Those of the account that work. What opens a file stands in none of them: it was told when the link was made, and \
+                 the server keeps a hash of it.",
+            )
+            .parameters(s.query::<ListShares>())
+            .answer(200, "A page, newest first.", s.told::<ShareList>(), shares)
+            .refused("`limit` or `offset` out of range, or `deliverable_id` is no id.", "limit is 0; it must be 1 to 100")
+            .link("revokeShare", "id", "/shares/0/id"),
         doc("DELETE", "/shares/{id}", "revokeShare", Tag::Deliverables, "Revoke a public link")
             .text("From the next request on it leads nowhere.")
             .answer(200, "It is gone.", s.told::<Success>(), examples::success())

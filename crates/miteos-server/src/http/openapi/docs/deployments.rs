@@ -2,8 +2,8 @@
 
 use miteos_api::{
     CreateDeployConfig, CreateDeployment, CreatePreviewLink, DeployConfig, Deployment, DeploymentList,
-    DeploymentLogLine, ListDeployments, Preview, PreviewLink, ReadDeploymentLog, Success, UpdateDeployConfig,
-    UpdatePreview,
+    DeploymentLogLine, ListDeployments, ListPreviews, Preview, PreviewLink, PreviewLinkList, PreviewList,
+    ReadDeploymentLog, Success, UpdateDeployConfig, UpdatePreview,
 };
 use serde_json::json;
 
@@ -23,13 +23,13 @@ pub fn docs(s: &mut Schemas) -> Vec<Doc> {
     let mut all = deployments(s);
     all.push(logs(s));
     all.extend(previews(s));
+    all.extend(links(s));
     all.extend(configs(s));
     all
 }
 
 fn previews(s: &mut Schemas) -> Vec<Doc> {
-    let mut body = json!({"content": {"application/json": {"schema": s.asked::<CreatePreviewLink>(), "example": {"expires_in": 86_400}}}});
-    body["description"] = "Nothing has to be said, so it may be missing.".into();
+    let shown = json!({"previews": [examples::preview()], "total": 1, "limit": 20, "offset": 0});
     let change = json!({"visibility": "link", "expires_in": 2_592_000});
     vec![
         doc("POST", "/tasks/{id}/deliverables/{file}/stage", "stageDeliverable", Tag::Deployments, "Show a deliverable as a site")
@@ -44,6 +44,14 @@ fn previews(s: &mut Schemas) -> Vec<Doc> {
                 "report.pdf is neither an HTML file nor a .zip or .tar.gz archive with a site in it",
             )
             .link("getDeployment", "id", "/id"),
+        doc("GET", "/previews", "listPreviews", Tag::Deployments, "List previews")
+            .text(
+                "Everything that this server shows of the account now, to whom, and what each takes up. Together with \
+                 `GET /shares` it is all of the account that somebody without a key can see.",
+            )
+            .parameters(s.query::<ListPreviews>())
+            .answer(200, "A page, newest first.", s.told::<PreviewList>(), shown)
+            .refused("`limit` or `offset` out of range.", "limit is 0; it must be 1 to 100"),
         doc("GET", "/deployments/{id}/preview", "getPreview", Tag::Deployments, "Read a preview")
             .text("What this server shows of a deployment with target `preview`.")
             .answer(200, "The preview.", s.told::<Preview>(), examples::preview())
@@ -58,12 +66,36 @@ fn previews(s: &mut Schemas) -> Vec<Doc> {
             .text("It is not shown any more from the next request on, and cannot be brought back.")
             .answer(200, "It is gone.", s.told::<Success>(), examples::success())
             .missing("deployment, or no preview of it", NO_PREVIEW),
+    ]
+}
+
+fn links(s: &mut Schemas) -> Vec<Doc> {
+    let mut body = json!({"content": {"application/json": {"schema": s.asked::<CreatePreviewLink>(), "example": {"expires_in": 86_400}}}});
+    body["description"] = "Nothing has to be said, so it may be missing.".into();
+    let listed = json!({"links": [examples::listed_preview_link()], "total": 1, "limit": 20, "offset": 0});
+    vec![
+        doc("GET", "/deployments/{id}/preview/links", "listPreviewLinks", Tag::Deployments, "List links to a preview")
+            .text(
+                "Those that work. What opens the preview was told when each was made, and is not told again. Links that a \
+                 version without this list made are not in it; all links together can be revoked.",
+            )
+            .parameters(s.query::<ListPreviews>())
+            .answer(200, "A page, newest first.", s.told::<PreviewLinkList>(), listed)
+            .missing("deployment, or no preview of it", NO_PREVIEW)
+            .refused("`limit` or `offset` out of range.", "limit is 0; it must be 1 to 100"),
+        doc("DELETE", "/deployments/{id}/preview/links/{link}", "revokePreviewLink", Tag::Deployments, "Revoke a link to a preview")
+            .text("From the next request on it opens nothing, and whoever followed it needs a new one.")
+            .answer(200, "It is gone.", s.told::<Success>(), examples::success())
+            .missing("deployment, no preview of it, or no such link", "there is no such link to this preview"),
         doc("POST", "/deployments/{id}/preview/links", "linkPreview", Tag::Deployments, "Make a link to a preview")
             .text("A signed link opens the preview whatever its visibility is, until it expires or all links are revoked.")
             .raw_body(body)
             .answer(201, "The link.", s.told::<PreviewLink>(), examples::preview_link())
             .missing("deployment, or no preview of it", NO_PREVIEW)
-            .refused("The time is out of range.", "expires_in is 0; it must be 1 to 316224000"),
+            .refused(
+                "The time is out of range, the account has too many links that work, or the preview is taken away just now.",
+                "expires_in is 0; it must be 1 to 316224000",
+            ),
         doc("DELETE", "/deployments/{id}/preview/links", "revokePreviewLinks", Tag::Deployments, "Revoke all links to a preview")
             .text("Those who followed one need a new one, too.")
             .answer(200, "They open nothing any more.", s.told::<Success>(), examples::success())
