@@ -49,7 +49,7 @@ pub use config::{
 };
 pub use deployments::{
     BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
-    TakeInError, TakenIn,
+    TakeInError, TakenIn, damaged as damaged_deployments,
 };
 pub use http::openapi::text as openapi;
 pub use http::operations::{Access, Operation, Takes, operations};

@@ -15,4 +15,4 @@ mod server;
 pub mod vercel;
 
 pub use fault::{Fault, What, When};
-pub use server::{Recorded, Standin};
+pub use server::{Provider, Recorded, Standin};

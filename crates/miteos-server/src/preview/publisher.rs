@@ -1,12 +1,14 @@
 //! Deployments whose target is this server itself, as their driver asks for them.
 
 use async_trait::async_trait;
+use miteos_core::content::Sha256;
 use miteos_core::deployment::{Failure, FailureCode, FailureStep, Visibility};
 use miteos_core::ids::DeploymentId;
 use miteos_deploy::site::Survey;
 use miteos_store::{Scope, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use super::publish::Shown;
 use super::{Owner, Previews, SiteError};
 use crate::deployments::{PublishError, PublishJob, Published, Publisher, TakeInError, TakenIn};
 
@@ -22,19 +24,18 @@ impl Publisher for Previews {
 
     async fn publish(&self, job: PublishJob<'_>) -> Result<Published, PublishError> {
         let owner = owner(job.deployment, job.scope);
-        let shown = self.publish_site(owner, job.site, job.cancel).await.map_err(told)?;
-        Ok(Published {
-            visibility: match shown.row.visibility {
-                miteos_store::Visibility::Public => Visibility::Public,
-                miteos_store::Visibility::Link => Visibility::Link,
-            },
-            url: shown.url,
-            manifest: shown.manifest_sha256,
-            files: shown.files,
-            bytes: shown.bytes,
-            new_files: shown.new_files,
-            new_bytes: shown.new_bytes,
-        })
+        Ok(published(self.publish_site(owner, job.site, job.cancel).await.map_err(told)?))
+    }
+
+    async fn publish_kept(
+        &self,
+        deployment: DeploymentId,
+        scope: Scope,
+        manifest: &Sha256,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Published>, PublishError> {
+        let shown = self.publish_listed(owner(deployment, scope), manifest, cancel).await;
+        Ok(shown.map_err(told)?.map(published))
     }
 
     async fn withdraw(&self, deployment: DeploymentId) -> Result<(), StoreError> {
@@ -50,6 +51,19 @@ impl Publisher for Previews {
     async fn stub(&self, deployment: DeploymentId, scope: Scope) -> Result<String, StoreError> {
         let row = self.publish_stub(owner(deployment, scope)).await?;
         Ok(self.url(&row))
+    }
+}
+
+fn published(shown: Shown) -> Published {
+    Published {
+        visibility: match shown.row.visibility {
+            miteos_store::Visibility::Public => Visibility::Public,
+            miteos_store::Visibility::Link => Visibility::Link,
+        },
+        url: shown.url,
+        manifest: shown.manifest_sha256,
+        files: shown.files,
+        bytes: shown.bytes,
     }
 }
 
