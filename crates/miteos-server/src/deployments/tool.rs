@@ -60,6 +60,11 @@ impl Plan {
     fn check(&self, input: &Input) -> Result<(), String> {
         let Some(row) = &self.config else { return Ok(()) };
         let (id, name, as_of) = (row.id, &row.name, row.updated_at.to_string());
+        if input.config_as_of.as_ref().is_some_and(|asked| *asked != as_of) {
+            return Err(format!(
+                "the deploy configuration {name} ({id}) was changed after this call was agreed to; call deploy again"
+            ));
+        }
         let named = [
             ("config_name", input.config_name.as_deref(), name.as_str()),
             ("environment", input.environment.as_deref(), self.environment.as_str()),
@@ -68,11 +73,6 @@ impl Plan {
             if asked.is_some_and(|asked| asked != found) {
                 return Err(format!("{argument}: the deploy configuration {name} ({id}) has {found}"));
             }
-        }
-        if input.config_as_of.as_ref().is_some_and(|asked| *asked != as_of) {
-            return Err(format!(
-                "the deploy configuration {name} ({id}) was changed after this call was agreed to; call deploy again"
-            ));
         }
         Ok(())
     }

@@ -138,6 +138,9 @@ fn told(event: &Value) -> String {
         for name in RUN_SPECIFIC {
             fields.remove(name);
         }
+        if let Some(input) = fields.get_mut("input").and_then(Value::as_object_mut) {
+            input.remove("config_as_of");
+        }
     }
     anonymous(&format!("{} {data}", event["type"].as_str().unwrap()))
 }

@@ -2,13 +2,12 @@
 //! provider refuses changes nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use miteos_standins::{Fault, What, When};
 use serde_json::{Value, json};
 
 use super::{Scene, events_until, log, logs};
-use crate::harness::{TestServer, wait_until};
+use crate::harness::{PATIENCE, TestServer};
 use crate::receiver::{Answer, Receiver};
 
 /// Two that are live, the older one first.
@@ -29,12 +28,6 @@ impl Scene {
 
 fn back(id: &str) -> String {
     format!("/deployments/{id}/rollback")
-}
-
-/// Lets the provider take its time over it.
-fn slow(scene: &Scene) {
-    let what = What::Slow(Duration::from_secs(2));
-    scene.netlify.fault(Fault { when: When::to("POST", "/restore").once(), what });
 }
 
 #[tokio::test]
@@ -73,14 +66,14 @@ async fn nothing_else_goes_there_meanwhile() {
     let scene = Scene::start().await;
     let server = &scene.server;
     let [first, second] = two(&scene).await;
-    slow(&scene);
+    let comes = scene.netlify.hold();
     let asks = |id: &str| {
         let (url, key) = (format!("{}/v1{}", server.url, back(id)), server.key.clone());
         let asked = server.http.post(url).bearer_auth(key);
         tokio::spawn(async move { asked.send().await.unwrap().status().as_u16() })
     };
     let (one, twin) = (asks(&first), asks(&first));
-    wait_until("the provider is asked", || scene.netlify.count("POST", "/restore") == 1).await;
+    tokio::time::timeout(PATIENCE, comes).await.expect("the provider is asked");
     let body = json!({"workspace_id": scene.workspace, "target": "netlify"});
     for (method, path, body) in [
         ("POST", "/deployments".to_owned(), Some(body.clone())),
@@ -93,6 +86,7 @@ async fn nothing_else_goes_there_meanwhile() {
     let refused = server.expect(422, "POST", &format!("/deployments/{first}/cancel"), None).await;
     assert!(refused["detail"].as_str().unwrap().contains("is live"), "{refused}");
     assert_eq!(server.get(&format!("/deployments/{first}")).await["status"], "live");
+    scene.netlify.let_go();
     assert_eq!((one.await.unwrap(), twin.await.unwrap()), (200, 200), "who asks for the same waits for it");
     assert_eq!(scene.netlify.count("POST", "/restore"), 1);
     server.expect(201, "POST", "/deployments", Some(body)).await;
