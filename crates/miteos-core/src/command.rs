@@ -102,7 +102,7 @@ pub enum Command {
         cut: bool,
         /// If this is its last word, and the task is to be deployed at its end: the call that does so, with all that is
         /// decided by now, so that a person who is asked sees it.
-        closing: Option<ProposedCall>,
+        closing: Option<Box<ProposedCall>>,
         model_call: ModelCall,
     },
     SummaryAnswered {

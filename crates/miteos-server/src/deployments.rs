@@ -360,7 +360,8 @@ impl Deployments {
             return Err(error);
         }
         if self.inner.parts.give_up_damaged(id).await? {
-            self.inner.parts.tidy(id).await;
+            // Its runner looks once more, and finds out what is left to do.
+            self.wake(id);
         } else {
             tracing::error!(deployment = %id, error = %chain(&error), "a deployment cannot be read");
         }

@@ -18,7 +18,7 @@ pub(super) struct Answer {
     pub calls: Vec<ProposedCall>,
     pub opaque: Option<Value>,
     pub cut: bool,
-    pub closing: Option<ProposedCall>,
+    pub closing: Option<Box<ProposedCall>>,
     pub model_call: ModelCall,
 }
 

@@ -19,7 +19,12 @@ const DEPLOY: &str = "deploy";
 
 impl Decision<'_> {
     /// The agent has given its answer. `closing` is the call that deploys, if whoever asked the model has prepared it.
-    pub(super) fn complete_agent(&mut self, id: AgentId, result: Content, closing: Option<ProposedCall>) {
+    pub(super) fn complete_agent(
+        &mut self,
+        id: AgentId,
+        result: Content,
+        closing: Option<Box<ProposedCall>>,
+    ) {
         match self.deployment_due(id, closing) {
             Some(call) => {
                 self.emit(Event::DeployProposed { agent: id, result, call });
@@ -45,7 +50,7 @@ impl Decision<'_> {
     }
 
     /// The deployment that the task asks for at its end, if this agent is the last one and nobody has deployed.
-    fn deployment_due(&mut self, id: AgentId, closing: Option<ProposedCall>) -> Option<CallFacts> {
+    fn deployment_due(&mut self, id: AgentId, closing: Option<Box<ProposedCall>>) -> Option<CallFacts> {
         let config = &self.task.config;
         let target = config.deploy_target.as_ref().filter(|_| config.auto_deploy)?;
         let deployed = |call: &CallName| call.tool == DEPLOY;

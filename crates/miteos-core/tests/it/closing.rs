@@ -83,7 +83,7 @@ fn what_is_decided_by_then_is_what_a_person_agrees_to() {
     world.start(0);
     let bound = json!({"target": "preview", "folder": "dist"});
     let closing = ProposedCall { risk: Risk::Critical, ..call("deploy", &bound) };
-    let events = world.answer_closing(0, "built", vec![], Some(closing.clone()));
+    let events = world.answer_closing(0, "built", vec![], Some(Box::new(closing.clone())));
     assert_eq!(kinds(&events)[1..], ["internal.deploy_proposed", "approval.required"]);
     let asked = world.task.approvals().next().unwrap();
     assert_eq!(
@@ -95,14 +95,14 @@ fn what_is_decided_by_then_is_what_a_person_agrees_to() {
     let mut world = deploying(99, &[("1", &[])]);
     world.start(0);
     let closing = ProposedCall { problem: Some("no such place".to_owned()), ..call("deploy", &bound) };
-    world.answer_closing(0, "built", vec![], Some(closing));
+    world.answer_closing(0, "built", vec![], Some(Box::new(closing)));
     assert_eq!(result(&world), "built\n\nNot deployed: no such place");
 
     // Others than the last do not deploy, whatever was prepared.
     let mut world = deploying(99, &[("1", &[]), ("2", &[])]);
     world.start(0);
     world.start(1);
-    let events = world.answer_closing(0, "a", vec![], Some(call("deploy", &bound)));
+    let events = world.answer_closing(0, "a", vec![], Some(Box::new(call("deploy", &bound))));
     assert_eq!(kinds(&events), ["agent.thinking", "agent.complete"]);
 }
 

@@ -139,7 +139,7 @@ impl World {
         n: usize,
         text: &str,
         calls: Vec<ProposedCall>,
-        closing: Option<ProposedCall>,
+        closing: Option<Box<ProposedCall>>,
     ) -> Vec<Event> {
         let agent = &self.task.agents[n];
         let (agent, step, heard) = (agent.id, agent.model_calls, agent.inbox.len());

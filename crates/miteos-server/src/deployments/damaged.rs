@@ -26,7 +26,8 @@ impl Parts {
         loop {
             let version = state.as_ref().map_or(0, |deployment| deployment.version);
             let records = self.store.deployment_records_after(row.id, version, PAGE).await?;
-            for record in &records {
+            // Others may have gone on since the row was read.
+            for record in records.iter().filter(|record| record.version <= row.version) {
                 let Ok(event) = serde_json::from_str::<Event>(&record.body) else { return Ok(None) };
                 match &mut state {
                     Some(deployment) => deployment.apply(&event, record.at),
@@ -36,7 +37,7 @@ impl Parts {
                     return Ok(None);
                 }
             }
-            if records.len() < PAGE {
+            if records.last().is_none_or(|last| last.version >= row.version) {
                 break;
             }
         }
@@ -58,11 +59,15 @@ impl Parts {
         }
     }
 
-    /// Calls one failed whose state cannot be read. False if it is over, or nothing at all can be made of it.
+    /// Calls one failed whose state cannot be read, unless somebody could by now. False if it is over, or nothing at all can
+    /// be made of it.
     pub(super) async fn give_up_damaged(&self, id: DeploymentId) -> Result<bool, DeploymentError> {
         let Some(row) = self.store.deployment(id).await? else { return Ok(false) };
         if Status::parse(&row.status).is_some_and(Status::is_terminal) {
             return Ok(false);
+        }
+        if read(&row).is_ok() || self.replayed(&row).await?.is_some() {
+            return Ok(true);
         }
         let Some(mut deployment) = stand_in(&row) else { return Ok(false) };
         if let Some(publisher) = &self.publisher {

@@ -150,7 +150,7 @@ impl Previews {
         let held = stream::iter(contents)
             .map(|(sha256, bytes)| async move { blobs.holds(&BlobRef { sha256, bytes }).await })
             .buffer_unordered(PARALLEL)
-            .try_all(|held| std::future::ready(held));
+            .try_all(std::future::ready);
         let all = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(SiteError::Canceled),

@@ -24,14 +24,14 @@ pub fn wanted(task: &Task) -> Option<Value> {
 }
 
 /// The call, or why it cannot be made. `None`: this server has no such tool.
-pub async fn call(deps: &Deps, task: TaskId, input: Value) -> Result<Option<ProposedCall>, StoreError> {
+pub async fn call(deps: &Deps, task: TaskId, input: Value) -> Result<Option<Box<ProposedCall>>, StoreError> {
     let Some(tool) = deps.registry.get(DEPLOY) else { return Ok(None) };
     let (input, problem) = match tool.bind(task, input.clone()).await {
         Ok(bound) => (bound, None),
         Err(error) => (input, Some(error.for_model())),
     };
     let text = input.to_string();
-    Ok(Some(ProposedCall {
+    Ok(Some(Box::new(ProposedCall {
         tool: DEPLOY.to_owned(),
         input_sha256: effects::input_hash(&text),
         input: deps.content(text, None).await?,
@@ -39,5 +39,5 @@ pub async fn call(deps: &Deps, task: TaskId, input: Value) -> Result<Option<Prop
         read_only: false,
         retry: tool.retry(),
         problem,
-    }))
+    })))
 }

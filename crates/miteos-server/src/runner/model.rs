@@ -329,7 +329,7 @@ struct Taken {
     text: Content,
     calls: Vec<ProposedCall>,
     opaque: Option<Value>,
-    closing: Option<ProposedCall>,
+    closing: Option<Box<ProposedCall>>,
 }
 
 async fn take(
