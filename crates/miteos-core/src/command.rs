@@ -100,6 +100,9 @@ pub enum Command {
         opaque: Option<Value>,
         /// The answer ran into its limit and is not whole.
         cut: bool,
+        /// If this is its last word, and the task is to be deployed at its end: the call that does so, with all that is
+        /// decided by now, so that a person who is asked sees it.
+        closing: Option<Box<ProposedCall>>,
         model_call: ModelCall,
     },
     SummaryAnswered {

@@ -89,8 +89,8 @@ impl Decision<'_> {
             }
             Command::Published { deliverables } => self.published(deliverables),
             Command::AgentReady { agent, brief } => self.agent_ready(agent, brief),
-            Command::ModelAnswered { agent, step, heard, text, calls, opaque, cut, model_call } => {
-                let answer = agents::Answer { text, calls, opaque, cut, model_call };
+            Command::ModelAnswered { agent, step, heard, text, calls, opaque, cut, closing, model_call } => {
+                let answer = agents::Answer { text, calls, opaque, cut, closing, model_call };
                 self.model_answered(agent, step, heard, answer)
             }
             Command::SummaryAnswered { agent, step, turns, summary, model_call } => {

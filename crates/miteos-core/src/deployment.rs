@@ -108,6 +108,10 @@ pub enum Stage {
     Live {
         release: Release,
     },
+    /// It was live, perhaps others have been since, and it is being made the live one again.
+    RollingBack {
+        release: Release,
+    },
     Failed {
         failure: Failure,
     },
@@ -152,6 +156,10 @@ pub enum Effect<'a> {
     Stop {
         state: Option<&'a Value>,
     },
+    /// Ask the provider to make this the live one again. It may have been asked before: the same is live then.
+    RollBack {
+        release: &'a Release,
+    },
 }
 
 /// What may be asked of a deployment: by people, and by effects that report their outcome.
@@ -170,6 +178,14 @@ pub enum Command {
     Abandon(Failure),
     /// Nothing that was begun is under way any more.
     Stopped,
+    /// Make it the live one again.
+    RollBack,
+    /// It is the live one again.
+    RolledBack,
+    /// It was not made the live one again, and why.
+    NotRolledBack {
+        why: String,
+    },
 }
 
 /// Why a command was refused. Nothing has changed.
@@ -182,4 +198,6 @@ pub enum Rejected {
     IsLive,
     #[error("the deployment has failed; there is nothing to cancel")]
     HasFailed,
+    #[error("the deployment is not live, so there is nothing to go back to")]
+    NotLive,
 }

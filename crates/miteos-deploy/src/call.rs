@@ -73,7 +73,7 @@ impl Default for Pace {
 
 impl Pace {
     /// The pause after so many failures: between half and the whole of the backoff, but at least what was asked for.
-    pub(crate) fn pause_ms(&self, failed: u32, asked: Option<u64>) -> u64 {
+    pub fn pause_ms(&self, failed: u32, asked: Option<u64>) -> u64 {
         let full = self.base_ms.saturating_mul(1 << failed.saturating_sub(1).min(16)).min(self.cap_ms);
         let share = getrandom::u32().map_or(1.0, |n| f64::from(n) / f64::from(u32::MAX));
         let jittered = (full as f64 * (0.5 + 0.5 * share)) as u64;

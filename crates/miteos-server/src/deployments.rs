@@ -3,6 +3,7 @@
 
 mod builder;
 mod configs;
+mod damaged;
 mod expo;
 mod files;
 mod keep;
@@ -22,7 +23,7 @@ mod turns;
 mod unwanted;
 mod visit;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,11 +39,14 @@ use tokio_util::task::TaskTracker;
 
 pub use builder::{BuildError, BuildJob, Builder, BuiltFolder, Place};
 pub use configs::{Parsed, environment, kind, parse, wishes};
+pub use damaged::damaged;
 pub use keep::{CommandError, DeploymentError, Made, read};
 pub use moves::Moves;
 pub use passing::Passing;
-pub use publisher::{PublishError, PublishJob, Published, Publisher, TakeInError, TakeInJob, TakenIn};
-pub use rollback::{RolledBack, Rolling};
+pub use publisher::{
+    Changes, PublishError, PublishJob, Published, Publisher, TakeInError, TakeInJob, TakenIn,
+};
+pub use rollback::{RollbackAsked, RolledBack};
 pub use sandboxed::Sandboxed;
 pub use shown::{core_target, public, shown};
 pub use staged::check as can_be_staged;
@@ -60,6 +64,8 @@ use run::Left;
 
 /// Active ones that are read at once at the start.
 const LOAD_PAGE: usize = 500;
+/// How often whoever waits for one looks without being told.
+const LOOK_ANYWAY: Duration = Duration::from_millis(500);
 /// How long one rests after its runner failed, for the first time (ms); it doubles up to the longest.
 const FAILED_FIRST_MS: u64 = 500;
 const FAILED_MAX_MS: u64 = 60_000;
@@ -82,8 +88,6 @@ pub struct Parts {
     pub publisher: Option<Arc<dyn Publisher>>,
     /// How often a published address is looked at.
     pub visits: u32,
-    /// What is rolled back now.
-    pub rolling: Rolling,
     pub moves: Moves,
     pub turns: Turns,
 }
@@ -158,7 +162,34 @@ impl Deployments {
     }
 
     pub async fn load(&self, id: DeploymentId) -> Result<Option<Deployment>, DeploymentError> {
-        self.inner.parts.load(id).await
+        let found = self.inner.parts.load(id).await;
+        if matches!(found, Err(DeploymentError::Damaged { .. })) {
+            // If it is under way, its runner calls it failed.
+            self.wake(id);
+        }
+        found
+    }
+
+    /// Waits until a deployment is as is wanted; `None` if it is gone.
+    pub async fn until(
+        &self,
+        id: DeploymentId,
+        wanted: impl Fn(&Deployment) -> bool,
+    ) -> Result<Option<Deployment>, DeploymentError> {
+        loop {
+            let moved = self.follow(id);
+            let found = self.load(id).await?;
+            if found.as_ref().is_none_or(&wanted) {
+                return Ok(found);
+            }
+            match moved {
+                Some(mut moved) => {
+                    // Looked at anyway, whether something moved or not.
+                    let _ = tokio::time::timeout(LOOK_ANYWAY, moved.changed()).await;
+                }
+                None => tokio::time::sleep(LOOK_ANYWAY).await,
+            }
+        }
     }
 
     /// Makes a deployment and sees to it that it runs, even if the caller goes away in between.
@@ -193,13 +224,6 @@ impl Deployments {
         tokio::spawn(work).await.unwrap_or_else(|_| Err(panicked("cancel a deployment").into()))
     }
 
-    /// Makes an older one the live one again, to the end even if the caller goes away in between.
-    pub async fn roll_back(&self, deployment: Deployment) -> Result<RolledBack, DeploymentError> {
-        let parts = Arc::clone(&self.inner.parts);
-        let work = async move { parts.roll_back(&deployment).await };
-        tokio::spawn(work).await.unwrap_or_else(|_| Err(panicked("roll a deployment back")))
-    }
-
     /// Tells of every change of the deployment and of its log, as long as it runs here.
     pub fn follow(&self, id: DeploymentId) -> Option<watch::Receiver<u64>> {
         self.inner.parts.moves.follow(id)
@@ -217,6 +241,8 @@ impl Deployments {
         }
         let slot = Arc::new(Slot::default());
         running.insert(id, Arc::clone(&slot));
+        // From now on it can be followed.
+        self.inner.parts.moves.of(id);
         drop(running);
         let deployments = self.clone();
         self.inner.tracker.spawn(async move { deployments.drive(id, slot).await });
@@ -239,15 +265,23 @@ impl Deployments {
         self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes what a crash left of deployments that are over: nobody else would.
-    async fn sweep(&self) {
+    /// Deployments of which there is a folder.
+    async fn folders(&self) -> BTreeSet<DeploymentId> {
         let folder = self.inner.parts.folder.clone();
         let listed = tokio::task::spawn_blocking(move || files::folders(&folder)).await;
         let Ok(Ok(names)) = listed else {
             tracing::warn!(?listed, "what a crash left of deployments cannot be looked for");
-            return;
+            return BTreeSet::new();
         };
-        for id in names.iter().filter_map(|name| name.parse::<DeploymentId>().ok()) {
+        names.iter().filter_map(|name| name.parse().ok()).collect()
+    }
+
+    /// Removes what a crash left of deployments that are over: nobody else would. It may take long, and nobody waits for it.
+    async fn sweep(&self, left: BTreeSet<DeploymentId>) {
+        for id in left {
+            if self.inner.stop.is_cancelled() {
+                return;
+            }
             // One that cannot be read may still be needed.
             let over = match self.inner.parts.load(id).await {
                 Ok(found) => found.is_none_or(|deployment| deployment.is_finished()),
@@ -260,16 +294,20 @@ impl Deployments {
     }
 
     async fn take_up(self) {
-        self.sweep().await;
+        // Those that are there before any other is made. Who is taken up removes its own.
+        let mut left = self.folders().await;
         let mut failures = 0;
         let mut after = None;
         while !self.inner.stop.is_cancelled() {
             match self.inner.parts.store.active_deployments(after, LOAD_PAGE).await {
                 Ok(found) => {
-                    found.iter().for_each(|id| self.wake(*id));
+                    for id in &found {
+                        left.remove(id);
+                        self.wake(*id);
+                    }
                     if found.len() < LOAD_PAGE {
                         self.inner.turning.store(true, Ordering::SeqCst);
-                        return;
+                        return self.sweep(left).await;
                     }
                     after = found.last().copied();
                 }
@@ -291,12 +329,15 @@ impl Deployments {
             let left = match tokio::spawn(work).await {
                 Ok(Ok(left)) => left,
                 Ok(Err(DeploymentError::Store(StoreError::Closed))) => Left::Shutdown,
-                Ok(Err(error)) => {
-                    tracing::error!(deployment = %id, error = %chain(&error), "the runner of a deployment failed; it is taken up again");
-                    failures += 1;
-                    self.rest(failures, slot.woken()).await;
-                    continue;
-                }
+                Ok(Err(error)) => match self.given_up(id, error).await {
+                    Ok(left) => left,
+                    Err(error) => {
+                        tracing::error!(deployment = %id, error = %chain(&error), "the runner of a deployment failed; it is taken up again");
+                        failures += 1;
+                        self.rest(failures, slot.woken()).await;
+                        continue;
+                    }
+                },
                 Err(panic) => {
                     tracing::error!(deployment = %id, %panic, "the runner of a deployment panicked; it is taken up again");
                     failures += 1;
@@ -313,6 +354,20 @@ impl Deployments {
             self.inner.parts.moves.forget(id);
             return;
         }
+    }
+
+    /// One whose state cannot be read is not taken up again: it is over then. Any other error is given back.
+    async fn given_up(&self, id: DeploymentId, error: DeploymentError) -> Result<Left, DeploymentError> {
+        if !matches!(error, DeploymentError::Damaged { .. }) {
+            return Err(error);
+        }
+        if self.inner.parts.give_up_damaged(id).await? {
+            // Its runner looks once more, and finds out what is left to do.
+            self.wake(id);
+        } else {
+            tracing::error!(deployment = %id, error = %chain(&error), "a deployment cannot be read");
+        }
+        Ok(Left::Finished)
     }
 
     /// Waits longer after each failure, but no longer than until there is news.

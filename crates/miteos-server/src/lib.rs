@@ -48,8 +48,8 @@ pub use config::{
     Config, DeploySettings, MetricsConfig, PageFile, PreviewConfig, PreviewHosts, StreamTimes, TraceConfig,
 };
 pub use deployments::{
-    BuildError, BuildJob, Builder, BuiltFolder, Place, PublishError, PublishJob, Published, Publisher,
-    TakeInError, TakeInJob, TakenIn,
+    BuildError, BuildJob, Builder, BuiltFolder, Changes, Place, PublishError, PublishJob, Published,
+    Publisher, TakeInError, TakeInJob, TakenIn, damaged as damaged_deployments,
 };
 pub use http::openapi::text as openapi;
 pub use http::operations::{Access, Operation, Takes, operations};

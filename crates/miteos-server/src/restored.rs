@@ -10,7 +10,7 @@ use std::path::Path;
 
 use miteos_core::agent::CallState;
 use miteos_core::command::{Command, Rejected};
-use miteos_core::deployment::{self, Failure, FailureCode, FailureStep};
+use miteos_core::deployment::{Failure, FailureCode, FailureStep};
 use miteos_core::ids::{DeploymentId, TaskId, WebhookId};
 use miteos_store::{WebhookChange, WebhookState};
 use serde::{Deserialize, Serialize};
@@ -127,10 +127,7 @@ async fn give_up_deployments(parts: &deployments::Parts, marker: &Marker) -> Res
     loop {
         let active = parts.store.active_deployments(after, AT_ONCE).await.map_err(stored)?;
         for id in &active {
-            if let Some(publisher) = &parts.publisher {
-                publisher.withdraw(*id).await.map_err(stored)?;
-            }
-            parts.command(*id, deployment::Command::Abandon(failure.clone()), None).await?;
+            parts.abandon(*id, failure.clone()).await?;
         }
         after = active.last().copied();
         if active.len() < AT_ONCE {

@@ -2,6 +2,7 @@
 //! time can move the task on.
 
 mod budget;
+mod closing;
 pub mod conversation;
 mod effects;
 mod flight;

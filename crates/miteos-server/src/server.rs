@@ -466,7 +466,6 @@ fn deploy_parts(
         builder: config.builder.clone().unwrap_or_else(|| builder()),
         publisher: Some(config.publisher.clone().unwrap_or_else(|| Arc::new(previews.clone()))),
         visits: config.deploy.visits,
-        rolling: deployments::Rolling::default(),
         moves: deployments::Moves::default(),
         turns: deployments::Turns::default(),
     }

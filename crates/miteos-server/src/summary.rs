@@ -63,12 +63,31 @@ fn known(tool: &str, fields: &Map<String, Value>) -> Option<String> {
         "message_agent" => "Write a message to other agents".to_owned(),
         "remember" => format!("Take a note: {}", shown("key")?),
         "recall" => format!("Look for notes on {}", shown("query")?),
-        "deploy" => match text("target")? {
-            "preview" => "Publish the workspace as a preview on this server".to_owned(),
-            target => format!("Publish the workspace at {}", line(target)),
-        },
+        "deploy" => deployment(text("target")?, text),
         _ => return None,
     })
+}
+
+/// What is published where, how, and with what.
+fn deployment<'a>(target: &str, text: impl Fn(&str) -> Option<&'a str>) -> String {
+    let what = match text("folder") {
+        Some(folder) => format!("Publish {} of the workspace", line(folder)),
+        None => "Publish the workspace".to_owned(),
+    };
+    if target == "preview" {
+        return format!("{what} as a preview on this server");
+    }
+    let how = match text("environment") {
+        Some("production") => " in production",
+        Some("preview") => " as a draft, beside what is live",
+        Some(_) | None => "",
+    };
+    let with = match (text("config_name"), text("config_id")) {
+        (Some(name), Some(id)) => format!(", with the configuration {} ({})", line(name), line(id)),
+        (None, Some(id)) => format!(", with the configuration {}", line(id)),
+        (_, None) => String::new(),
+    };
+    format!("{what} at {}{how}{with}", line(target))
 }
 
 /// Arguments that are too long to be at hand.
@@ -136,6 +155,17 @@ mod tests {
             ),
             ("deploy", json!({"target": "preview"}), "Publish the workspace as a preview on this server"),
             ("deploy", json!({"target": "netlify"}), "Publish the workspace at netlify"),
+            (
+                "deploy",
+                json!({"target": "netlify", "config_id": "cfg_1", "config_name": "shop", "environment": "production",
+                    "folder": "dist", "config_as_of": "2026"}),
+                "Publish dist of the workspace at netlify in production, with the configuration shop (cfg_1)",
+            ),
+            (
+                "deploy",
+                json!({"target": "vercel", "config_id": "cfg_1", "config_name": "shop", "environment": "preview"}),
+                "Publish the workspace at vercel as a draft, beside what is live, with the configuration shop (cfg_1)",
+            ),
         ];
         for (tool, input, sentence) in cases {
             assert_eq!(said(tool, &input), sentence);

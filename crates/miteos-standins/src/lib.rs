@@ -17,4 +17,4 @@ pub mod vercel;
 
 pub use fault::{Fault, What, When};
 pub use record::Recorded;
-pub use server::Standin;
+pub use server::{Provider, Standin};

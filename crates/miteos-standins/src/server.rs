@@ -91,6 +91,8 @@ struct Shared<P> {
     /// How many requests have been met so far; it goes up before a request is carried out and after, before its answer.
     marks: watch::Sender<u64>,
     stop_at: Mutex<Option<u64>>,
+    /// Whether requests wait.
+    held: watch::Sender<bool>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -122,6 +124,7 @@ impl<P: Provider> Standin<P> {
             recorded: Mutex::default(),
             marks: watch::Sender::new(0),
             stop_at: Mutex::new(None),
+            held: watch::Sender::new(false),
         });
         let state = Arc::clone(&shared);
         let router = Router::new().fallback(move |request: Request<Body>| meet(Arc::clone(&state), request));
@@ -184,6 +187,21 @@ impl<P: Provider> Standin<P> {
         }
     }
 
+    /// Requests that come from now on wait until they are let go. The future is ready when the first has come.
+    pub fn hold(&self) -> impl Future<Output = ()> + use<P> {
+        self.shared.marks.send_replace(0);
+        self.shared.held.send_replace(true);
+        let mut marks = self.shared.marks.subscribe();
+        async move {
+            // An error means that the stand-in is gone; then there is nothing to wait for.
+            let _ = marks.wait_for(|seen| *seen > 0).await;
+        }
+    }
+
+    pub fn let_go(&self) {
+        self.shared.held.send_replace(false);
+    }
+
     pub fn go_on(&self) {
         *lock(&self.shared.stop_at) = None;
     }
@@ -213,6 +231,8 @@ async fn meet<P: Provider>(shared: Arc<Shared<P>>, request: Request<Body>) -> Re
         return answer(200, &[], Value::from(list).to_string());
     }
     shared.mark().await;
+    // The sender is as old as the stand-in.
+    let _ = shared.held.subscribe().wait_for(|held| !held).await;
     let fault = lock(&shared.faults).meet(&method, &path);
     match &fault {
         Some(What::CutUpload) => {

@@ -111,15 +111,6 @@ impl Blobs {
         self.put_stream(chunks_of(reader)).await
     }
 
-    /// As [`Self::put_reader`]; says, too, whether the blob was not there before.
-    pub async fn put_new(
-        &self,
-        reader: impl AsyncRead + Unpin + Send,
-    ) -> Result<(BlobRef, bool), StoreError> {
-        let taken = self.take_in(chunks_of(reader)).await?;
-        self.keep(taken).await
-    }
-
     /// Stores what a stream yields. If the stream fails, or the caller stops waiting, nothing is stored.
     pub async fn put_stream(
         &self,

@@ -13,7 +13,7 @@ use crate::store::Store;
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// Counts from 1 without a gap.
+    /// Counts from 1. A line that is added after the end leaves one number out: readers were told the end under that.
     pub no: u64,
     pub at: Timestamp,
     pub text: String,
@@ -23,6 +23,8 @@ pub struct LogLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogSize {
     pub lines: u64,
+    /// The number of the last one.
+    pub last: u64,
     pub bytes: u64,
 }
 
@@ -32,7 +34,7 @@ const INSERT: &str = "INSERT INTO deployment_logs (deployment, no, at, text) VAL
 const AFTER: &str = "SELECT no, at, text FROM deployment_logs
     WHERE deployment = (SELECT no FROM deployments WHERE id = $1) AND no > $2 ORDER BY no LIMIT $3";
 const SIZE: &str =
-    "SELECT COUNT(*), CAST(COALESCE(SUM(OCTET_LENGTH(text)), 0) AS BIGINT) FROM deployment_logs
+    "SELECT COUNT(*), COALESCE(MAX(no), 0), CAST(COALESCE(SUM(OCTET_LENGTH(text)), 0) AS BIGINT) FROM deployment_logs
     WHERE deployment = (SELECT no FROM deployments WHERE id = $1)";
 
 impl Store {
@@ -66,7 +68,9 @@ impl Store {
 
     pub async fn deployment_log_size(&self, id: DeploymentId) -> Result<LogSize, StoreError> {
         self.read("measure the log of a deployment", move |db| {
-            let read = |row: &rusqlite::Row<'_>| Ok(LogSize { lines: count(row, 0)?, bytes: count(row, 1)? });
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(LogSize { lines: count(row, 0)?, last: count(row, 1)?, bytes: count(row, 2)? })
+            };
             Ok(db.prepare_cached(SIZE)?.query_row([id.to_string()], read)?)
         })
         .await

@@ -1,6 +1,8 @@
 //! Deployments: one row each, kept in step with the journal by the append that changes it. Their records lie in the
 //! same journal and the same feeds as those of tasks. What a state means is the caller's.
 
+use std::path::Path;
+
 use miteos_core::ids::{AccountId, DeliverableId, DeployConfigId, DeploymentId, Source, WorkspaceId};
 use miteos_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -11,7 +13,7 @@ use crate::idempotency::{self, IdempotencyRow};
 use crate::journal::{self, Committed, NewRecord, Place, Record, feed_of, record, records, write_records};
 use crate::store::Store;
 use crate::tasks::Scope;
-use crate::{deploy_configs, workspaces};
+use crate::{deploy_configs, migrations, sqlite, workspaces};
 
 /// A deployment as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +26,8 @@ pub struct DeploymentRow {
     pub deliverable: Option<DeliverableId>,
     pub target: String,
     pub config: Option<DeployConfigId>,
-    /// `pending building deploying live failed`.
+    /// `pending building deploying live failed`. One that is live and holds the place of its files and its target again is
+    /// `deploying`, whatever clients see.
     pub status: String,
     /// JSON: the folded state at this version.
     pub state: String,
@@ -58,6 +61,16 @@ pub enum MadeDeployment {
     Active(DeploymentId),
 }
 
+/// What taking the place of its files and its target again came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reopened {
+    Reopened(Committed),
+    /// Somebody else appended first: load again and decide again.
+    Conflict,
+    /// Another one of the same files to the same target is not over; nothing was written.
+    Active(DeploymentId),
+}
+
 macro_rules! deployment_rows {
     ($rest:literal) => {
         concat!(
@@ -69,6 +82,7 @@ macro_rules! deployment_rows {
 }
 
 const GET: &str = deployment_rows!("WHERE id = $1");
+const ALL: &str = deployment_rows!("ORDER BY id");
 const LIST: &str = deployment_rows!("WHERE account = $1 AND live = $2 ORDER BY id DESC LIMIT $3 OFFSET $4");
 const LIST_WORKSPACE: &str = deployment_rows!(
     "WHERE account = $1 AND live = $2 AND workspace = $3 ORDER BY id DESC LIMIT $4 OFFSET $5"
@@ -107,6 +121,12 @@ impl Store {
     pub async fn append_deployment(&self, append: DeploymentAppend) -> Result<Committed, AppendError> {
         check(&append)?;
         self.write_append("append to the journal", move |db| extend(db, &append)).await
+    }
+
+    /// As [`Self::append_deployment`], for one that is over and comes to be under way again: only if no other one is.
+    pub async fn reopen_deployment(&self, append: DeploymentAppend) -> Result<Reopened, StoreError> {
+        check(&append)?;
+        self.write_append("append to the journal", move |db| reopen(db, &append)).await
     }
 
     pub async fn deployment(&self, id: DeploymentId) -> Result<Option<DeploymentRow>, StoreError> {
@@ -182,6 +202,25 @@ impl Store {
     }
 }
 
+/// Looks at every deployment of a folder that a server may be using. Blocks.
+///
+/// # Errors
+/// [`StoreError::NewerSchema`] if the database is newer than this program.
+pub fn look_at_deployments(folder: &Path, mut look: impl FnMut(DeploymentRow)) -> Result<(), StoreError> {
+    /// The first schema with deployments.
+    const DEPLOYMENTS: i64 = 5;
+    let db = sqlite::open_copied(&folder.join("miteos.db"))?;
+    if migrations::version(&db)? < DEPLOYMENTS {
+        return Ok(());
+    }
+    let mut query = db.prepare(ALL)?;
+    let mut found = query.query([])?;
+    while let Some(row) = found.next()? {
+        look(from_row(row)?);
+    }
+    Ok(())
+}
+
 /// Whether one of this workspace's own files is not over.
 pub(crate) fn is_active_in(
     db: &Connection,
@@ -228,9 +267,8 @@ fn create(db: &Connection, append: &DeploymentAppend) -> Result<MadeDeployment, 
     if number(db, &key)?.is_some() {
         return Ok(MadeDeployment::Known);
     }
-    let source = row.deliverable.map_or(workspace.clone(), |id| id.to_string());
-    let active = db.prepare_cached(ACTIVE_OF)?.query_row(params![source, row.target], |row| id(row, 0));
-    if let Some(active) = active.optional()? {
+    let source = source(row);
+    if let Some(active) = active_of(db, &source, &row.target)? {
         return Ok(MadeDeployment::Active(active));
     }
     if let Some(answer) = &append.idempotency {
@@ -262,6 +300,27 @@ fn create(db: &Connection, append: &DeploymentAppend) -> Result<MadeDeployment, 
     let no: i64 = db.prepare_cached(INSERT)?.query_row(values, |row| row.get(0))?;
     let account_cursor = write_records(db, 0, &append.records, Place { log: -no, feed })?;
     Ok(MadeDeployment::Made(Committed { version: row.version, account_cursor }))
+}
+
+/// What is published: the workspace, or a deliverable in its place.
+fn source(row: &DeploymentRow) -> String {
+    row.deliverable.map_or_else(|| row.workspace.to_string(), |id| id.to_string())
+}
+
+fn active_of(db: &Connection, source: &str, target: &str) -> Result<Option<DeploymentId>, StoreError> {
+    Ok(db.prepare_cached(ACTIVE_OF)?.query_row([source, target], |row| id(row, 0)).optional()?)
+}
+
+fn reopen(db: &Connection, append: &DeploymentAppend) -> Result<Reopened, StoreError> {
+    let row = &append.row;
+    if let Some(other) = active_of(db, &source(row), &row.target)?.filter(|other| *other != row.id) {
+        return Ok(Reopened::Active(other));
+    }
+    match extend(db, append) {
+        Ok(committed) => Ok(Reopened::Reopened(committed)),
+        Err(AppendError::Conflict { .. }) => Ok(Reopened::Conflict),
+        Err(AppendError::Store(error)) => Err(error),
+    }
 }
 
 fn extend(db: &Connection, append: &DeploymentAppend) -> Result<Committed, AppendError> {

@@ -52,7 +52,7 @@ pub use deliveries::{
 };
 pub use deploy_configs::{ConfigChanged, DeployConfigRow, MAX_DEPLOY_CONFIGS};
 pub use deployment_logs::{LogLine, LogSize};
-pub use deployments::{DeploymentAppend, DeploymentRow, MadeDeployment};
+pub use deployments::{DeploymentAppend, DeploymentRow, MadeDeployment, Reopened, look_at_deployments};
 pub use error::{AppendError, StoreError};
 pub use gauges::Gauges;
 pub use heads::EventHead;

@@ -45,6 +45,13 @@ pub trait Tool: Send + Sync {
         self.retry() == RetryClass::Once
     }
 
+    /// The arguments with all that is decided by the time the call is proposed, of a task: whoever is asked sees what will be
+    /// done, and that is done. They have passed [`crate::Registry::check`], and what is given back has to as well. An error is
+    /// told to the model in place of the call.
+    async fn bind(&self, _task: TaskId, input: Value) -> Result<Value, ToolError> {
+        Ok(input)
+    }
+
     /// Carries the call out. The arguments have passed [`crate::Registry::check`].
     async fn run(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError>;
 

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miteos_server::models::local::{self, InstalledModel};
@@ -365,6 +365,7 @@ pub async fn checks(settings: &Settings) -> Vec<Finding> {
         findings.push(finding("setting", Verdict::Failed, detail, "correct it, or take it away"));
     }
     findings.extend(unusable_secrets(settings));
+    findings.extend(damaged_deployments(settings.data_dir()));
     if let Err(why) = TraceConfig::from_settings(&get) {
         findings.push(finding(
             "setting",
@@ -377,6 +378,21 @@ pub async fn checks(settings: &Settings) -> Vec<Finding> {
         findings.push(sandbox_finding(settings).await);
     }
     findings
+}
+
+/// Deployments that cannot be read any more.
+fn damaged_deployments(folder: &Path) -> Option<Finding> {
+    const NAME: &str = "deployments";
+    /// Of these the ids are told.
+    const TOLD: usize = 5;
+    // What is no database, or not yet one, is told of elsewhere.
+    let damaged = miteos_server::damaged_deployments(folder).ok().filter(|damaged| !damaged.is_empty())?;
+    let told = damaged.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = damaged.len().checked_sub(TOLD).filter(|more| *more > 0);
+    let more = more.map(|more| format!(" and {more} more")).unwrap_or_default();
+    let mend = "start the server: it makes of the journal what it can, and calls failed what was under way; what was over \
+                comes back with a backup";
+    Some(finding(NAME, Verdict::Warning, format!("damaged: {told}{more}"), mend))
 }
 
 /// What `serve` would refuse, before it is started. The values are not shown.

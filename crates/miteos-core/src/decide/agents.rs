@@ -18,6 +18,7 @@ pub(super) struct Answer {
     pub calls: Vec<ProposedCall>,
     pub opaque: Option<Value>,
     pub cut: bool,
+    pub closing: Option<Box<ProposedCall>>,
     pub model_call: ModelCall,
 }
 
@@ -75,7 +76,7 @@ impl Decision<'_> {
         let last = agent.model_calls + 1 >= self.task.settings.max_model_calls;
         let progress = Agent::progress_after(agent.model_calls + 1);
         let more_to_hear = agent.inbox.len() > heard;
-        let Answer { text, calls, opaque, cut, model_call } = answer;
+        let Answer { text, calls, opaque, cut, closing, model_call } = answer;
         let calls = if last { Vec::new() } else { self.name_calls(calls) };
         let acts = !calls.is_empty();
         let empty = is_blank(&text);
@@ -92,7 +93,7 @@ impl Decision<'_> {
         } else if empty || cut {
             self.no_answer(id, cut);
         } else if last || !more_to_hear {
-            self.complete_agent(id, text_for_result);
+            self.complete_agent(id, text_for_result, closing);
         } else {
             self.remind_of_last_call(id);
         }

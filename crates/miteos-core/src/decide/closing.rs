@@ -7,6 +7,7 @@
 use serde_json::json;
 
 use super::Decision;
+use crate::command::ProposedCall;
 use crate::content::{Content, Sha256};
 use crate::event::{CallFacts, CallName, Event};
 use crate::ids::{AgentId, CallId};
@@ -17,9 +18,14 @@ use crate::tool::{RetryClass, Risk};
 const DEPLOY: &str = "deploy";
 
 impl Decision<'_> {
-    /// The agent has given its answer.
-    pub(super) fn complete_agent(&mut self, id: AgentId, result: Content) {
-        match self.deployment_due(id) {
+    /// The agent has given its answer. `closing` is the call that deploys, if whoever asked the model has prepared it.
+    pub(super) fn complete_agent(
+        &mut self,
+        id: AgentId,
+        result: Content,
+        closing: Option<Box<ProposedCall>>,
+    ) {
+        match self.deployment_due(id, closing) {
             Some(call) => {
                 self.emit(Event::DeployProposed { agent: id, result, call });
                 self.open_calls(id);
@@ -44,7 +50,7 @@ impl Decision<'_> {
     }
 
     /// The deployment that the task asks for at its end, if this agent is the last one and nobody has deployed.
-    fn deployment_due(&mut self, id: AgentId) -> Option<CallFacts> {
+    fn deployment_due(&mut self, id: AgentId, closing: Option<Box<ProposedCall>>) -> Option<CallFacts> {
         let config = &self.task.config;
         let target = config.deploy_target.as_ref().filter(|_| config.auto_deploy)?;
         let deployed = |call: &CallName| call.tool == DEPLOY;
@@ -60,6 +66,18 @@ impl Decision<'_> {
         let others = || self.task.subtasks.iter().filter(|subtask| subtask.agent != id);
         if asks_again || !others().all(|subtask| over(subtask.status, subtask.replaced)) {
             return None;
+        }
+        if let Some(closing) = closing {
+            return Some(CallFacts {
+                call: CallId(self.mint.ulid()),
+                tool: closing.tool,
+                input: closing.input,
+                input_sha256: closing.input_sha256,
+                risk: closing.risk,
+                read_only: closing.read_only,
+                retry: closing.retry,
+                problem: closing.problem,
+            });
         }
         let mut input = json!({ "target": target });
         if let Some(config) = &config.deploy_config_id {

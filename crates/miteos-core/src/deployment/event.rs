@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Environment, Target, Visibility, words};
+use super::{Environment, MAX_MESSAGE_BYTES, Target, Visibility, words};
 use crate::content::{Sha256, floor_boundary};
 use crate::ids::{AccountId, AgentId, CallId, DeliverableId, DeployConfigId, TaskId, WorkspaceId};
 use crate::time::Timestamp;
@@ -64,6 +64,9 @@ pub struct Built {
     pub folder: String,
     pub files: u64,
     pub bytes: u64,
+    /// The list of the files, where this server keeps all of them already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Sha256>,
 }
 
 /// Where it is live.
@@ -130,12 +133,16 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(code: FailureCode, step: FailureStep, message: impl Into<String>) -> Self {
-        let mut message: String = message.into();
-        if message.len() > super::MAX_MESSAGE_BYTES {
-            message.truncate(floor_boundary(&message, super::MAX_MESSAGE_BYTES));
-        }
-        Self { code, message, step }
+        Self { code, message: cut(message.into()), step }
     }
+}
+
+/// A text for people, no longer than one may be.
+pub(super) fn cut(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE_BYTES {
+        message.truncate(floor_boundary(&message, MAX_MESSAGE_BYTES));
+    }
+    message
 }
 
 /// One record.
@@ -143,14 +150,41 @@ impl Failure {
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     Created(Created),
-    Building { about: About },
+    Building {
+        about: About,
+    },
     Built(Built),
-    Deploying { about: About },
-    Progressed { state: Value },
-    CancelRequested { failure: Failure },
-    GivenUp { failure: Failure },
-    Live { about: About, release: Release },
-    Failed { about: About, failure: Failure },
+    Deploying {
+        about: About,
+    },
+    Progressed {
+        state: Value,
+    },
+    CancelRequested {
+        failure: Failure,
+    },
+    GivenUp {
+        failure: Failure,
+    },
+    Live {
+        about: About,
+        release: Release,
+    },
+    Failed {
+        about: About,
+        failure: Failure,
+    },
+    RollbackRequested,
+    /// It is the live one again. When it first was, it keeps.
+    RolledBack {
+        about: About,
+        release: Release,
+        completed_at: Timestamp,
+    },
+    /// The provider was not to be moved; what was live before is live.
+    NotRolledBack {
+        why: String,
+    },
 }
 
 impl Event {
@@ -160,13 +194,21 @@ impl Event {
             Self::Created(_) => "deployment.started",
             Self::Building { .. } => "deployment.building",
             Self::Deploying { .. } => "deployment.deploying",
-            Self::Live { .. } => "deployment.live",
+            // Clients are told the same thing: this is live now.
+            Self::Live { .. } | Self::RolledBack { .. } => "deployment.live",
             Self::Failed { .. } => "deployment.failed",
             Self::Built(_) => "internal.deployment_built",
             Self::Progressed { .. } => "internal.deployment_progressed",
             Self::CancelRequested { .. } => "internal.deployment_cancel_requested",
             Self::GivenUp { .. } => "internal.deployment_given_up",
+            Self::RollbackRequested => "internal.deployment_rollback_requested",
+            Self::NotRolledBack { .. } => "internal.deployment_not_rolled_back",
         }
+    }
+
+    /// Whether it is of a way back to a deployment that was over.
+    pub fn follows_the_end(&self) -> bool {
+        matches!(self, Self::RollbackRequested | Self::RolledBack { .. } | Self::NotRolledBack { .. })
     }
 
     /// Whether clients see it.
@@ -176,11 +218,14 @@ impl Event {
             | Self::Building { .. }
             | Self::Deploying { .. }
             | Self::Live { .. }
+            | Self::RolledBack { .. }
             | Self::Failed { .. } => true,
             Self::Built(_)
             | Self::Progressed { .. }
             | Self::CancelRequested { .. }
-            | Self::GivenUp { .. } => false,
+            | Self::GivenUp { .. }
+            | Self::RollbackRequested
+            | Self::NotRolledBack { .. } => false,
         }
     }
 }

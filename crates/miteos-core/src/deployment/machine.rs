@@ -1,7 +1,9 @@
 //! The three functions of a deployment: decide, apply, and what is owed.
 
+use super::event::cut;
 use super::{
-    Command, Created, Deployment, Effect, Event, Failure, FailureCode, FailureStep, Rejected, Stage, Status,
+    Command, Created, Deployment, Effect, Event, Failure, FailureCode, FailureStep, Rejected, Release, Stage,
+    Status,
 };
 use crate::ids::DeploymentId;
 use crate::time::Timestamp;
@@ -26,7 +28,10 @@ impl Deployment {
             | Event::CancelRequested { .. }
             | Event::GivenUp { .. }
             | Event::Live { .. }
-            | Event::Failed { .. } => None,
+            | Event::Failed { .. }
+            | Event::RollbackRequested
+            | Event::RolledBack { .. }
+            | Event::NotRolledBack { .. } => None,
         }
     }
 
@@ -79,19 +84,60 @@ impl Deployment {
             }
             Command::Fail(failure) => self.fail(failure),
             Command::Cancel => self.cancel(),
-            Command::Abandon(failure) => {
-                only(!self.is_finished(), || vec![Event::Failed { about: about(), failure }])
+            Command::Abandon(failure) => self.abandon(failure),
+            Command::Stopped => self.stopped(),
+            Command::RollBack => self.roll_back(),
+            Command::RolledBack => self.rolled_back(),
+            Command::NotRolledBack { why } => {
+                only(self.is_rolling_back(), || vec![Event::NotRolledBack { why: cut(why) }])
             }
-            Command::Stopped => match &self.stage {
-                Stage::Stopping { failure } => {
-                    Ok(vec![Event::Failed { about: about(), failure: failure.clone() }])
-                }
-                Stage::Pending
-                | Stage::Building
-                | Stage::Deploying
-                | Stage::Live { .. }
-                | Stage::Failed { .. } => Err(Rejected::Late),
-            },
+        }
+    }
+
+    fn abandon(&self, failure: Failure) -> Result<Vec<Event>, Rejected> {
+        if self.is_rolling_back() {
+            return Ok(vec![Event::NotRolledBack { why: failure.message }]);
+        }
+        only(!self.is_finished(), || vec![Event::Failed { about: self.about.clone(), failure }])
+    }
+
+    fn stopped(&self) -> Result<Vec<Event>, Rejected> {
+        let Stage::Stopping { failure } = &self.stage else { return Err(Rejected::Late) };
+        Ok(vec![Event::Failed { about: self.about.clone(), failure: failure.clone() }])
+    }
+
+    fn roll_back(&self) -> Result<Vec<Event>, Rejected> {
+        match &self.stage {
+            Stage::Live { .. } => Ok(vec![Event::RollbackRequested]),
+            Stage::RollingBack { .. } => Ok(Vec::new()),
+            Stage::Pending
+            | Stage::Building
+            | Stage::Deploying
+            | Stage::Stopping { .. }
+            | Stage::Failed { .. } => Err(Rejected::NotLive),
+        }
+    }
+
+    fn rolled_back(&self) -> Result<Vec<Event>, Rejected> {
+        let Stage::RollingBack { release } = &self.stage else { return Err(Rejected::Late) };
+        let completed_at = self.completed_at.unwrap_or(self.about.created_at);
+        let (about, release) = (self.about.clone(), release.clone());
+        Ok(vec![Event::RolledBack { about, release, completed_at }])
+    }
+
+    fn is_rolling_back(&self) -> bool {
+        matches!(self.stage, Stage::RollingBack { .. })
+    }
+
+    /// Where it is live, or was before another one was.
+    fn release(&self) -> Option<&Release> {
+        match &self.stage {
+            Stage::Live { release } | Stage::RollingBack { release } => Some(release),
+            Stage::Pending
+            | Stage::Building
+            | Stage::Deploying
+            | Stage::Stopping { .. }
+            | Stage::Failed { .. } => None,
         }
     }
 
@@ -107,7 +153,10 @@ impl Deployment {
             Stage::Pending | Stage::Building | Stage::Deploying => {
                 Ok(vec![Event::Failed { about: self.about.clone(), failure }])
             }
-            Stage::Stopping { .. } | Stage::Live { .. } | Stage::Failed { .. } => Err(Rejected::Late),
+            Stage::Stopping { .. }
+            | Stage::Live { .. }
+            | Stage::RollingBack { .. }
+            | Stage::Failed { .. } => Err(Rejected::Late),
         }
     }
 
@@ -124,7 +173,7 @@ impl Deployment {
             Stage::Stopping { .. } => Ok(Vec::new()),
             Stage::Failed { failure } if failure.code == FailureCode::Canceled => Ok(Vec::new()),
             Stage::Failed { .. } => Err(Rejected::HasFailed),
-            Stage::Live { .. } => Err(Rejected::IsLive),
+            Stage::Live { .. } | Stage::RollingBack { .. } => Err(Rejected::IsLive),
         }
     }
 
@@ -150,6 +199,17 @@ impl Deployment {
                 self.stage = Stage::Failed { failure: failure.clone() };
                 self.completed_at = Some(at);
             }
+            Event::RollbackRequested => {
+                if let Some(release) = self.release().cloned() {
+                    self.stage = Stage::RollingBack { release };
+                }
+            }
+            Event::RolledBack { release, .. } => self.stage = Stage::Live { release: release.clone() },
+            Event::NotRolledBack { .. } => {
+                if let Some(release) = self.release().cloned() {
+                    self.stage = Stage::Live { release };
+                }
+            }
         }
     }
 
@@ -160,6 +220,7 @@ impl Deployment {
             Stage::Building => Some(Effect::Build),
             Stage::Deploying => Some(Effect::Step { state: self.provider.as_ref() }),
             Stage::Stopping { .. } => Some(Effect::Stop { state: self.provider.as_ref() }),
+            Stage::RollingBack { release } => Some(Effect::RollBack { release }),
             Stage::Live { .. } | Stage::Failed { .. } => None,
         }
     }
@@ -169,13 +230,19 @@ impl Deployment {
             (Stage::Pending, _) => Status::Pending,
             (Stage::Building, _) | (Stage::Stopping { .. }, None) => Status::Building,
             (Stage::Deploying, _) | (Stage::Stopping { .. }, Some(_)) => Status::Deploying,
-            (Stage::Live { .. }, _) => Status::Live,
+            (Stage::Live { .. } | Stage::RollingBack { .. }, _) => Status::Live,
             (Stage::Failed { .. }, _) => Status::Failed,
         }
     }
 
+    /// Whether it has come to its end, live or not. What is live can be made the live one again after it.
     pub fn is_finished(&self) -> bool {
         self.status().is_terminal()
+    }
+
+    /// Whether there may be no other of the same files to the same target beside it.
+    pub fn is_under_way(&self) -> bool {
+        self.pending().is_some()
     }
 
     /// An invariant that does not hold.
@@ -184,10 +251,12 @@ impl Deployment {
         if finished != self.completed_at.is_some() {
             return Some("the time of its end is there exactly when it has ended");
         }
-        if finished != self.pending().is_none() {
-            return Some("nothing is owed exactly when it has ended");
+        if (finished && !self.is_rolling_back()) != self.pending().is_none() {
+            return Some("nothing is owed exactly when it has ended, and is not made the live one again");
         }
-        if matches!(self.stage, Stage::Deploying | Stage::Live { .. }) && self.built.is_none() {
+        let with_files =
+            matches!(self.stage, Stage::Deploying | Stage::Live { .. } | Stage::RollingBack { .. });
+        if with_files && self.built.is_none() {
             return Some("nothing is deployed that was not built");
         }
         if self.provider.is_some() && self.built.is_none() {

@@ -32,7 +32,7 @@ fn new() -> (Deployment, Event) {
 }
 
 fn built() -> Command {
-    Command::Built(Built { digest: "d".into(), folder: "f".into(), files: 2, bytes: 10 })
+    Command::Built(Built { digest: "d".into(), folder: "f".into(), files: 2, bytes: 10, manifest: None })
 }
 
 fn released() -> Command {
@@ -59,6 +59,9 @@ fn command(n: u8) -> Command {
         8 => failed(),
         9 => Command::Cancel,
         10 => Command::Abandon(Failure::new(FailureCode::Interrupted, FailureStep::Upload, "restored")),
+        11 => Command::RollBack,
+        12 => Command::RolledBack,
+        13 => Command::NotRolledBack { why: "no".into() },
         _ => Command::Stopped,
     }
 }
@@ -129,6 +132,36 @@ fn a_cancel_ends_it_at_every_place_and_can_be_repeated() {
 }
 
 #[test]
+fn what_was_live_is_made_the_live_one_again_and_keeps_its_end() {
+    let (mut one, _) = run(&[Command::Begin, built()]);
+    assert_eq!(one.handle(Command::RollBack, at(3)), Err(Rejected::NotLive));
+    one.handle(released(), at(3)).unwrap();
+    let live = one.clone();
+    let asked = one.handle(Command::RollBack, at(4)).unwrap();
+    assert_eq!(asked, [Event::RollbackRequested]);
+    assert!(
+        matches!(one.pending(), Some(Effect::RollBack { release }) if release.url == "https://x.example")
+    );
+    assert_eq!((one.status(), one.is_under_way()), (Status::Live, true));
+    assert_eq!(one.handle(Command::RollBack, at(5)), Ok(Vec::new()), "whoever asks again waits for the same");
+    assert_eq!(one.handle(Command::Cancel, at(5)), Err(Rejected::IsLive));
+    let done = one.handle(Command::RolledBack, at(6)).unwrap();
+    assert_eq!((done[0].kind(), done[0].is_public(), one.seq), ("deployment.live", true, live.seq + 1));
+    assert_eq!((&one.stage, one.completed_at), (&live.stage, Some(at(3))));
+    // The provider refuses, or the server was restored and may not ask it.
+    for end in [
+        Command::NotRolledBack { why: "no".into() },
+        Command::Abandon(Failure::new(FailureCode::Interrupted, FailureStep::Publish, "restored")),
+    ] {
+        let mut one = live.clone();
+        one.handle(Command::RollBack, at(4)).unwrap();
+        assert_eq!(one.handle(end, at(5)).unwrap().len(), 1);
+        assert_eq!((&one.stage, one.seq, one.completed_at), (&live.stage, live.seq, Some(at(3))));
+        assert_eq!(one.handle(Command::RolledBack, at(6)), Err(Rejected::Late));
+    }
+}
+
+#[test]
 fn long_messages_are_cut_and_ids_of_events_differ() {
     let long = "é".repeat(MAX_MESSAGE_BYTES);
     let failure = Failure::new(FailureCode::BuildFailed, FailureStep::Build, long);
@@ -147,14 +180,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_order_of_commands(choices in proptest::collection::vec(0..12_u8, 0..24)) {
+    fn any_order_of_commands(choices in proptest::collection::vec(0..15_u8, 0..24)) {
         let (mut one, first) = new();
         let mut log = vec![(first, at(1))];
         for (n, choice) in (2_u64..).zip(choices) {
             let before = one.clone();
             match one.handle(command(choice), at(n)) {
                 Ok(events) => {
-                    prop_assert!(!before.is_finished() || events.is_empty(), "what has ended stays as it is");
+                    // What was live can be made the live one again, and nothing else can follow an end.
+                    let back = matches!(command(choice), Command::RollBack) || before.is_under_way();
+                    prop_assert!(!before.is_finished() || back || events.is_empty(), "an end stays");
+                    prop_assert!(!before.is_finished() || one.status() == before.status());
                     log.extend(events.into_iter().map(|event| (event, at(n))));
                 }
                 Err(_) => prop_assert_eq!(&one, &before),
@@ -178,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn every_deployment_can_be_brought_to_its_end(choices in proptest::collection::vec(0..12_u8, 0..24)) {
+    fn every_deployment_can_be_brought_to_its_end(choices in proptest::collection::vec(0..15_u8, 0..24)) {
         let (mut one, _) = new();
         for choice in choices {
             let _ = one.handle(command(choice), at(2));
@@ -189,10 +225,11 @@ proptest! {
                 Some(Effect::Build) => built(),
                 Some(Effect::Step { .. }) => released(),
                 Some(Effect::Stop { .. }) => Command::Stopped,
+                Some(Effect::RollBack { .. }) => Command::RolledBack,
                 None => break,
             };
             one.handle(command, at(3)).unwrap();
         }
-        prop_assert!(one.is_finished());
+        prop_assert!(one.is_finished() && !one.is_under_way());
     }
 }

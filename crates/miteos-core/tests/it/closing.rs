@@ -1,7 +1,7 @@
 //! A task with `auto_deploy`: its last agent's answer is followed by a deployment, under the dial like any call.
 
 use miteos_core::agent::AgentStatus;
-use miteos_core::command::{Command, Decision};
+use miteos_core::command::{Command, Decision, ProposedCall};
 use miteos_core::event::Event;
 use miteos_core::pending::Effect;
 use miteos_core::settings::TaskConfig;
@@ -74,6 +74,36 @@ fn below_it_a_person_is_asked_and_may_say_no() {
         assert_eq!(result(&world), expected);
         world.check_replay();
     }
+}
+
+/// What is prepared by then is what a person is asked, and what cannot be is told without asking.
+#[test]
+fn what_is_decided_by_then_is_what_a_person_agrees_to() {
+    let mut world = deploying(99, &[("1", &[])]);
+    world.start(0);
+    let bound = json!({"target": "preview", "folder": "dist"});
+    let closing = ProposedCall { risk: Risk::Critical, ..call("deploy", &bound) };
+    let events = world.answer_closing(0, "built", vec![], Some(Box::new(closing.clone())));
+    assert_eq!(kinds(&events)[1..], ["internal.deploy_proposed", "approval.required"]);
+    let asked = world.task.approvals().next().unwrap();
+    assert_eq!(
+        (asked.input.abridged(), asked.input_sha256.clone()),
+        (bound.to_string(), closing.input_sha256)
+    );
+    world.check_replay();
+
+    let mut world = deploying(99, &[("1", &[])]);
+    world.start(0);
+    let closing = ProposedCall { problem: Some("no such place".to_owned()), ..call("deploy", &bound) };
+    world.answer_closing(0, "built", vec![], Some(Box::new(closing)));
+    assert_eq!(result(&world), "built\n\nNot deployed: no such place");
+
+    // Others than the last do not deploy, whatever was prepared.
+    let mut world = deploying(99, &[("1", &[]), ("2", &[])]);
+    world.start(0);
+    world.start(1);
+    let events = world.answer_closing(0, "a", vec![], Some(Box::new(call("deploy", &bound))));
+    assert_eq!(kinds(&events), ["agent.thinking", "agent.complete"]);
 }
 
 #[test]

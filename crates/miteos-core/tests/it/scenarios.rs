@@ -225,6 +225,7 @@ fn half_an_answer_is_no_result() {
             calls: vec![],
             opaque: None,
             cut: true,
+            closing: None,
             model_call: model_call(),
         });
         ends.push(kinds(&events).last().copied().unwrap_or_default().to_owned());
@@ -425,6 +426,7 @@ fn guidance_during_the_last_answer_is_heard() {
         calls: vec![],
         opaque: None,
         cut: false,
+        closing: None,
         model_call: model_call(),
     };
     let events = world.must(command);

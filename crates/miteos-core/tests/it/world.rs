@@ -131,6 +131,16 @@ impl World {
     }
 
     pub fn answer(&mut self, n: usize, text: &str, calls: Vec<ProposedCall>) -> Vec<Event> {
+        self.answer_closing(n, text, calls, None)
+    }
+
+    pub fn answer_closing(
+        &mut self,
+        n: usize,
+        text: &str,
+        calls: Vec<ProposedCall>,
+        closing: Option<Box<ProposedCall>>,
+    ) -> Vec<Event> {
         let agent = &self.task.agents[n];
         let (agent, step, heard) = (agent.id, agent.model_calls, agent.inbox.len());
         self.must(Command::ModelAnswered {
@@ -141,6 +151,7 @@ impl World {
             calls,
             opaque: None,
             cut: false,
+            closing,
             model_call: model_call(),
         })
     }
@@ -320,6 +331,7 @@ impl World {
                 calls,
                 opaque: None,
                 cut: n == 9,
+                closing: None,
                 model_call: model_call(),
             },
         };

@@ -19,7 +19,7 @@ use crate::secrets::{CannotOpen, Sealed};
 /// How long a provider may take to say whether it takes the credentials.
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest line for a shell, and the longest name of a folder (characters).
-const MAX_BUILD_CHARS: usize = 1_000;
+pub const MAX_BUILD_CHARS: usize = 1_000;
 
 /// A configuration as it was asked for.
 #[derive(Debug)]
@@ -84,6 +84,16 @@ pub fn settings(own: &BuildWishes, config: &BuildWishes) -> BuildSettings {
         build: one(&own.build, &config.build),
         output: one(&own.output, &config.output),
     }
+}
+
+/// The folder that is published, where the configuration names it.
+pub fn output(parsed: &Parsed) -> Option<String> {
+    let export = match &parsed.config {
+        // The name that Expo's own tool has for it.
+        Config::Expo(config) => config.settings.export_dir.clone(),
+        Config::Netlify(_) | Config::Vercel(_) | Config::Cloudflare(_) | Config::Appstore(_) => None,
+    };
+    parsed.build.output.clone().or(export)
 }
 
 /// Whether it takes the place of what is live.

@@ -62,7 +62,8 @@ pub async fn take_source(places: &Places, log: &Log, cancel: &CancellationToken)
         log.say(&format!("{links} links stay out of the build; put the files themselves there"));
     }
     let files = copied.entries as u64;
-    Ok(Built { digest: PROJECT.to_owned(), folder: String::new(), files, bytes: copied.bytes })
+    let (digest, folder, bytes) = (PROJECT.to_owned(), String::new(), copied.bytes);
+    Ok(Built { digest, folder, files, bytes, manifest: None })
 }
 
 /// Whether it is a project that Expo builds.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use miteos_core::content::Sha256;
 use miteos_core::deployment::{Built, Failure, FailureCode, FailureStep, Target};
 use miteos_core::ids::DeploymentId;
 use miteos_deploy::appstore::{Ipa, IpaError, read_ipa};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::builder::{BuildError, BuiltFolder, Place};
 use super::expo;
 use super::passing::Passing;
-use super::publisher::{Publisher, TakeInError, TakeInJob, TakenIn};
+use super::publisher::{Publisher, TakeInError, TakeInJob};
 use crate::errors::chain;
 use crate::preview::{self, Room};
 
@@ -78,17 +79,17 @@ pub struct Taken {
     /// Ready for its target, so that nothing is read again as long as this process lives; of Expo it is put together from
     /// the folder.
     pub artifact: Option<Artifact>,
-    /// Of a site that this server serves itself.
-    pub kept: Option<Kept>,
-}
-
-/// The files of a site that this server keeps already.
-pub struct Kept {
-    pub new_files: u64,
-    pub new_bytes: u64,
-    /// Goes with the end of the deployment: until then nobody else names them.
+    /// Of a site that this server serves itself: it keeps the files already, and until the end of the deployment nobody else
+    /// names them, or counts them.
     _hold: Option<Hold>,
     _room: Option<Room>,
+}
+
+impl Taken {
+    /// Files that stay where they lie.
+    pub fn in_place(built: Built, artifact: Option<Artifact>) -> Self {
+        Self { built, artifact, _hold: None, _room: None }
+    }
 }
 
 /// Why there are no files.
@@ -150,31 +151,33 @@ impl Taking<'_> {
         let surveyed = survey(self.places.clone(), place.clone(), kind, index, forbidden);
         let survey = self.unless_cancelled(surveyed).await?;
         self.tell_left_out(survey.left_out());
-        let (site, place, kept) = match (kind, self.publisher) {
+        let (mut manifest, mut _hold, mut _room) = (None, None, None);
+        let (site, place) = match (kind, self.publisher) {
             (None, Some(publisher)) => {
                 let (deployment, scope, cancel) = (self.deployment, self.scope, self.cancel);
-                let taken_in = publisher.take_in(TakeInJob { deployment, scope, survey, cancel }).await;
-                let TakenIn { site, new_files, new_bytes, hold, room } = taken_in.map_err(not_taken_in)?;
-                (site, place, Some(Kept { new_files, new_bytes, _hold: hold, _room: room }))
+                let taken = publisher.take_in(TakeInJob { deployment, scope, survey, cancel }).await;
+                let taken = taken.map_err(not_taken_in)?;
+                (manifest, _hold, _room) = (taken.manifest, taken.hold, taken.room);
+                (taken.site, place)
             }
             (Some(_), _) if matches!(place, Place::Workspace(_)) => {
                 let copied = self.unless_cancelled(copy(survey, &self.places.scratch)).await?;
-                (copied, Place::Scratch(name(COPY)?), None)
+                (copied, Place::Scratch(name(COPY)?))
             }
             (Some(_), _) | (None, None) => {
                 let read = blocking(move || survey.read_all().map_err(refused));
-                (self.unless_cancelled(read).await?, place, None)
+                (self.unless_cancelled(read).await?, place)
             }
         };
-        let built = built(&site, &place);
+        let built = built(&site, &place, manifest);
         let artifact = (kind != Some(TargetKind::Expo)).then(|| Artifact::Site(Arc::new(site)));
-        Ok(Taken { built, artifact, kept })
+        Ok(Taken { built, artifact, _hold, _room })
     }
 
     /// The app to upload, copied: the one that is named, or the only one there is.
     pub async fn take_app(&self, wanted: Option<&str>) -> Result<Taken, NotTaken> {
         let (built, ipa) = self.unless_cancelled(take_app(self.places, wanted)).await?;
-        Ok(Taken { built, artifact: Some(Artifact::Ipa(Arc::new(ipa))), kept: None })
+        Ok(Taken::in_place(built, Some(Artifact::Ipa(Arc::new(ipa)))))
     }
 
     /// The work, unless it is cancelled first: then it is left where it is.
@@ -235,7 +238,8 @@ async fn take_app(places: &Places, wanted: Option<&str>) -> Result<(Built, Ipa),
     put(&scratch, &name(APP)?, file, bytes).await?;
     let ipa = app(places.scratch.clone()).await?;
     let folder = written(&Place::Scratch(name(APP)?));
-    let built = Built { digest: hex::encode(ipa.sha256), folder, files: 1, bytes: ipa.bytes };
+    let digest = hex::encode(ipa.sha256);
+    let built = Built { digest, folder, files: 1, bytes: ipa.bytes, manifest: None };
     Ok((built, ipa))
 }
 
@@ -396,8 +400,9 @@ fn only_app(workspace: &Workspace) -> Result<Name, Failure> {
     }
 }
 
-fn built(site: &Site, place: &Place) -> Built {
+fn built(site: &Site, place: &Place, manifest: Option<Sha256>) -> Built {
     Built {
+        manifest,
         digest: site.digest(),
         folder: written(place),
         files: site.files.len() as u64,

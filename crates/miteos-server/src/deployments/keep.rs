@@ -1,7 +1,7 @@
 //! Deployments as they are loaded, moved by commands and made durable. The one place between the pure machine and the
 //! journal; knows nothing of HTTP and of how effects are performed.
 
-use miteos_core::deployment::{Command, Created, Deployment, Event, Rejected};
+use miteos_core::deployment::{Command, Created, Deployment, Event, Rejected, Status};
 use miteos_core::ids::DeploymentId;
 use miteos_core::time::Timestamp;
 use miteos_store::{
@@ -12,7 +12,7 @@ use miteos_store::{
 use super::{Parts, shown};
 
 /// How often a command is decided anew because somebody else was faster.
-const MAX_CONFLICTS: u32 = 50;
+pub(super) const MAX_CONFLICTS: u32 = 50;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeploymentError {
@@ -61,7 +61,12 @@ pub fn read(row: &DeploymentRow) -> Result<Deployment, DeploymentError> {
 
 impl Parts {
     pub async fn load(&self, id: DeploymentId) -> Result<Option<Deployment>, DeploymentError> {
-        self.store.deployment(id).await?.as_ref().map(read).transpose()
+        let Some(row) = self.store.deployment(id).await? else { return Ok(None) };
+        match read(&row) {
+            Ok(deployment) => Ok(Some(deployment)),
+            // The state is made of the journal, and can be once more.
+            Err(error) => self.replayed(&row).await?.map(Some).ok_or(error),
+        }
     }
 
     /// Makes a deployment durable, with the answer that repeats of the request are to get.
@@ -122,10 +127,19 @@ impl Parts {
     }
 
     /// Tells those who follow what is durable now.
-    fn tell(&self, deployment: &Deployment, committed: Committed, events: &[Event], now: Timestamp) {
+    pub(super) fn tell(
+        &self,
+        deployment: &Deployment,
+        committed: Committed,
+        events: &[Event],
+        now: Timestamp,
+    ) {
         let public: Vec<&Event> = events.iter().filter(|event| event.is_public()).collect();
         self.metrics.appended_of_deployment(events.len() as u64, public.len() as u64);
-        self.metrics.deployments.moved(deployment, now);
+        // What has ended is counted once.
+        if !events.iter().any(Event::follows_the_end) {
+            self.metrics.deployments.moved(deployment, now);
+        }
         self.moves.tell(deployment.id);
         let first = (deployment.seq + 1).saturating_sub(public.len() as u64);
         let texts = (first..).zip(&public).filter_map(|(seq, event)| {
@@ -146,8 +160,17 @@ pub fn scope(deployment: &Deployment) -> Scope {
     Scope { account: deployment.account, live: deployment.live }
 }
 
+/// What the table says of it: one that is made the live one again holds its place as one under way does.
+fn row_status(deployment: &Deployment) -> Status {
+    if deployment.is_finished() && deployment.is_under_way() {
+        Status::Deploying
+    } else {
+        deployment.status()
+    }
+}
+
 /// The append that makes these events durable, which the state has already moved past.
-fn append(
+pub(super) fn append(
     deployment: &Deployment,
     before: u64,
     events: &[Event],
@@ -174,7 +197,7 @@ fn append(
         deliverable: about.deliverable,
         target: about.target.as_str().to_owned(),
         config: about.config,
-        status: deployment.status().as_str().to_owned(),
+        status: row_status(deployment).as_str().to_owned(),
         state: serde_json::to_string(deployment).map_err(unwritable)?,
         version: deployment.version,
         seq: deployment.seq,

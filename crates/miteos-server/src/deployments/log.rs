@@ -54,8 +54,14 @@ impl Log {
         let size = store.deployment_log_size(id).await?;
         // The last line of a full log says so.
         let full = size.lines > MAX_LOG_LINES || size.bytes >= MAX_LOG_BYTES;
-        let state = State { last: size.lines, bytes: size.bytes, full, ..State::default() };
+        let state = State { last: size.last, bytes: size.bytes, full, ..State::default() };
         Ok(Self { id, store, clock, moved, state: Mutex::new(state) })
+    }
+
+    /// The deployment is over, and those who followed were told its end under the number behind the last line: what comes
+    /// now comes behind that.
+    pub fn behind_the_end(&self) {
+        self.state().last += 1;
     }
 
     /// From now on these texts are never written.

@@ -21,12 +21,14 @@ use super::log::Log;
 use super::{Parts, files};
 use crate::errors::chain;
 
-/// How often a provider is asked to end what it has begun.
-const END_ATTEMPTS: u32 = 3;
-/// How long it may take to.
+/// How long a provider may take to end what it has begun.
 const END_TIMEOUT: Duration = Duration::from_secs(60);
-/// Between two attempts.
-const END_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is asked to at most. At the usual pace this is over half an hour.
+const MAX_END_FAILURES: u32 = 150;
+/// It is given up all the same when it has not answered for so long (milliseconds).
+const MAX_UNHEARD_MS: u64 = 45 * 60 * 1000;
+/// A provider that asks for a longer pause is not waited for (milliseconds).
+const MAX_END_PAUSE_MS: u64 = 15 * 60 * 1000;
 /// Letters of a workspace's name in the name of its project.
 const MAX_NAME_CHARS: usize = 30;
 /// Letters of its id behind them. They are its random end: 60 bits.
@@ -37,6 +39,18 @@ pub enum Ended {
     Released(Release),
     Failed(Failure),
     /// Somebody cancelled it, or the server stops.
+    CutOff,
+}
+
+/// How ending it went.
+pub enum Undone {
+    /// Nothing of it is under way there.
+    Ended,
+    /// It had gone live by itself.
+    Released(Release),
+    /// The provider did not take it, and why. What became of it is not known.
+    Unheard(String),
+    /// The server stops.
     CutOff,
 }
 
@@ -102,37 +116,46 @@ impl Provider<'_> {
         })
     }
 
-    /// Ends what was begun. Gives the release if it had gone live by itself.
-    pub async fn end(
-        &self,
-        kind: TargetKind,
-        places: &files::Places,
-        cancel: &CancellationToken,
-    ) -> Option<Release> {
-        let Some(stored) = &self.deployment.provider else { return None };
-        let Ok(state) = state(Some(stored), kind) else { return None };
+    /// Ends what was begun. A provider that cannot be reached is asked again with the patience that it is waited for with:
+    /// meanwhile it may go on by itself.
+    pub async fn end(&self, kind: TargetKind, places: &files::Places, cancel: &CancellationToken) -> Undone {
+        let Some(stored) = &self.deployment.provider else { return Undone::Ended };
+        let Ok(state) = state(Some(stored), kind) else { return Undone::Ended };
         let order = self.order();
         let say = |line: Line| self.log.say(&line.text);
         let artifact = self.files_to_end(&state, places).await;
         let job = Job { order: &order, artifact: &artifact, cancel, log: &say };
-        for attempt in 1..=END_ATTEMPTS {
-            match tokio::time::timeout(END_TIMEOUT, self.undo(&state, &job)).await {
-                Ok(Ok(released)) => return released,
-                Ok(Err(error)) if error.kind == ErrorKind::Cancelled => return None,
-                Ok(Err(error)) if error.kind.retry() == Retry::Never || attempt == END_ATTEMPTS => {
-                    self.log
-                        .say(&format!("it could not be ended at the provider ({error}); look at it there"));
-                    return None;
-                }
-                Ok(Err(_)) | Err(_) => {}
+        let tools = &self.parts.tools;
+        let (mut failed, begun) = (0, tools.clock.now_ms());
+        loop {
+            let attempt = tokio::time::timeout(END_TIMEOUT, self.undo(&state, &job)).await;
+            if cancel.is_cancelled() {
+                return Undone::CutOff;
+            }
+            let (why, retry) = match attempt {
+                Ok(Ok(Some(release))) => return Undone::Released(release),
+                Ok(Ok(None)) => return Undone::Ended,
+                Ok(Err(error)) => (error.message, error.kind.retry()),
+                Err(_) => ("it has not answered".to_owned(), Retry::Soon),
+            };
+            failed += 1;
+            let pause = match retry {
+                Retry::Never => return Undone::Unheard(why),
+                Retry::Soon => tools.pace.pause_ms(failed, None),
+                Retry::At { ms } => ms.saturating_sub(tools.clock.now_ms()),
+            };
+            let unheard = tools.clock.now_ms().saturating_sub(begun);
+            if failed >= MAX_END_FAILURES || unheard > MAX_UNHEARD_MS || pause > MAX_END_PAUSE_MS {
+                return Undone::Unheard(why);
+            }
+            if failed == 1 {
+                self.log.say(&format!("it cannot be ended at the provider yet ({why}); it is asked again"));
             }
             tokio::select! {
-                () = tokio::time::sleep(END_PAUSE) => {}
-                () = cancel.cancelled() => return None,
+                () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+                () = cancel.cancelled() => return Undone::CutOff,
             }
         }
-        self.log.say("the provider has not answered whether it has ended it; look at it there");
-        None
     }
 
     /// Ends it there, and asks then what became of it: a provider goes on by itself up to the last moment, and who comes

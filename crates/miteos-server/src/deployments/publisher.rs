@@ -32,9 +32,8 @@ pub struct TakeInJob<'a> {
 /// A site whose files are kept here already.
 pub struct TakenIn {
     pub site: Site,
-    /// What was not there before; of equal files, one counts.
-    pub new_files: u64,
-    pub new_bytes: u64,
+    /// The list of the files, by which they can be served whatever becomes of the folder.
+    pub manifest: Option<Sha256>,
     /// Keeps the files until the site is served.
     pub hold: Option<Hold>,
     /// What the site takes of its account's room until it is served.
@@ -66,9 +65,13 @@ pub struct Published {
     pub manifest: Sha256,
     pub files: u64,
     pub bytes: u64,
-    /// What was not there already; of equal files, one counts.
-    pub new_files: u64,
-    pub new_bytes: u64,
+}
+
+/// Files whose content was not there before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub files: u64,
+    pub bytes: u64,
 }
 
 /// Why it is not served.
@@ -104,6 +107,20 @@ pub trait Publisher: Send + Sync {
     /// Keeps the files and serves them at an address of their own from then on. Asked again for the same deployment,
     /// it serves them at the same address, and nothing is kept twice.
     async fn publish(&self, job: PublishJob<'_>) -> Result<Published, PublishError>;
+
+    /// The same for files that were taken in, by their list. `None`: they are not all there any more.
+    async fn publish_kept(
+        &self,
+        _deployment: DeploymentId,
+        _scope: Scope,
+        _manifest: &Sha256,
+        _cancel: &CancellationToken,
+    ) -> Result<Option<Published>, PublishError> {
+        Ok(None)
+    }
+
+    /// What a list of files has that an earlier one has not.
+    async fn changes(&self, before: Option<&Sha256>, now: &Sha256) -> Result<Changes, StoreError>;
 
     /// Serves a deployment no more, if it ever did. It is over, and did not go live.
     async fn withdraw(&self, deployment: DeploymentId) -> Result<(), StoreError>;

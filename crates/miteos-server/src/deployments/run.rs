@@ -1,6 +1,10 @@
 //! Drives one deployment: look what is owed, perform it, record what came of it, again. Leaves when nothing is owed any
 //! more or the server stops; what was under way then is taken up at the next start.
 
+mod back;
+mod changes;
+mod end;
+
 use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +24,7 @@ use super::files::{self, NotTaken, Places, Taken, Taking};
 use super::keep::{CommandError, DeploymentError, scope};
 use super::log::{FLUSH_EVERY, Log};
 use super::provider::{self, Ended, Provider};
-use super::publisher::{PublishError, PublishJob, Published};
+use super::publisher::{PublishError, PublishJob};
 use super::turns::Turn;
 use super::visit::Visit;
 use super::{Parts, configs::kind, staged};
@@ -75,7 +79,8 @@ impl Runner {
             if self.stop.is_cancelled() {
                 return Ok(Left::Shutdown);
             }
-            let is_ended = matches!(effect, Effect::Stop { .. });
+            // Its end, or what a person asks for after it: neither is a matter of the task that made it, nor needs a place.
+            let is_ended = matches!(effect, Effect::Stop { .. } | Effect::RollBack { .. });
             if !is_ended && self.parts.is_unwanted(&deployment).await? {
                 self.log.say("the task that asked for it was stopped");
                 self.record(Command::Cancel).await?;
@@ -95,6 +100,7 @@ impl Runner {
                     None => self.publish(&deployment).await?,
                 },
                 Effect::Stop { .. } => self.end(&deployment).await?,
+                Effect::RollBack { release } => self.go_back(&deployment, release).await?,
             }
         }
     }
@@ -194,7 +200,8 @@ impl Runner {
     async fn build(&mut self, deployment: &Deployment) -> Result<(), DeploymentError> {
         if !deployment.live {
             self.log.say("this is a test: nothing is built");
-            let built = Built { digest: "test".to_owned(), folder: String::new(), files: 0, bytes: 0 };
+            let (digest, folder) = ("test".to_owned(), String::new());
+            let built = Built { digest, folder, files: 0, bytes: 0, manifest: None };
             return self.record(Command::Built(built)).await;
         }
         let opened = match self.opened(deployment).await? {
@@ -254,7 +261,7 @@ impl Runner {
         let app = match opened.filter(|_| target == Target::Expo) {
             Some(opened) if opened.expo.action == ExpoAction::Build => {
                 let built = expo::take_source(&places, &self.log, cancel).await?;
-                return Ok(Taken { built, artifact: None, kept: None });
+                return Ok(Taken::in_place(built, None));
             }
             Some(_) => Some(expo::app(&places.workspace).await?),
             None => None,
@@ -376,6 +383,13 @@ impl Runner {
         let cancel = self.stop.child_token();
         let say = |line: String| self.log.say(&line);
         let work = async {
+            // After a restart: the files as they were taken, whatever has become of the workspace since.
+            if let (None, Some(manifest)) = (&self.taken, &built.manifest) {
+                let kept = publisher.publish_kept(self.id, scope(deployment), manifest, &cancel);
+                if let Some(published) = kept.await? {
+                    return Ok(published);
+                }
+            }
             let target = deployment.about.target;
             let artifact = match self.taken.as_ref().and_then(|taken| taken.artifact.clone()) {
                 Some(artifact) => Ok(artifact),
@@ -406,13 +420,8 @@ impl Runner {
         drop(span);
         match outcome {
             Ok(published) => {
-                // What was kept while it was looked through is not new any more.
-                let kept = self.taken.as_ref().and_then(|taken| taken.kept.as_ref());
-                let (kept_files, kept_bytes) = kept.map_or((0, 0), |kept| (kept.new_files, kept.new_bytes));
-                let Published { files, new_files, new_bytes, url, .. } = &published;
-                let (new_files, new_bytes) = (new_files + kept_files, new_bytes + kept_bytes);
-                self.log
-                    .say(&format!("{new_files} of {files} files are new ({new_bytes} bytes); live at {url}"));
+                let changes = self.changes(deployment, &published).await?;
+                self.log.say(&format!("{changes}; live at {}", published.url));
                 let release = Release {
                     url: published.url,
                     visibility: published.visibility,
@@ -427,43 +436,6 @@ impl Runner {
             Err(PublishError::Refused(failure)) => self.fail(failure).await,
             Err(PublishError::Store(error)) => Err(error.into()),
         }
-    }
-
-    /// Ends what was begun, and then calls it failed.
-    async fn end(&self, deployment: &Deployment) -> Result<(), DeploymentError> {
-        let kind = kind(deployment.about.target).filter(|_| deployment.provider.is_some());
-        if let Some(kind) = kind {
-            match self.opened(deployment).await? {
-                Ok(Some(opened)) => {
-                    let workspace = self.workspace_name(deployment).await?;
-                    let (parts, log) = (&*self.parts, &self.log);
-                    let provider =
-                        Provider { parts, deployment, opened: &opened, log, workspace: &workspace };
-                    let cancel = self.stop.child_token();
-                    let places = self.places(deployment);
-                    let ended = self.attended_end(provider.end(kind, &places, &cancel)).await?;
-                    if let Some(release) = ended {
-                        self.log.say(&format!("it went live before it could be stopped, at {}", release.url));
-                        return self.record(Command::Released(release)).await;
-                    }
-                    if cancel.is_cancelled() {
-                        return Ok(());
-                    }
-                }
-                Ok(None) => {}
-                Err(failure) => {
-                    self.log.say(&format!("nothing can be ended at the provider: {}", failure.message))
-                }
-            }
-        }
-        self.record(Command::Stopped).await
-    }
-
-    /// As [`Self::attended`], for what is the end itself.
-    async fn attended_end<T>(&self, work: impl Future<Output = T> + Send) -> Result<T, DeploymentError> {
-        let done = work.await;
-        self.flush().await;
-        Ok(done)
     }
 
     async fn workspace_name(&self, deployment: &Deployment) -> Result<String, DeploymentError> {

@@ -13,7 +13,7 @@ pub fn shown(deployment: &Deployment) -> api::Deployment {
     let mut shown = at(deployment.id, &deployment.about, deployment.status());
     shown.completed_at = deployment.completed_at.map(|at| at.to_string());
     match &deployment.stage {
-        Stage::Live { release } => released(&mut shown, release),
+        Stage::Live { release } | Stage::RollingBack { release } => released(&mut shown, release),
         Stage::Failed { failure } => shown.error = Some(error(failure)),
         Stage::Pending | Stage::Building | Stage::Deploying | Stage::Stopping { .. } => {}
     }
@@ -32,6 +32,12 @@ pub fn public(id: DeploymentId, seq: u64, time: Timestamp, event: &Event) -> ser
             released(&mut shown, release);
             Some(shown)
         }
+        Event::RolledBack { about, release, completed_at } => {
+            let mut shown = at(id, about, Status::Live);
+            shown.completed_at = Some(completed_at.to_string());
+            released(&mut shown, release);
+            Some(shown)
+        }
         Event::Failed { about, failure } => {
             let mut shown = at(id, about, Status::Failed);
             shown.completed_at = Some(time.to_string());
@@ -42,7 +48,9 @@ pub fn public(id: DeploymentId, seq: u64, time: Timestamp, event: &Event) -> ser
         Event::Built(_)
         | Event::Progressed { .. }
         | Event::CancelRequested { .. }
-        | Event::GivenUp { .. } => None,
+        | Event::GivenUp { .. }
+        | Event::RollbackRequested
+        | Event::NotRolledBack { .. } => None,
     };
     Ok(api::Event {
         id: deployment_event_id(id, seq, time).to_string(),

@@ -9,29 +9,90 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use miteos_api::DeployTarget;
-use miteos_core::deployment::{About, BuildWishes, Created, Deployment, Environment, Stage};
-use miteos_core::ids::{DeployConfigId, DeploymentId};
-use miteos_core::task::Stage as TaskStage;
+use miteos_core::deployment::{About, BuildWishes, Created, Deployment, Environment, Stage, Target};
+use miteos_core::ids::{DeployConfigId, DeploymentId, TaskId};
+use miteos_core::task::{Stage as TaskStage, Task};
 use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
 use miteos_store::{DeployConfigRow, Scope};
 use miteos_tools::{Needs, Settled, Tool, ToolContext, ToolError, ToolOutput};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Deployments, Made, core_target, environment, kind};
+use super::configs::{self, MAX_BUILD_CHARS};
+use super::{Deployments, Made, core_target, kind};
 use crate::tasks::Tasks;
 
 /// How long a call waits for its deployment, which goes on after it.
 const WAIT: Duration = Duration::from_secs(15 * 60);
-/// How often it looks without being told.
-const LOOK_ANYWAY: Duration = Duration::from_millis(500);
 /// How long the end of a cancelled deployment is waited for.
 const END_WAIT: Duration = Duration::from_secs(30);
 
-#[derive(Deserialize)]
+/// The arguments. All but the first are bound when the call is proposed, where they are not given.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Input {
     target: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     config_id: Option<String>,
+    /// For whoever is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config_name: Option<String>,
+    /// As which the configuration was last changed: as another one it was not agreed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config_as_of: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
+    /// What is published, below the workspace. Not known before the build where nobody names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    folder: Option<String>,
+}
+
+/// What a call does.
+struct Plan {
+    task: Task,
+    target: Target,
+    config: Option<DeployConfigRow>,
+    environment: Environment,
+    folder: Option<String>,
+}
+
+impl Plan {
+    /// Whether it is what the arguments say: between a call and its run the configuration may have become another.
+    fn check(&self, input: &Input) -> Result<(), String> {
+        let Some(row) = &self.config else { return Ok(()) };
+        let (id, name, as_of) = (row.id, &row.name, row.updated_at.to_string());
+        if input.config_as_of.as_ref().is_some_and(|asked| *asked != as_of) {
+            return Err(format!(
+                "the deploy configuration {name} ({id}) was changed after this call was agreed to; call deploy again"
+            ));
+        }
+        let named = [
+            ("config_name", input.config_name.as_deref(), name.as_str()),
+            ("environment", input.environment.as_deref(), self.environment.as_str()),
+        ];
+        for (argument, asked, found) in named {
+            if asked.is_some_and(|asked| asked != found) {
+                return Err(format!("{argument}: the deploy configuration {name} ({id}) has {found}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The arguments that say all of it.
+    fn bound(self) -> Input {
+        let config = self.config.as_ref();
+        Input {
+            target: self.target.as_str().to_owned(),
+            config_id: config.map(|row| row.id.to_string()),
+            config_name: config.map(|row| row.name.clone()),
+            config_as_of: config.map(|row| row.updated_at.to_string()),
+            environment: config.map(|_| self.environment.as_str().to_owned()),
+            folder: self.folder,
+        }
+    }
+}
+
+fn arguments(input: Value) -> Result<Input, ToolError> {
+    serde_json::from_value(input).map_err(|error| ToolError::Failed(format!("wrong arguments: {error}")))
 }
 
 /// The tool, and where it finds the deployments once they run.
@@ -48,6 +109,10 @@ impl Deploy {
             "properties": {
                 "target": {"type": "string", "enum": targets, "description": "Where to. preview is this server's own address and needs no account."},
                 "config_id": {"type": "string", "maxLength": 64, "description": "Which deploy configuration. Default: the only one for the target."},
+                "folder": {"type": "string", "maxLength": MAX_BUILD_CHARS, "description": "Which folder of the workspace is published. Default: as configured, or what the build makes."},
+                "environment": {"type": "string", "enum": ["production", "preview"], "description": "Whether it takes the place of what is live. The configuration decides that; it is filled in."},
+                "config_name": {"type": "string", "description": "Filled in."},
+                "config_as_of": {"type": "string", "description": "Filled in."},
             },
             "required": ["target"],
             "additionalProperties": false,
@@ -70,11 +135,12 @@ impl Deploy {
         self.tasks.get().ok_or_else(|| ToolError::failed("this server cannot deploy"))
     }
 
-    async fn create(&self, ctx: &ToolContext, input: Input) -> Result<Made, ToolError> {
+    /// What the arguments come to now.
+    async fn plan(&self, task: TaskId, input: &Input) -> Result<Plan, ToolError> {
         let (deployments, tasks) = self.connected()?;
         let target = input.target.parse::<DeployTarget>();
         let target = core_target(target.map_err(|error| ToolError::failed(format!("target: {error}")))?);
-        let task = tasks.load(ctx.task).await.map_err(ToolError::internal("read the task"))?;
+        let task = tasks.load(task).await.map_err(ToolError::internal("read the task"))?;
         let task = task.ok_or_else(|| ToolError::failed("the task is not there any more"))?.task;
         if !task.settings.may_deploy {
             return Err(ToolError::failed(
@@ -95,14 +161,22 @@ impl Deploy {
             None => None,
             Some(_) => Some(choose(deployments, scope, target.as_str(), input.config_id.as_deref()).await?),
         };
-        let environment = match &config {
-            None => Environment::Preview,
-            Some(row) => {
-                let opened = deployments.parts().unseal(row);
-                let (_, parsed) = opened.map_err(|failure| ToolError::Failed(failure.message))?;
-                environment(&parsed.config)
-            }
-        };
+        let (mut environment, mut folder) = (Environment::Preview, None);
+        if let Some(row) = &config {
+            let opened = deployments.parts().unseal(row);
+            let (_, parsed) = opened.map_err(|failure| ToolError::Failed(failure.message))?;
+            environment = configs::environment(&parsed.config);
+            folder = configs::output(&parsed);
+        }
+        let folder = input.folder.clone().or(folder);
+        let plan = Plan { task, target, config, environment, folder };
+        plan.check(input).map_err(ToolError::Failed)?;
+        Ok(plan)
+    }
+
+    async fn create(&self, ctx: &ToolContext, input: &Input) -> Result<Made, ToolError> {
+        let (deployments, _) = self.connected()?;
+        let Plan { task, target, config, environment, folder } = self.plan(ctx.task, input).await?;
         let about = About {
             workspace: task.workspace,
             target,
@@ -114,8 +188,8 @@ impl Deploy {
             deliverable: None,
             created_at: deployments.parts().clock.now(),
         };
-        let created =
-            Created { account: task.account, live: task.live, about, wishes: BuildWishes::default() };
+        let wishes = BuildWishes { output: folder, ..BuildWishes::default() };
+        let created = Created { account: task.account, live: task.live, about, wishes };
         let made = deployments.create(id_of(ctx), created, |_| None).await;
         made.map_err(ToolError::internal("made a deployment"))
     }
@@ -204,33 +278,24 @@ async fn choose(
 }
 
 async fn ended(deployments: &Deployments, id: DeploymentId) -> Result<Deployment, ToolError> {
-    loop {
-        let moved = deployments.follow(id);
-        let found = deployments.load(id).await.map_err(ToolError::internal("read a deployment"))?;
-        match found {
-            Some(deployment) if deployment.is_finished() => return Ok(deployment),
-            Some(_) => {}
-            None => return Err(ToolError::failed("the deployment is not there any more")),
-        }
-        match moved {
-            Some(mut moved) => {
-                // Looked at anyway, whether something moved or not.
-                let _ = tokio::time::timeout(LOOK_ANYWAY, moved.changed()).await;
-            }
-            None => tokio::time::sleep(LOOK_ANYWAY).await,
-        }
-    }
+    let found = deployments.until(id, Deployment::is_finished).await;
+    let found = found.map_err(ToolError::internal("read a deployment"))?;
+    found.ok_or_else(|| ToolError::failed("the deployment is not there any more"))
 }
 
 /// In words for the model.
 fn told(deployment: &Deployment) -> Result<String, String> {
     let (id, target) = (deployment.id, deployment.about.target.as_str());
     match &deployment.stage {
-        Stage::Live { release, .. } => Ok(format!("live at {} ({id}, {target})", release.url)),
-        Stage::Failed { failure, .. } => {
+        Stage::Live { release } | Stage::RollingBack { release } => {
+            Ok(format!("live at {} ({id}, {target})", release.url))
+        }
+        Stage::Failed { failure } => {
             Err(format!("{id} to {target} failed ({}): {}", failure.code.as_str(), failure.message))
         }
-        _ => Ok(format!("{id} is still under way")),
+        Stage::Pending | Stage::Building | Stage::Deploying | Stage::Stopping { .. } => {
+            Ok(format!("{id} is still under way"))
+        }
     }
 }
 
@@ -265,10 +330,15 @@ impl Tool for Deploy {
         false
     }
 
+    async fn bind(&self, task: TaskId, input: Value) -> Result<Value, ToolError> {
+        // Of a model that repeats an earlier call: what that was bound to is over.
+        let input = Input { config_name: None, config_as_of: None, ..arguments(input)? };
+        let bound = self.plan(task, &input).await?.bound();
+        serde_json::to_value(bound).map_err(ToolError::internal("write the arguments of a deployment"))
+    }
+
     async fn run(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
-        let input: Input = serde_json::from_value(input)
-            .map_err(|error| ToolError::Failed(format!("wrong arguments: {error}")))?;
-        match self.create(ctx, input).await? {
+        match self.create(ctx, &arguments(input)?).await? {
             Made::New(made) | Made::Known(made) => ctx.show(format!("{} begins", made.id)),
             Made::Active(other) => {
                 return Err(ToolError::Failed(format!(

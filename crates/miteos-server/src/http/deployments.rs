@@ -22,10 +22,11 @@ use super::auth::Caller;
 use super::deploy_configs;
 use super::error::ApiError;
 use super::extract::{Path, Query, page};
-use super::repeat::{Once, OnceBare, OnceEnded, again, json_answer, to_json};
+use super::repeat::{Begun, Once, OnceEnded, again, json_answer, replayed, to_json};
 use super::workspaces;
 use crate::deployments::{
-    self, CommandError, DeploymentError, Made, RolledBack, core_target, environment, read, shown,
+    self, CommandError, DeploymentError, Made, RollbackAsked, RolledBack, core_target, environment, read,
+    shown,
 };
 
 pub use logs::logs;
@@ -33,8 +34,6 @@ pub use stage::stage;
 
 /// How long a cancel waits for everything to have ended before it answers.
 const CANCEL_WAIT: Duration = Duration::from_secs(15);
-/// How often it looks without being told.
-const LOOK_ANYWAY: Duration = Duration::from_millis(500);
 
 /// The caller's deployment. Another's, or the other world's, is not found, like one that does not exist.
 async fn find(app: &App, caller: &Caller, id: &str) -> Result<Deployment, ApiError> {
@@ -216,45 +215,49 @@ pub async fn cancel(
         Err(row) => again(row),
     };
     // What does not end in time is still being ended then; it is not called failed before.
-    let _ = tokio::time::timeout(CANCEL_WAIT, ended(&app, id)).await;
+    let _ = tokio::time::timeout(CANCEL_WAIT, app.deployments.until(id, Deployment::is_finished)).await;
     match app.deployments.load(id).await? {
         Some(late) if late.status() == Status::Live => Err(CommandError::Rejected(Rejected::IsLive).into()),
         Some(_) | None => Ok(answer),
     }
 }
 
-/// Makes an older deployment the live one again, where its provider can.
+/// Makes an older deployment the live one again, where its provider can. What is stored of the request is which record it
+/// made: a repeat of it, be it after a crash, is told what came of that.
 pub async fn roll_back(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-    OnceBare(repeat): OnceBare,
+    OnceEnded(begun): OnceEnded,
 ) -> Result<Response, ApiError> {
     let deployment = find(&app, &caller, &id).await?;
-    match app.deployments.roll_back(deployment.clone()).await? {
-        RolledBack::Done => {}
-        RolledBack::Refused(why) => return Err(ApiError::refused(why)),
-    }
-    let body = to_json(&shown(&deployment));
-    if let Some(answer) = repeat.row(StatusCode::OK, &body, app.deps.clock.now()) {
-        app.deps.tasks.store.insert_answer(answer).await?;
-    }
-    Ok(json_answer(StatusCode::OK, body))
-}
-
-async fn ended(app: &App, id: DeploymentId) {
-    loop {
-        let moved = app.deployments.follow(id);
-        match app.deployments.load(id).await {
-            Ok(Some(deployment)) if !deployment.is_finished() => {}
-            Ok(_) | Err(_) => return,
-        }
-        match moved {
-            Some(mut moved) => {
-                let _ = tokio::time::timeout(LOOK_ANYWAY, moved.changed()).await;
+    // Held until the answer, so that a twin that comes meanwhile is told so.
+    let (version, first) = match begun {
+        Begun::New(repeat, _) => {
+            let (first, now) = (Arc::new(repeat), app.deps.clock.now());
+            let kept = Arc::clone(&first);
+            let answer = move |asked: &Deployment| kept.row(StatusCode::OK, &to_json(&asked.version), now);
+            match app.deployments.roll_back(&deployment, answer).await? {
+                RollbackAsked::Recorded { version } => (version, Some(first)),
+                RollbackAsked::Refused(why) => return Err(ApiError::refused(why)),
             }
-            None => tokio::time::sleep(LOOK_ANYWAY).await,
         }
+        Begun::Again(row) => match serde_json::from_slice(&row.body) {
+            Ok(version) => (version, None),
+            // Stored by an earlier version: the answer itself.
+            Err(_) => return Ok(again(&row)),
+        },
+    };
+    match app.deployments.rolled_back(deployment.id, version).await? {
+        RolledBack::Done(live) => {
+            let answer = json_answer(StatusCode::OK, to_json(&shown(&live)));
+            Ok(if first.is_some() { answer } else { replayed(answer) })
+        }
+        RolledBack::Refused(why) => Err(ApiError::refused(why)),
+        RolledBack::UnderWay => Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the provider has not answered yet; it goes on by itself, and the deployment's log tells its end",
+        )),
     }
 }
 

@@ -65,7 +65,11 @@ impl Deployments {
             Stage::Live { .. } => "live",
             Stage::Failed { failure } if failure.code == FailureCode::Canceled => "canceled",
             Stage::Failed { .. } => "failed",
-            Stage::Pending | Stage::Building | Stage::Deploying | Stage::Stopping { .. } => return,
+            Stage::Pending
+            | Stage::Building
+            | Stage::Deploying
+            | Stage::Stopping { .. }
+            | Stage::RollingBack { .. } => return,
         };
         self.ended.get_or_create(&[target.clone(), ("outcome", outcome.into())]).inc();
         if let (Some(built), true, "live") = (&deployment.built, deployment.live, outcome) {

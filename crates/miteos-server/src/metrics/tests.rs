@@ -48,7 +48,7 @@ fn ended_deployment(metrics: &Metrics) {
     let created = Created { account: AccountId(ulid), live: true, about, wishes: BuildWishes::default() };
     let (mut deployment, _) = Deployment::create(DeploymentId(ulid), created);
     metrics.deployments.moved(&deployment, Timestamp::from_millis(0));
-    let built = Built { digest: "d".into(), folder: "f".into(), files: 3, bytes: 500 };
+    let built = Built { digest: "d".into(), folder: "f".into(), files: 3, bytes: 500, manifest: None };
     let release = Release {
         url: "http://x.localhost/".into(),
         visibility: Visibility::Public,

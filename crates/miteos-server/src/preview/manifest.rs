@@ -47,6 +47,11 @@ impl Manifest {
         Self { version: VERSION, files }
     }
 
+    /// As it was stored; `None`: it is no list that this version knows.
+    pub fn read(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(json).ok().filter(|read| read.version == VERSION)
+    }
+
     pub fn bytes(&self) -> u64 {
         self.files.values().map(|entry| entry.bytes).sum()
     }

@@ -4,7 +4,9 @@
 //! It can be done again with the same site at any time: after a crash in the middle nothing is shown yet, and what was
 //! stored is found.
 
-use futures::stream::{FuturesUnordered, StreamExt};
+use std::collections::BTreeMap;
+
+use futures::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
 use miteos_core::content::Sha256;
 use miteos_deploy::Site;
 use miteos_deploy::site::{SiteFile, SiteLimits, Source};
@@ -94,6 +96,25 @@ pub(super) fn room_for(bytes: u64) -> u32 {
     u32::try_from((bytes / 1024 + 1).min(MAX_BUFFER_KIB)).unwrap_or(1)
 }
 
+/// Whether a file may be shown under its path.
+fn check(path: &str) -> Result<(), SiteError> {
+    route::check(path).map_err(|why| SiteError::BadPath { path: path.to_owned(), why })?;
+    if route::is_hidden(path) {
+        return Err(SiteError::Hidden { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// The list of a site's files, and as it is stored.
+pub(super) async fn list(site: Site) -> Result<(Manifest, Vec<u8>), StoreError> {
+    let made = tokio::task::spawn_blocking(move || {
+        let manifest = Manifest::of(&site);
+        let json = manifest.to_json();
+        (manifest, json)
+    });
+    made.await.map_err(|_| StoreError::Panicked { doing: "list the files of a site" })
+}
+
 impl Previews {
     /// Publishes a site. The same deployment keeps its address however often it is published.
     pub async fn publish_site(
@@ -104,21 +125,8 @@ impl Previews {
     ) -> Result<Shown, SiteError> {
         // From the first look whether a file is there, until the preview names it.
         let _hold = self.inner.store.blobs().hold();
-        for file in &site.files {
-            let path = || file.path.clone();
-            route::check(&file.path).map_err(|why| SiteError::BadPath { path: path(), why })?;
-            if route::is_hidden(&file.path) {
-                return Err(SiteError::Hidden { path: path() });
-            }
-        }
-        let whole = site.clone();
-        let made = tokio::task::spawn_blocking(move || {
-            let manifest = Manifest::of(&whole);
-            let json = manifest.to_json();
-            (manifest, json)
-        });
-        let made = made.await.map_err(|_| StoreError::Panicked { doing: "list the files of a site" });
-        let (manifest, json) = made?;
+        site.files.iter().try_for_each(|file| check(&file.path))?;
+        let (manifest, json) = list(site.clone()).await?;
         if json.len() > MAX_MANIFEST_BYTES {
             return Err(SiteError::TooManyNames { bytes: json.len() });
         }
@@ -131,8 +139,57 @@ impl Previews {
             stored = self.store_files(site) => stored?,
         };
         let kept = self.inner.store.blobs().put_bytes(&json).await?;
+        self.show(owner, &manifest, kept.sha256, (new, room)).await
+    }
+
+    /// Publishes what was taken in, by its list. `None`: not all of it is there any more.
+    pub async fn publish_listed(
+        &self,
+        owner: Owner,
+        manifest: &Sha256,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Shown>, SiteError> {
+        let blobs = self.inner.store.blobs();
+        let _hold = blobs.hold();
+        let json = match blobs.get(manifest).await {
+            Ok(Some(json)) => json,
+            Ok(None) | Err(StoreError::Damaged { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let read = tokio::task::spawn_blocking(move || Manifest::read(&json)).await;
+        let read = read.map_err(|_| StoreError::Panicked { doing: "read a manifest" })?;
+        let Some(listed) = read else { return Ok(None) };
+        let wish = Wish { bytes: listed.bytes(), manifest: Some(manifest) };
+        let room = self.take_room(owner, wish).await?;
+        listed.files.keys().try_for_each(|path| check(path))?;
+        let contents: BTreeMap<Sha256, u64> =
+            listed.files.values().map(|entry| (entry.sha256.clone(), entry.bytes)).collect();
+        let held = stream::iter(contents)
+            .map(|(sha256, bytes)| async move { blobs.holds(&BlobRef { sha256, bytes }).await })
+            .buffer_unordered(PARALLEL)
+            .try_all(std::future::ready);
+        let all = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(SiteError::Canceled),
+            all = held => all?,
+        };
+        if !all {
+            return Ok(None);
+        }
+        self.show(owner, &listed, manifest.clone(), (New::default(), room)).await.map(Some)
+    }
+
+    /// From now on the deployment's address shows these files, which are all there.
+    async fn show(
+        &self,
+        owner: Owner,
+        manifest: &Manifest,
+        sha256: Sha256,
+        (new, room): (New, Room),
+    ) -> Result<Shown, SiteError> {
         let (files, bytes) = (manifest.files.len() as u64, manifest.bytes());
-        let shown = PreviewSite { manifest: kept.sha256.clone(), files, bytes };
+        let wish = Wish { bytes, manifest: Some(&sha256) };
+        let shown = PreviewSite { manifest: sha256.clone(), files, bytes };
         let single_page = manifest.is_single_page();
         let row = PreviewRow { site: Some(shown), single_page, ..self.new_row(owner) };
         let store = &self.inner.store;
@@ -142,8 +199,8 @@ impl Previews {
             return Err(SiteError::Deleted);
         }
         let url = self.url(&row);
-        let (new_files, new_bytes) = (new.files, new.bytes);
-        Ok(Shown { row, url, manifest_sha256: kept.sha256, files, bytes, new_files, new_bytes })
+        let New { files: new_files, bytes: new_bytes } = new;
+        Ok(Shown { row, url, manifest_sha256: sha256, files, bytes, new_files, new_bytes })
     }
 
     /// Room for a site's bytes, before any of them is stored.

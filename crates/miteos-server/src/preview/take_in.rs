@@ -1,28 +1,21 @@
 //! Taking a site's files in: each is read once, and on the way it is looked through, hashed and stored. What is published
 //! later is in the store already.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use miteos_deploy::SiteError;
 use miteos_deploy::site::{Examined, Survey};
-use miteos_store::{BlobRef, StoreError};
+use miteos_store::StoreError;
 use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::publish::{BUFFERS_KIB, PARALLEL, room_for};
+use super::manifest::MAX_BYTES as MAX_MANIFEST_BYTES;
+use super::publish::{BUFFERS_KIB, PARALLEL, list, room_for};
 use super::room::Wish;
 use super::{Owner, Previews, publisher};
 use crate::deployments::{Passing, PublishError, TakeInError, TakenIn};
-
-/// A file that was taken in.
-struct One {
-    examined: Examined,
-    blob: BlobRef,
-    is_new: bool,
-}
 
 impl Previews {
     /// Reads the files of a folder into the store, if there is room for them.
@@ -41,17 +34,19 @@ impl Previews {
             () = cancel.cancelled() => return Err(TakeInError::Cancelled),
             taken = self.take_in_all(&survey) => taken?,
         };
-        // Two files of one content are new once.
-        let new = taken.iter().filter(|one| one.is_new).map(|one| (&one.blob.sha256, one.blob.bytes));
-        let new: BTreeMap<_, _> = new.collect();
-        let (new_files, new_bytes) = (new.len() as u64, new.into_values().sum());
         let survey = Arc::into_inner(survey).ok_or(StoreError::Panicked { doing: "take in a site" })?;
         let workspace = survey.workspace().clone();
-        let site = survey.site(workspace, taken.into_iter().map(|one| one.examined).collect())?;
-        Ok(TakenIn { site, new_files, new_bytes, hold: Some(hold), room: Some(room) })
+        let site = survey.site(workspace, taken)?;
+        let (_, list) = list(site.clone()).await?;
+        // One that cannot be listed cannot be shown, and is refused there.
+        let manifest = match list.len() <= MAX_MANIFEST_BYTES {
+            true => Some(self.inner.store.blobs().put_bytes(&list).await?.sha256),
+            false => None,
+        };
+        Ok(TakenIn { site, manifest, hold: Some(hold), room: Some(room) })
     }
 
-    async fn take_in_all(&self, survey: &Arc<Survey>) -> Result<Vec<One>, TakeInError> {
+    async fn take_in_all(&self, survey: &Arc<Survey>) -> Result<Vec<Examined>, TakeInError> {
         let room = Semaphore::new(BUFFERS_KIB);
         let mut waiting = 0..survey.files.len();
         let mut under_way = FuturesUnordered::new();
@@ -74,7 +69,7 @@ impl Previews {
         survey: &Arc<Survey>,
         n: usize,
         room: &Semaphore,
-    ) -> Result<One, TakeInError> {
+    ) -> Result<Examined, TakeInError> {
         let chosen = Arc::clone(survey);
         let opened = tokio::task::spawn_blocking(move || chosen.open(&chosen.files[n])).await;
         let (opened, bytes) = opened.map_err(|_| StoreError::Panicked { doing: "open a file" })??;
@@ -87,13 +82,13 @@ impl Previews {
         let mut passing = Passing::new(opened, survey.examination_without_hashes());
         // One more byte shows that the file has grown; one that grows for ever has no end to wait for.
         let reader = (&mut passing).take(bytes.saturating_add(1));
-        let (blob, is_new) = self.inner.store.blobs().put_new(reader).await?;
+        let blob = self.inner.store.blobs().put_reader(reader).await?;
         let file = &survey.files[n];
         let changed = || SiteError::Changed { path: file.path.clone() };
         let mut sha256 = [0; 32];
         hex::decode_to_slice(blob.sha256.as_str(), &mut sha256).map_err(|_| changed())?;
         let examined = passing.looked_at.finish(&file.path, file.name.clone(), bytes, sha256)?;
-        Ok(One { examined, blob, is_new })
+        Ok(examined)
     }
 }
 

@@ -7,7 +7,7 @@ use miteos_core::chat::{ModelCall, Turn};
 use miteos_core::command::{Command, FailureKind, ModelFailure, ProposedCall};
 use miteos_core::content::Content;
 use miteos_core::event::{Billed, Retry};
-use miteos_core::ids::AgentId;
+use miteos_core::ids::{AgentId, TaskId};
 use miteos_core::money::MicroUsd;
 use miteos_core::pending::Effect;
 use miteos_core::task::Task;
@@ -17,12 +17,13 @@ use miteos_models::{
     RequestedCall, ToolChoice, scripted,
 };
 use miteos_tools::Circumstances;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{Leave, Purse};
 use super::conversation::{self, Conversations, Draft};
 use super::watch::ModelWatch;
-use super::{Deps, effects};
+use super::{Deps, closing, effects};
 use crate::prompts;
 
 /// The most tokens of one answer, if the model allows as many.
@@ -41,6 +42,9 @@ pub struct Call {
     /// Whether it has company. The plan says so, and never changes while the agent works.
     team: bool,
     may_deploy: bool,
+    task: TaskId,
+    /// What the task says of its deployment at the end.
+    closing: Option<Value>,
     step: u32,
     heard: usize,
     last: bool,
@@ -62,6 +66,8 @@ impl Call {
             kind: agent.kind,
             team: task.subtasks.len() > 1,
             may_deploy: task.settings.may_deploy,
+            task: task.id,
+            closing: closing::wanted(task),
             step,
             heard,
             last,
@@ -273,9 +279,19 @@ pub async fn next(deps: Arc<Deps>, mut owed: Call, cancel: CancellationToken) ->
         Called::Failed(failure, billed) => unanswered(&owed.purse, billed, erred(failure)),
         Called::Answered(answer, model_call) => {
             let cut = answer.finish == Finish::Length;
-            match take(&deps, &offered, *answer, &owed.model).await {
-                Ok((text, calls, opaque)) => {
-                    vec![Command::ModelAnswered { agent, step, heard, text, calls, opaque, cut, model_call }]
+            match take(&deps, &offered, *answer, &owed).await {
+                Ok(Taken { text, calls, opaque, closing }) => {
+                    vec![Command::ModelAnswered {
+                        agent,
+                        step,
+                        heard,
+                        text,
+                        calls,
+                        opaque,
+                        cut,
+                        closing,
+                        model_call,
+                    }]
                 }
                 Err(error) => {
                     let then = erred(storage_failure(&error));
@@ -309,24 +325,33 @@ async fn prepare(
     Ok(prepared)
 }
 
-type Taken = (Content, Vec<ProposedCall>, Option<serde_json::Value>);
+struct Taken {
+    text: Content,
+    calls: Vec<ProposedCall>,
+    opaque: Option<Value>,
+    closing: Option<Box<ProposedCall>>,
+}
 
 async fn take(
     deps: &Deps,
     offered: &[ToolSpec],
     answer: Answer,
-    model: &str,
+    owed: &Call,
 ) -> Result<Taken, miteos_store::StoreError> {
     let text = deps.content(answer.text, None).await?;
     let mut calls = Vec::with_capacity(answer.calls.len());
     for call in answer.calls {
-        let mut call = judge(deps, offered, call).await?;
-        if scripted::stands_for_outbound(model, &call.tool) {
+        let mut call = judge(deps, offered, call, owed.task).await?;
+        if scripted::stands_for_outbound(&owed.model, &call.tool) {
             call.risk = call.risk.max(Risk::High);
         }
         calls.push(call);
     }
-    Ok((text, calls, answer.opaque))
+    let closing = match owed.closing.clone().filter(|_| calls.is_empty()) {
+        Some(input) => closing::call(deps, owed.task, input).await?,
+        None => None,
+    };
+    Ok(Taken { text, calls, opaque: answer.opaque, closing })
 }
 
 /// What the registry says of a call: what it can do, or why it cannot be made.
@@ -334,13 +359,14 @@ async fn judge(
     deps: &Deps,
     offered: &[ToolSpec],
     call: RequestedCall,
+    task: TaskId,
 ) -> Result<ProposedCall, miteos_store::StoreError> {
-    let (value, mut problem) = match call.arguments {
+    let (mut value, mut problem) = match call.arguments {
         Ok(value) => (value, None),
         Err(raw) => {
             let shown: String = raw.chars().take(MAX_RAW_CHARS).collect();
             let problem = format!("the arguments of {} are no JSON object; they began: {shown}", call.tool);
-            (serde_json::json!({ "not_json": shown }), Some(problem))
+            (json!({ "not_json": shown }), Some(problem))
         }
     };
     let tool = deps.registry.get(&call.tool).filter(|_| offered.iter().any(|spec| spec.name == call.tool));
@@ -352,6 +378,12 @@ async fn judge(
                 Some(format!("you have no tool \"{}\"; you have: {}", call.tool, names.join(", ")))
             }
         };
+    }
+    if let (None, Some(tool)) = (&problem, &tool) {
+        match tool.bind(task, value.clone()).await {
+            Ok(bound) => value = bound,
+            Err(error) => problem = Some(error.for_model()),
+        }
     }
     let text = value.to_string();
     Ok(ProposedCall {

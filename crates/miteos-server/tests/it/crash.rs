@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use miteos_core::tool::{AgentType, RetryClass, Risk, ToolSpec};
-use miteos_server::{Config, CrashHook};
+use miteos_server::Config;
 use miteos_tools::{Settled, Tool, ToolContext, ToolError, ToolOutput};
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, TestServer, config};
+use crate::harness::{TestServer, config};
+use crate::plug::{killed, order, pulled};
 use crate::standin::{Script, StandIn, call, text};
 
 /// A tool whose every call is heard outside: it must not ring twice.
@@ -137,6 +137,9 @@ fn told(event: &Value) -> String {
     if let Some(fields) = data.as_object_mut() {
         for name in RUN_SPECIFIC {
             fields.remove(name);
+        }
+        if let Some(input) = fields.get_mut("input").and_then(Value::as_object_mut) {
+            input.remove("config_as_of");
         }
     }
     anonymous(&format!("{} {data}", event["type"].as_str().unwrap()))
@@ -306,64 +309,21 @@ pub async fn stop(server: Arc<TestServer>) {
     }
 }
 
-/// Lets go when the test says so.
-#[derive(Default)]
-pub struct Gate {
-    open: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Gate {
-    pub fn wait(&self) {
-        let mut open = self.open.lock().unwrap();
-        while !*open {
-            open = self.changed.wait(open).unwrap();
-        }
-    }
-
-    pub fn open(&self) {
-        *self.open.lock().unwrap() = true;
-        self.changed.notify_all();
-    }
-}
-
-/// A server on a runtime of its own that is dropped where it stands after its k-th durable write: what it had in
-/// memory is gone, nobody was told of the write. Gives whether it got that far.
+/// Carries the scenario out until its k-th durable write. Gives whether it got that far.
 pub async fn crashed_in_process(scenario: &Scenario, folder: &Path, standin: &StandIn, k: u64) -> bool {
-    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel::<()>();
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (made, task) = tokio::sync::oneshot::channel();
-    let (copy, model, scenario) = (folder.to_owned(), standin.clone(), scenario.clone());
-    runtime.spawn(async move {
-        let hook: CrashHook = Arc::new(move |n| {
-            if n == k {
-                let _ = told.send(());
-                held.wait();
-                // Writes that wait behind it are never made.
-                std::panic::resume_unwind(Box::new("the plug is pulled"));
-            }
-        });
-        let server = TestServer::over(&copy, model, |config| {
-            (scenario.change)(&copy, config);
+    let (folder, model, scenario) = (folder.to_owned(), standin.clone(), scenario.clone());
+    pulled(k, move |hook| async move {
+        let server = TestServer::over(&folder, model, |config| {
+            (scenario.change)(&folder, config);
             config.crash = Some(Arc::clone(&hook));
         })
         .await;
         // The very first write is the task's creation: then nobody is told of it, and its id is found in the list.
         let body = json!({"prompt": "crash test", "config": scenario.config});
         let created = server.call("POST", "/tasks", Some(body)).await.1;
-        let ended = (scenario.people)(Arc::new(server), created["id"].as_str().unwrap().to_owned()).await;
-        let _ = made.send(ended);
-        std::future::pending::<()>().await;
-    });
-    let crashed = tokio::select! {
-        _ = heard.recv() => true,
-        _ = task => false,
-    };
-    runtime.shutdown_background();
-    gate.open();
-    crashed
+        (scenario.people)(Arc::new(server), created["id"].as_str().unwrap().to_owned()).await;
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -371,28 +331,16 @@ async fn in_process_after_every_durable_write() {
     Scenario::bells().crash_everywhere(20, check_bells).await;
 }
 
-/// Where the parent tells the child what to do.
-const CHILD: &str = "MITEOS_TEST_CRASH_CHILD";
-
 /// Not a test by itself: the server that `kill_9_after_every_durable_write` kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::disallowed_methods, reason = "the parent's instructions come by the environment")]
 async fn the_server_that_is_killed() {
-    let Ok(text) = std::env::var(CHILD) else { return };
-    let order: Value = serde_json::from_str(&text).unwrap();
+    let Some((order, hook)) = order() else { return };
     let folder = PathBuf::from(order["folder"].as_str().unwrap());
-    let k = order["k"].as_u64().unwrap();
     let standin = StandIn::at(order["model"].as_str().unwrap().parse().unwrap());
     let scenario = Scenario::bells();
     let server = TestServer::over(&folder, standin, |config| {
         (scenario.change)(&folder, config);
-        config.crash = Some(Arc::new(move |n| {
-            if n == k {
-                let pid = std::process::id().to_string();
-                let _ = std::process::Command::new("kill").args(["-9", &pid]).status();
-                std::thread::sleep(PATIENCE);
-            }
-        }));
+        config.crash = Some(Arc::clone(&hook));
     })
     .await;
     let created = server.call("POST", "/tasks", Some(json!({"prompt": "crash test"}))).await.1;
@@ -400,32 +348,17 @@ async fn the_server_that_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::disallowed_methods, reason = "this test is about real processes that die")]
 async fn kill_9_after_every_durable_write() {
     let scenario = Scenario::bells();
     let (expected, calls) = scenario.undisturbed(check_bells).await;
-    let this = std::env::current_exe().unwrap();
     for k in 1.. {
         let temp = tempfile::tempdir().unwrap();
         let standin = StandIn::start(script()).await;
-        let order = json!({"folder": temp.path(), "k": k, "model": standin.address.to_string()});
-        let status = tokio::process::Command::new(&this)
-            .args(["--exact", "crash::the_server_that_is_killed", "--nocapture"])
-            .env(CHILD, order.to_string())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .await
-            .unwrap();
-        if status.success() {
+        let order = json!({"folder": temp.path(), "model": standin.address.to_string()});
+        if !killed("crash::the_server_that_is_killed", &order, k).await {
             assert!(k > 20, "the scenario has {k} durable writes");
             break;
         }
-        assert_eq!(
-            std::os::unix::process::ExitStatusExt::signal(&status),
-            Some(9),
-            "after write {k}: {status}"
-        );
         scenario.recovered(temp.path(), &standin, &expected, calls, k).await;
         check_bells(temp.path(), k);
     }

@@ -1,13 +1,16 @@
 //! Deployments through the HTTP contract, to the stand-in of a provider.
 
 mod appstore;
+mod back;
 mod configs;
 mod crash;
+mod damaged;
 mod expo;
 mod faults;
 mod late;
 mod logs;
 mod parts;
+mod providers;
 mod restored;
 mod table;
 mod tool;
@@ -133,6 +136,12 @@ pub async fn log(server: &TestServer, id: &str) -> String {
 
 /// The deployment's events on the account's feed, once it is over: type and data.
 pub async fn events(server: &TestServer, id: &str) -> Vec<(String, Value)> {
+    events_until(server, id, 1).await
+}
+
+/// Up to the end of that number.
+async fn events_until(server: &TestServer, id: &str, ends: usize) -> Vec<(String, Value)> {
+    let mut left = ends;
     let mut stream = Sse::of(server, "/events?after=0", None).await.unwrap();
     let mut found: Vec<(String, Value)> = Vec::new();
     loop {
@@ -143,9 +152,9 @@ pub async fn events(server: &TestServer, id: &str) -> Vec<(String, Value)> {
         assert_eq!(event["seq"], found.len() as u64 + 1, "{event}");
         assert_eq!((&event["task_id"], &event["agent_id"]), (&Value::Null, &Value::Null));
         let kind = event["type"].as_str().unwrap().to_owned();
-        let last = matches!(kind.as_str(), "deployment.live" | "deployment.failed");
+        left -= usize::from(matches!(kind.as_str(), "deployment.live" | "deployment.failed"));
         found.push((kind, event["data"].clone()));
-        if last {
+        if left == 0 {
             return found;
         }
     }

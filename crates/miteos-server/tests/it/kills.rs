@@ -1,13 +1,14 @@
 //! The server is killed after every durable write in turn while clients follow, and comes back. Each client sees every
 //! event once, in order, over whatever transport.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 use miteos_server::CrashHook;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::harness::{TestServer, client};
+use crate::plug::Gate;
 use crate::relay::{Cut, Relay};
 use crate::socket::{Heard, Socket};
 use crate::sse::Sse;
@@ -120,21 +121,6 @@ async fn check(server: &TestServer, follow: &Follow, clients: Vec<JoinHandle<Vec
             }
         }
         assert_eq!(seen, log, "client {nth}, {when}");
-    }
-}
-
-/// Lets go when the test says so.
-#[derive(Default)]
-struct Gate(Mutex<bool>, Condvar);
-
-impl Gate {
-    fn wait(&self) {
-        drop(self.1.wait_while(self.0.lock().unwrap(), |open| !*open).unwrap());
-    }
-
-    fn open(&self) {
-        *self.0.lock().unwrap() = true;
-        self.1.notify_all();
     }
 }
 

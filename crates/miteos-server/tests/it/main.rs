@@ -5,6 +5,7 @@
 mod bank;
 mod collector;
 mod harness;
+mod plug;
 mod receiver;
 mod relay;
 mod socket;

@@ -12,8 +12,8 @@ use miteos_standins::Standin;
 use miteos_standins::netlify::Netlify;
 use serde_json::{Value, json};
 
-use crate::crash::Gate;
 use crate::harness::{HandClock, TestServer};
+use crate::plug::Gate;
 use crate::standin::{Script, StandIn, call, slow, text};
 
 const START_MS: u64 = 1_800_000_000_000;

@@ -3,7 +3,7 @@
 use miteos_core::ids::{DeployConfigId, DeploymentId, Source};
 use miteos_store::{
     AppendError, ConfigChanged, DeletedWorkspace, DeployConfigRow, DeploymentAppend, DeploymentRow,
-    IdempotencyRow, LogLine, LogSize, MAX_DEPLOY_CONFIGS, MadeDeployment, NewRecord, Scope, Store,
+    IdempotencyRow, LogLine, LogSize, MAX_DEPLOY_CONFIGS, MadeDeployment, NewRecord, Reopened, Scope, Store,
     StoreError,
 };
 
@@ -157,6 +157,33 @@ pub async fn one_at_a_time_for_files_and_target(backend: &impl Backend) {
     assert_eq!(store.deployments(other, None, 10, 0).await.unwrap(), []);
 }
 
+/// One that is live takes the place of its files and its target again, if it is free; and then nobody else gets it.
+pub async fn one_that_is_over_takes_its_place_again(backend: &impl Backend) {
+    let store = backend.open().await;
+    with_workspaces(&store, [1]).await;
+    let (one, other) = (deployment(1, 1), deployment(2, 1));
+    store.create_deployment(first(one.clone())).await.unwrap();
+    let live = more(&one, "live");
+    store.append_deployment(live.clone()).await.unwrap();
+    store.create_deployment(first(other.clone())).await.unwrap();
+    let mut again = more(&live.row, "deploying");
+    again.idempotency = Some(answer("again"));
+    let refused = store.reopen_deployment(again.clone()).await.unwrap();
+    assert_eq!(refused, Reopened::Active(dep(2)));
+    assert_eq!(store.deployment(dep(1)).await.unwrap(), Some(live.row.clone()), "nothing was written");
+    store.append_deployment(more(&other, "failed")).await.unwrap();
+    let done = store.reopen_deployment(again.clone()).await.unwrap();
+    assert!(matches!(done, Reopened::Reopened(committed) if committed.version == again.row.version));
+    again.idempotency = None;
+    assert_eq!(store.reopen_deployment(again.clone()).await.unwrap(), Reopened::Conflict);
+    assert_eq!(store.active_deployments(None, 10).await.unwrap(), [dep(1)]);
+    let third = store.create_deployment(first(deployment(3, 1))).await.unwrap();
+    assert_eq!(third, MadeDeployment::Active(dep(1)));
+    assert_eq!(store.delete_workspace(workspace_id(1)).await.unwrap(), DeletedWorkspace::Deploying);
+    store.append_deployment(more(&again.row, "live")).await.unwrap();
+    assert_eq!(store.active_deployments(None, 10).await.unwrap(), []);
+}
+
 pub async fn a_deployment_needs_its_workspace_and_its_configuration(backend: &impl Backend) {
     let store = backend.open().await;
     let missing = store.create_deployment(first(deployment(1, 9))).await.unwrap_err();
@@ -240,8 +267,12 @@ pub async fn logs_are_read_on_from_any_line(backend: &impl Backend) {
     store.log_deployment(dep(1), vec![line(1), line(2)]).await.unwrap();
     // A writer that did not hear of its success writes again.
     store.log_deployment(dep(1), vec![line(2), line(3)]).await.unwrap();
-    assert_eq!(store.deployment_log_size(dep(1)).await.unwrap(), LogSize { lines: 3, bytes: 18 });
+    assert_eq!(store.deployment_log_size(dep(1)).await.unwrap(), LogSize { lines: 3, last: 3, bytes: 18 });
     assert_eq!(store.deployment_log_after(dep(1), 0, 2).await.unwrap(), [line(1), line(2)]);
     assert_eq!(store.deployment_log_after(dep(1), 2, 10).await.unwrap(), [line(3)]);
     assert_eq!(store.deployment_log_after(dep(2), 0, 10).await.unwrap(), []);
+    // What is told after the end leaves the end's number out.
+    store.log_deployment(dep(1), vec![line(5)]).await.unwrap();
+    assert_eq!(store.deployment_log_size(dep(1)).await.unwrap(), LogSize { lines: 4, last: 5, bytes: 24 });
+    assert_eq!(store.deployment_log_after(dep(1), 4, 10).await.unwrap(), [line(5)]);
 }

@@ -73,6 +73,7 @@ mod sqlite {
     conformance!(crate::harness::Sqlite, deployments:
         records_of_deployments_stand_in_the_feed_of_the_account,
         one_at_a_time_for_files_and_target,
+        one_that_is_over_takes_its_place_again,
         a_deployment_needs_its_workspace_and_its_configuration,
         configurations_change_as_they_were_read,
         logs_are_read_on_from_any_line,

@@ -50,9 +50,9 @@ pub async fn logs(
     if !wants_stream(&parts.headers) {
         return text(&app.deps.tasks.store, deployment.id, after).await;
     }
-    let lines = app.deps.tasks.store.deployment_log_size(deployment.id).await?.lines;
+    let last = app.deps.tasks.store.deployment_log_size(deployment.id).await?.last;
     // The last state counts as one line more.
-    if deployment.is_finished() && after > lines {
+    if deployment.is_finished() && after > last {
         // Nothing will ever follow: this status tells an EventSource not to connect again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

@@ -10,14 +10,14 @@ use super::{ended, events, log, pace, until};
 use crate::harness::{TestServer, wait_until};
 use crate::standin::{Script, StandIn};
 
-const TOKEN: &str = "expo_standin_0123456789";
+pub const TOKEN: &str = "expo_standin_0123456789";
 const PROJECT: &str = "5ab9c0de-0000-4000-8000-0123456789ab";
 
 /// The tool's stand-in, with its folder.
-struct Eas(tempfile::TempDir);
+pub struct Eas(tempfile::TempDir);
 
 impl Eas {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = include_str!("eas.sh");
         let text = text.replace("world=WORLD", &format!("world={}", folder.path().display()));
@@ -27,7 +27,7 @@ impl Eas {
         Self(folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -35,7 +35,7 @@ impl Eas {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap_or_default().trim().to_owned()
     }
 
@@ -45,18 +45,22 @@ impl Eas {
         calls.lines().filter(|line| line.split(' ').next() == Some(command)).count()
     }
 
-    fn deployments(&self) -> Vec<String> {
+    pub fn deployments(&self) -> Vec<String> {
         let Ok(found) = std::fs::read_dir(self.path("deployments")) else { return Vec::new() };
         found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     fn change(&self) -> impl Fn(&mut Config) + Clone + Send + Sync + use<> {
-        let program = self.path("eas");
-        move |config| {
-            config.deploy.eas = Some(program.clone());
-            config.deploy.pace = pace();
-            config.deploy.visits = 0;
-        }
+        with(self.path("eas"))
+    }
+}
+
+/// A server whose tool of Expo is this program.
+pub fn with(program: PathBuf) -> impl Fn(&mut Config) + Clone + Send + Sync + 'static {
+    move |config| {
+        config.deploy.eas = Some(program.clone());
+        config.deploy.pace = pace();
+        config.deploy.visits = 0;
     }
 }
 
@@ -68,7 +72,7 @@ fn app_json(more: Value) -> Value {
 }
 
 /// An exported project.
-fn write_project(folder: &Path, title: &str) {
+pub fn write_project(folder: &Path, title: &str) {
     std::fs::create_dir_all(folder.join("dist/assets")).unwrap();
     std::fs::write(folder.join("app.json"), app_json(json!({})).to_string()).unwrap();
     std::fs::write(folder.join("dist/index.html"), format!("<h1>{title}</h1>")).unwrap();

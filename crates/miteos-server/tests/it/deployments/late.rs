@@ -109,3 +109,36 @@ async fn a_preview_is_never_made_the_live_one() {
     assert_eq!(netlify.count("POST", "/restore"), 0);
     assert!(netlify.look(|netlify| netlify.sites.values().all(|site| site.published.is_none())));
 }
+
+/// On its way to a provider that works on it, and does not come to an end.
+async fn under_way() -> (Scene, String) {
+    let scene = Scene::start().await;
+    scene.netlify.look(|netlify| netlify.polls_per_state = u32::MAX);
+    let id = scene.deploy().await;
+    wait_until("the provider has it", || scene.deploys() == 1).await;
+    (scene, id)
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_hear_of_a_cancel_is_asked_again() {
+    let (scene, id) = under_way().await;
+    // Far more often than a call is repeated.
+    let when = When::to("POST", "/cancel").times(40);
+    scene.netlify.fault(Fault { when, what: What::status(503, "{}") });
+    scene.server.expect(200, "POST", &format!("/deployments/{id}/cancel"), None).await;
+    let failed = scene.ended(&id).await;
+    assert_eq!(failed["error"]["code"], "canceled", "{failed:#}");
+    assert!(scene.netlify.look(|netlify| netlify.deploys.values().all(|deploy| deploy.cancelled)));
+}
+
+#[tokio::test]
+async fn what_a_provider_never_hears_of_is_not_called_cancelled() {
+    for what in [What::status(401, "{}"), What::limited("retry-after", "3600")] {
+        let (scene, id) = under_way().await;
+        scene.netlify.fault(Fault { when: When::to("POST", "/cancel"), what });
+        scene.server.expect(200, "POST", &format!("/deployments/{id}/cancel"), None).await;
+        let failed = scene.ended(&id).await;
+        assert_eq!(failed["error"]["code"], "interrupted", "{failed:#}");
+        assert!(failed["error"]["message"].as_str().unwrap().contains("not known whether"), "{failed:#}");
+    }
+}

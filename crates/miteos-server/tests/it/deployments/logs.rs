@@ -6,7 +6,7 @@ use super::Scene;
 use crate::harness::{PATIENCE, TestServer, wait_until};
 
 /// One block of the stream: its id, its event, its data.
-type Block = (Option<u64>, String, Value);
+pub type Block = (Option<u64>, String, Value);
 
 async fn open(server: &TestServer, id: &str, last: Option<u64>) -> reqwest::Response {
     let url = format!("{}/v1/deployments/{id}/logs", server.url);
@@ -18,7 +18,7 @@ async fn open(server: &TestServer, id: &str, last: Option<u64>) -> reqwest::Resp
 }
 
 /// The whole stream, to its end.
-async fn stream(server: &TestServer, id: &str, last: Option<u64>) -> Vec<Block> {
+pub async fn stream(server: &TestServer, id: &str, last: Option<u64>) -> Vec<Block> {
     let response = open(server, id, last).await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");

@@ -1,6 +1,7 @@
 //! Deployments that agents make, and those that a task makes at its end.
 
 use miteos_deploy::TargetKind;
+use miteos_standins::netlify::TOKEN;
 use serde_json::{Value, json};
 
 use super::{config, netlify, to};
@@ -35,7 +36,12 @@ async fn an_agent_deploys_what_it_made_once_a_person_agrees() {
     let config = config(&server, json!({})).await;
     let task = server.create("make a page", json!({"autonomy_level": 99})).await;
     let asked = decide(&server, &task, json!({"approved": true})).await;
-    assert_eq!(asked["input"], json!({"target": "netlify"}));
+    let input = &asked["input"];
+    assert_eq!((&input["target"], &input["config_id"]), (&json!("netlify"), &json!(config)));
+    assert_eq!((&input["config_name"], &input["environment"]), (&json!("ours"), &json!("production")));
+    let said =
+        format!("Publish the workspace at netlify in production, with the configuration ours ({config})");
+    assert_eq!(asked["summary"], said);
     let ended = server.ended(&task).await;
     assert_eq!(
         (&ended["status"], &ended["result"]),
@@ -81,12 +87,74 @@ async fn a_task_deploys_at_its_end_and_tells_where() {
     // Below the full dial a person is asked, and may say no.
     let task = server.create("make a page", wanted(99)).await;
     let asked = decide(&server, &task, json!({"approved": false, "reason": "not on a Friday"})).await;
-    assert_eq!(asked["input"], json!({"target": "netlify", "config_id": own}), "which one is agreed to");
+    let input = &asked["input"];
+    assert_eq!((&input["config_id"], &input["environment"]), (&json!(own), &json!("production")));
+    assert!(
+        asked["summary"].as_str().unwrap().ends_with(&format!("the configuration ours ({own})")),
+        "{asked}"
+    );
     let ended = server.ended(&task).await;
     let expected = "the page is made\n\nNot deployed: a person rejected it (not on a Friday)";
     assert_eq!((&ended["status"], &ended["result"]), (&json!("complete"), &json!(expected)));
     assert_eq!(deployments(&server).await.len(), 1);
     server.check_conversations();
+}
+
+/// Another default, or another meaning of the same configuration: neither was agreed to.
+#[tokio::test]
+async fn what_was_agreed_to_is_what_is_done() {
+    let netlify = netlify().await;
+    let deploy = || call("deploy", json!({"target": "netlify"}));
+    let script = one(vec![page(), deploy(), deploy(), text("it is there")]);
+    let server = TestServer::start_with(script, to(TargetKind::Netlify, &netlify.url)).await;
+    let own = config(&server, json!({})).await;
+    let task = server.create("make a page", json!({"autonomy_level": 99})).await;
+    let first = server.asked(&task).await;
+    let body = json!({"settings": {"environment": "preview", "output": "dist"}});
+    server.expect(200, "PATCH", &format!("/deploy-configs/{own}"), Some(body)).await;
+    decide(&server, &task, json!({"approved": true})).await;
+    let again = loop {
+        let asked = server.asked(&task).await;
+        if asked["id"] != first["id"] {
+            break asked;
+        }
+    };
+    assert_eq!(deployments(&server).await, Vec::<Value>::new(), "it was agreed to as another");
+    let events = server.events(&task).await;
+    let told =
+        events.iter().find(|event| event["type"] == "agent.result" && event["data"]["tool"] == "deploy");
+    let told = told.unwrap()["data"]["output"].as_str().unwrap();
+    assert!(told.contains("was changed after this call was agreed to"), "{told}");
+    let input = &again["input"];
+    assert_eq!((&input["environment"], &input["folder"]), (&json!("preview"), &json!("dist")));
+    let said = again["summary"].as_str().unwrap();
+    assert!(said.starts_with("Publish dist of the workspace at netlify as a draft"), "{said}");
+    // A person names another folder, and then there is another configuration.
+    let mut input = again["input"].clone();
+    input["folder"] = json!(".");
+    let second = json!({"name": "second", "target": "netlify", "credentials": {"token": TOKEN}});
+    server.expect(201, "POST", "/deploy-configs", Some(second)).await;
+    decide(&server, &task, json!({"approved": true, "input": input})).await;
+    assert_eq!(server.ended(&task).await["status"], "complete");
+    let made = deployments(&server).await;
+    assert_eq!((made.len(), &made[0]["status"], &made[0]["config_id"]), (1, &json!("live"), &json!(own)));
+    assert_eq!(made[0]["environment"], "preview");
+    server.check_conversations();
+}
+
+#[tokio::test]
+async fn what_cannot_be_deployed_is_told_before_anybody_is_asked() {
+    let netlify = netlify().await;
+    let script = one(vec![page(), call("deploy", json!({"target": "vercel"})), text("not there")]);
+    let server = TestServer::start_with(script, to(TargetKind::Netlify, &netlify.url)).await;
+    let task = server.create("make a page", json!({"autonomy_level": 99})).await;
+    assert_eq!(server.ended(&task).await["status"], "complete");
+    let events = server.events(&task).await;
+    assert!(!events.iter().any(|event| event["type"] == "approval.required"), "{events:#?}");
+    let told =
+        events.iter().find(|event| event["type"] == "agent.result" && event["data"]["tool"] == "deploy");
+    let told = told.unwrap()["data"]["output"].as_str().unwrap();
+    assert!(told.contains("no deploy configuration for vercel"), "{told}");
 }
 
 /// The test world does all of it without pushing anything.

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
-use miteos_server::CrashHook;
 use serde_json::{Value, json};
 
 use super::{SECRET, make, open, real, short, until};
-use crate::harness::{PATIENCE, TestServer, wait_until};
+use crate::harness::{TestServer, wait_until};
+use crate::plug::{killed, order, pulled};
 use crate::receiver::{Answer, Receiver};
 use crate::standin::StandIn;
 
@@ -65,48 +64,18 @@ async fn recovered(folder: &Path, standin: &StandIn, receiver: &Receiver, k: u64
     server.stop().await;
 }
 
-#[derive(Default)]
-struct Gate {
-    open: Mutex<bool>,
-    changed: Condvar,
-}
-
-/// A server on a runtime of its own that is dropped where it stands after its k-th durable write. False if everything
-/// was done before.
+/// Runs until the k-th durable write. False if everything was done before.
 async fn crashed(folder: &Path, standin: &StandIn, k: u64) -> bool {
-    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel::<()>();
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
-    let hook: CrashHook = Arc::new(move |n| {
-        if n == k {
-            let _ = told.send(());
-            let mut open = held.open.lock().unwrap();
-            while !*open {
-                open = held.changed.wait(open).unwrap();
-            }
-        }
-    });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (done, over) = tokio::sync::oneshot::channel();
     let (folder, standin) = (folder.to_owned(), standin.clone());
-    runtime.spawn(async move {
+    pulled(k, move |hook| async move {
         let server = TestServer::over(&folder, standin, |config| {
             open(config);
             config.crash = Some(Arc::clone(&hook));
         })
         .await;
         carried_out(&server).await;
-        let _ = done.send(());
-        std::future::pending::<()>().await;
-    });
-    let crashed = tokio::select! {
-        _ = heard.recv() => true,
-        over = over => { over.unwrap(); false }
-    };
-    runtime.shutdown_background();
-    *gate.open.lock().unwrap() = true;
-    gate.changed.notify_all();
-    crashed
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,59 +93,32 @@ async fn in_process_after_every_durable_write() {
     }
 }
 
-/// Where the parent tells the child what to do.
-const CHILD: &str = "MITEOS_TEST_WEBHOOK_CRASH_CHILD";
-
 /// Not a test by itself: the server that `kill_9_after_every_durable_write` kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::disallowed_methods, reason = "the parent's instructions come by the environment")]
 async fn the_server_that_is_killed() {
-    let Ok(text) = std::env::var(CHILD) else { return };
-    let order: Value = serde_json::from_str(&text).unwrap();
+    let Some((order, hook)) = order() else { return };
     let folder = PathBuf::from(order["folder"].as_str().unwrap());
-    let k = order["k"].as_u64().unwrap();
     let standin = StandIn::at(order["model"].as_str().unwrap().parse().unwrap());
     let server = TestServer::over(&folder, standin, |config| {
         open(config);
-        config.crash = Some(Arc::new(move |n| {
-            if n == k {
-                let pid = std::process::id().to_string();
-                let _ = std::process::Command::new("kill").args(["-9", &pid]).status();
-                std::thread::sleep(PATIENCE);
-            }
-        }));
+        config.crash = Some(Arc::clone(&hook));
     })
     .await;
     carried_out(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::disallowed_methods, reason = "this test is about real processes that die")]
 async fn kill_9_after_every_durable_write() {
-    let this = std::env::current_exe().unwrap();
     for k in 1.. {
         let temp = tempfile::tempdir().unwrap();
         let standin = StandIn::start(short()).await;
         let receiver = Receiver::start(real(), |_, _| Answer::Status(200)).await;
         prepared(temp.path(), &standin, &receiver).await;
-        let order = json!({"folder": temp.path(), "k": k, "model": standin.address.to_string()});
-        let status = tokio::process::Command::new(&this)
-            .args(["--exact", "webhooks::crash::the_server_that_is_killed", "--nocapture"])
-            .env(CHILD, order.to_string())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .await
-            .unwrap();
-        if status.success() {
+        let order = json!({"folder": temp.path(), "model": standin.address.to_string()});
+        if !killed("webhooks::crash::the_server_that_is_killed", &order, k).await {
             assert!(k > 8, "the run has {k} durable writes");
             break;
         }
-        assert_eq!(
-            std::os::unix::process::ExitStatusExt::signal(&status),
-            Some(9),
-            "after write {k}: {status}"
-        );
         recovered(temp.path(), &standin, &receiver, k).await;
     }
 }

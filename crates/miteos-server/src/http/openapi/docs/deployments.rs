@@ -142,7 +142,8 @@ fn deployments(s: &mut Schemas) -> Vec<Doc> {
             .missing("deployment", MISSING)
             .refused("It is live, perhaps since this very moment, or has failed.", "the deployment is live; it cannot be cancelled any more"),
         doc("POST", "/deployments/{id}/rollback", "rollBackDeployment", Tag::Deployments, "Go back to a deployment")
-            .text("Makes an older deployment the live one of its project again. Nothing is built or uploaded.")
+            .text("Makes an older deployment the live one of its project again. Nothing is built or uploaded. One more `deployment.live` of \
+                   it tells everybody.")
             .answer(200, "It is the live one again.", s.told::<Deployment>(), examples::deployment())
             .missing("deployment", MISSING)
             .refused(

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use super::super::{config, ended, netlify, to};
 use super::endless;
-use crate::crash::{Gate, Scenario, alone};
+use crate::crash::{Scenario, alone};
 use crate::harness::{TestServer, wait_until};
+use crate::plug::Gate;
 use crate::standin::{Reply, Script, StandIn, call, text};
 
 fn page() -> Reply {
