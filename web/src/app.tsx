@@ -247,7 +247,7 @@ function More({ page, close }: { page: string; close: () => void }) {
 const KEYS: [string, string][] = [
   ["/", "Write a new task"], ["g n", "Now"], ["g i", "Inbox"], ["g t", "Tasks"], ["g w", "Workspaces"], ["g d", "Deployments"],
   ["g u", "Usage"], ["g s", "Settings"],
-  ["j  k", "In the inbox: next, previous"], ["a", "In the inbox: approve"], ["r", "In the inbox: reject"], ["e", "In the inbox: edit, then approve"],
+  ["j  k", "In the inbox, the timeline and the list of tasks: next, previous"], ["a", "In the inbox: approve"], ["r", "In the inbox: reject"], ["e", "In the inbox: edit, then approve"],
   ["p", "On a task: pause or resume"], ["m", "On a task: guide all agents"], ["?", "This list"],
 ];
 

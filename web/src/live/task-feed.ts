@@ -9,6 +9,8 @@ import { emptyView, fold, isOver, type TaskView } from "./fold";
 
 /** Events of one page of the log. */
 const PAGE = 1000;
+/** Events that are folded at once. */
+const PIECE = 250;
 /** Batches are folded at most so often while the page is hidden and draws nothing (ms). */
 const HIDDEN_BATCH_MS = 500;
 /** A log that could not be read is read again after so long (ms), if something is known to be missing. */
@@ -122,11 +124,23 @@ export class TaskFeed {
       this.stale = false;
       const page = await this.api.taskEvents(this.id, this.state.view.lastSeq, PAGE, signal);
       if (signal.aborted) return;
-      const view = fold(this.state.view, page.events);
+      const view = await this.folded(page.events);
+      if (signal.aborted) return;
       const done = !page.has_more;
       if (view !== this.state.view || !this.state.caughtUp) this.set({ view, caughtUp: this.state.caughtUp || done, error: null });
       if (done || page.events.length === 0) return;
     }
+  }
+
+  /** A page of the log in pieces, between which the browser does what else there is to do. */
+  private async folded(events: readonly Event[]): Promise<TaskView> {
+    let view = this.state.view;
+    for (let at = 0; at < events.length; at += PIECE) {
+      // A hidden page has nothing else to do, and its timers are slow.
+      if (document.visibilityState !== "hidden") await new Promise((resolve) => setTimeout(resolve));
+      view = fold(view, events.slice(at, at + PIECE));
+    }
+    return view;
   }
 
   private schedule(): void {

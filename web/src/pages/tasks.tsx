@@ -88,9 +88,9 @@ function TaskRows({ tasks, waits, more }: { tasks: TaskSummary[]; waits: Map<str
     if (last >= tasks.length - 20) more();
   });
   return (
-    <div className="panel task-table grow">
+    <div className="panel task-table">
       <div className="task-row head" aria-hidden="true"><span>State</span><span>Task</span><span className="end">Files</span><span className="end">Cost</span><span className="end">Started</span></div>
-      <div className="scroll grow" ref={frame} role="list" aria-label="Tasks" {...walk.frameProps}>
+      <div className="scroll" style={{ flex: `0 1 ${rows.getTotalSize()}px` }} ref={frame} role="list" aria-label="Tasks" {...walk.frameProps}>
         <div style={{ height: rows.getTotalSize(), position: "relative" }}>
           {items.map((item) => {
             const task = tasks[item.index]!;

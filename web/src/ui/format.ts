@@ -52,11 +52,13 @@ export function relative(at: number, now: number): string {
   const gap = Math.abs(now - at);
   const ahead = at > now;
   const say = (text: string) => (ahead ? `in ${text}` : `${text} ago`);
+  // What is to come is not less than was said; what was is not more.
+  const whole = ahead ? Math.ceil : Math.floor;
   if (gap < 10_000) return ahead ? "in a moment" : "just now";
-  if (gap < 60_000) return say(`${Math.floor(gap / 1000)} s`);
-  if (gap < 3_600_000) return say(`${Math.floor(gap / 60_000)} min`);
-  if (gap < 86_400_000) return say(`${Math.floor(gap / 3_600_000)} h`);
-  const days = Math.floor(gap / 86_400_000);
+  if (gap < 60_000) return say(`${whole(gap / 1000)} s`);
+  if (gap < 3_600_000) return say(`${whole(gap / 60_000)} min`);
+  if (gap < 86_400_000) return say(`${whole(gap / 3_600_000)} h`);
+  const days = whole(gap / 86_400_000);
   return say(days === 1 ? "1 day" : `${days} days`);
 }
 

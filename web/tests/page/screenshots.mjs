@@ -87,7 +87,7 @@ try {
     await shoot(page, `page-task${suffix}`);
     await page.goto(`${server.url}/#/inbox`);
     await page.getByRole("button", { name: /^Approve/ }).waitFor();
-    await page.locator(".diff, .args").first().waitFor();
+    await page.locator(".decision[data-seen='true']").waitFor();
     await shoot(page, `page-inbox${suffix}`);
     const owner = await open(browser, server, { ...DESKTOP, colorScheme: scheme });
     await signIn(owner, live);

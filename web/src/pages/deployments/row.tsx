@@ -4,7 +4,7 @@ import type { Deployment } from "../../api/types";
 import { to } from "../../route";
 import { Ago, Chip } from "../../ui/parts";
 import { Icon } from "../../ui/icons";
-import { openable, shortAddress, stateOf, targetName } from "./words";
+import { openable, shortAddress, stateOf, targetName, troubleName } from "./words";
 
 /** A deployment as one line: its state, what and where, and how to open it. */
 export function DeploymentRow({ deployment, name }: { deployment: Deployment; name?: string | undefined }) {
@@ -16,7 +16,7 @@ export function DeploymentRow({ deployment, name }: { deployment: Deployment; na
         <Chip tone={tone} dot>{state}</Chip>
         <span className="stack grow" style={{ gap: 0 }}>
           <span className="clip strong">{name ?? (deployment.deliverable_id ? "A deliverable" : "A workspace")}</span>
-          <span className="small faint clip">{deployment.target === "preview" ? "Preview" : targetName(deployment.target)}{deployment.status === "live" && deployment.url ? ` · ${shortAddress(deployment.url)}` : deployment.error ? ` · ${deployment.error.message}` : ""}</span>
+          <span className="small faint clip">{deployment.target === "preview" ? "Preview" : targetName(deployment.target)}{deployment.status === "live" && deployment.url ? ` · ${shortAddress(deployment.url)}` : deployment.error ? ` · ${troubleName(deployment.error.code)}` : ""}</span>
         </span>
         <span className="small faint when"><Ago at={deployment.created_at} /></span>
       </a>

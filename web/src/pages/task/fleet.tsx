@@ -43,7 +43,7 @@ export function Fleet({ view, chosen, choose, decide }: FleetProps) {
   const guiding = guided === null ? undefined : view.agents[guided];
   const active = agents.filter((agent) => !isAgentOver(agent.state)).length;
   const waiting = agents.filter((agent) => agent.state === "waiting").length;
-  const standing = [active > waiting && `${active - waiting} at work`, waiting > 0 && `${waiting} waiting for you`].filter(Boolean).join(", ") || `${agents.length} done`;
+  const standing = [active > waiting && `${active - waiting} at work`, waiting > 0 && `${waiting} waiting for you`].filter(Boolean).join(", ") || ended(agents);
   return (
     <Panel title="Agents" flush tools={agents.length > 0 && <span className="small faint number">{standing}</span>}>
       {agents.length === 0 ? <NoAgents view={view} /> : (
@@ -59,6 +59,15 @@ export function Fleet({ view, chosen, choose, decide }: FleetProps) {
       {guiding && <GuideDialog name={nameOf(guiding)} send={(text) => api.guideAgent(guiding.id, text)} close={() => setGuided(null)} />}
     </Panel>
   );
+}
+
+/** What became of agents that are all over. */
+function ended(agents: AgentView[]): string {
+  const of = (state: AgentView["state"], word: string) => {
+    const number = agents.filter((agent) => agent.state === state).length;
+    return number > 0 && `${number} ${word}`;
+  };
+  return [of("complete", "done"), of("error", "failed"), of("cancelled", "cancelled")].filter(Boolean).join(", ");
 }
 
 function NoAgents({ view }: { view: TaskView }) {
@@ -93,7 +102,7 @@ function AgentCard(props: { agent: AgentView; view: TaskView; chosen: boolean; c
         <span className="figures small number"><span>{money(agent.cost)}</span><span className="faint">{count(agent.tokens)} tokens</span></span>
       </button>
       <p className={`small doing ${agent.state === "error" ? "bad" : "quiet"}`}>{agent.error ?? agent.result?.split("\n")[0] ?? agent.doing}</p>
-      {agent.state !== "complete" && <Meter value={agent.progress / 100} tone={agent.state === "error" ? "bad" : agent.state === "paused" ? "hold" : agent.state === "cancelled" ? "off" : agent.state === "waiting" ? "wait" : "work"} label={`Progress of ${name}`} />}
+      {!over && <Meter value={agent.progress / 100} tone={agent.state === "paused" ? "hold" : agent.state === "waiting" ? "wait" : "work"} label={`Progress of ${name}`} />}
       {!over && (
         <div className="row wheel">
           {open && <Button small tone="strong" onClick={() => props.decide(open.id)}>Decide</Button>}

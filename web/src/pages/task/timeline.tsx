@@ -72,7 +72,7 @@ function Rows({ rows, view, open, leftAt }: { rows: readonly Row[]; view: TaskVi
   // Whoever walks away from the end is not taken back to it by what comes.
   const walked = useCallback((at: number) => setFollows(at === latest.current - 1), []);
   const walk = useWalk({ items: rows, keyOf: seqOf, frame, row: ROW, walked });
-  const list = useVirtualizer({ count: rows.length, getScrollElement: () => frame.current, estimateSize: () => ROW, overscan: 20, rangeExtractor: walk.rangeExtractor });
+  const list = useVirtualizer({ count: rows.length, getScrollElement: () => frame.current, estimateSize: () => ROW, overscan: 8, rangeExtractor: walk.rangeExtractor });
   useLayoutEffect(() => {
     const element = frame.current;
     if (follows && element) element.scrollTop = element.scrollHeight;
