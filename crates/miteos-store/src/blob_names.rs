@@ -116,13 +116,16 @@ impl Store {
     /// Reads the list of a site, if there is one that has not been read. False: all have been.
     pub(crate) async fn read_a_site(&self) -> Result<bool, StoreError> {
         let Some(manifest) = self.read("look for a site", unread_site).await? else { return Ok(false) };
-        let damaged = |why: &str| StoreError::Damaged {
-            what: format!("the list of files {manifest} of a preview"),
-            why: why.to_owned(),
+        // Without its list nobody can see a site, so what it alone named is of no use. It holds up nobody else.
+        let list = match self.blobs().get(&manifest).await {
+            Ok(list) => list.and_then(|list| String::from_utf8(list).ok()),
+            Err(StoreError::Damaged { .. }) => None,
+            Err(error) => return Err(error),
         };
-        let list = self.blobs().get(&manifest).await?.ok_or_else(|| damaged("it is missing"))?;
-        let list = String::from_utf8(list).map_err(|_| damaged("it is no text"))?;
-        let named: Vec<Sha256> = named_in(&list).collect();
+        if list.is_none() {
+            tracing::error!(%manifest, "the list of files of a preview is missing or damaged, so it cannot be shown");
+        }
+        let named: Vec<Sha256> = named_in(&list.unwrap_or_default()).collect();
         for some in named.chunks(NAMES_AT_ONCE) {
             let (some, manifest) = (some.to_vec(), manifest.clone());
             self.write("note what a site names", move |db| {

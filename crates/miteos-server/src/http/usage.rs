@@ -28,7 +28,7 @@ const MAX_MEASURED: usize = 1_000;
 /// The sizes of workspaces, as they were not long ago.
 #[derive(Default)]
 pub struct Measured {
-    sizes: Mutex<HashMap<Scope, (Timestamp, u64, u64)>>,
+    sizes: Mutex<HashMap<Scope, (Timestamp, u64)>>,
 }
 
 pub async fn usage(
@@ -132,28 +132,29 @@ async fn storage(app: &App, scope: Scope) -> Result<Storage, ApiError> {
     })
 }
 
+/// How many there are, and their size, which may be a minute old.
 async fn workspaces(app: &App, scope: Scope) -> Result<(u64, u64), ApiError> {
     let now = app.deps.clock.now();
     let known = |at: Timestamp| now >= at && now.since(at) < MEASURED_FOR_MS;
+    let rows = app.deps.tasks.store.workspaces(scope.account, scope.live).await?;
+    let count = rows.len() as u64;
     {
         let sizes = app.measured.sizes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, count, bytes)) = sizes.get(&scope)
+        if let Some((at, bytes)) = sizes.get(&scope)
             && known(*at)
         {
-            return Ok((*count, *bytes));
+            return Ok((count, *bytes));
         }
     }
-    let rows = app.deps.tasks.store.workspaces(scope.account, scope.live).await?;
     let roots: Vec<PathBuf> = rows.iter().map(|row| app.deps.workspaces.join(row.id.to_string())).collect();
     let measured = tokio::task::spawn_blocking(move || roots.into_iter().map(size).sum::<u64>()).await;
     let bytes = measured.map_err(|panic| ApiError::internal(&panic))?;
-    let count = rows.len() as u64;
     let mut sizes = app.measured.sizes.lock().unwrap_or_else(PoisonError::into_inner);
     if sizes.len() >= MAX_MEASURED {
-        sizes.retain(|_, (at, _, _)| known(*at));
+        sizes.retain(|_, (at, _)| known(*at));
     }
     if sizes.len() < MAX_MEASURED {
-        sizes.insert(scope, (now, count, bytes));
+        sizes.insert(scope, (now, bytes));
     }
     Ok((count, bytes))
 }

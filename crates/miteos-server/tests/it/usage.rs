@@ -98,11 +98,15 @@ async fn storage_is_counted() {
         server.http.post(url).bearer_auth(&server.key).multipart(form).send().await.unwrap().status(),
         201
     );
+    // Their size may be a minute old, and how many there are is not.
+    server.call("POST", "/workspaces", Some(json!({"name": "another"}))).await;
+    let storage = server.get("/usage").await["storage"].clone();
+    assert_eq!((&storage["workspaces"], &storage["workspace_bytes"]), (&json!(2), &json!(0)));
     clock.pass(60_000);
     let storage = server.get("/usage").await["storage"].clone();
     assert_eq!(
         storage,
-        json!({"workspaces": 1, "workspace_bytes": 5_000, "deliverables": 0, "deliverable_bytes": 0,
+        json!({"workspaces": 2, "workspace_bytes": 5_000, "deliverables": 0, "deliverable_bytes": 0,
             "previews": 0, "preview_bytes": 0, "preview_limit_bytes": 10_737_418_240_u64})
     );
 }

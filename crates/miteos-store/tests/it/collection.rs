@@ -127,6 +127,24 @@ pub async fn the_files_of_a_deleted_preview_go_and_those_of_others_stay(backend:
     assert!(is_there(&store, &own).await && is_there(&store, &manifest(&again)).await);
 }
 
+pub async fn a_site_whose_list_is_lost_holds_up_no_other(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut collector = Collector::new(store.clone());
+    let [used, unused] = [put(&store, "used").await, put(&store, "unused").await];
+    let no_text = store.blobs().put_bytes(b"\xff\xfe").await.unwrap().sha256;
+    for (n, lost) in [(1, name(1)), (2, no_text)] {
+        let row = publish(&store, n, &[]).await;
+        let site = PreviewSite { manifest: lost, files: 1, bytes: 1 };
+        store.publish_preview(PreviewRow { site: Some(site), ..row }).await.unwrap();
+    }
+    publish(&store, 3, std::slice::from_ref(&used)).await;
+    for days in 0..4 {
+        pass(&mut collector, at(days * 25 * HOUR)).await;
+    }
+    assert!(!is_there(&store, &unused).await, "the lost ones hold up nothing");
+    assert!(is_there(&store, &used).await);
+}
+
 pub async fn what_is_found_or_held_is_not_taken_from_under_anybody(backend: &impl Backend) {
     let store = backend.open().await;
     let mut collector = Collector::new(store.clone());

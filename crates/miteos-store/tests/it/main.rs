@@ -106,6 +106,7 @@ mod sqlite {
     conformance!(crate::harness::Sqlite, collection:
         what_nothing_names_goes_after_the_grace,
         the_files_of_a_deleted_preview_go_and_those_of_others_stay,
+        a_site_whose_list_is_lost_holds_up_no_other,
         what_is_found_or_held_is_not_taken_from_under_anybody,
         whatever_happens_what_is_named_is_there,
     );
