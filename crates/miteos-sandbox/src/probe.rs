@@ -319,6 +319,7 @@ async fn self_test(
     let questions = SelfTest {
         canary: canary.to_string_lossy().into_owned(),
         canary_port: port,
+        shown: shown.read_only_binds.iter().map(|place| place.to_string_lossy().into_owned()).collect(),
         processes: limits.processes,
         open_files: limits.open_files,
     };

@@ -21,6 +21,8 @@ pub(crate) struct SelfTest {
     pub canary: String,
     /// A listener on the host's loopback that must not be reachable.
     pub canary_port: u16,
+    /// Folders of the host that programs are shown.
+    pub shown: Vec<String>,
     pub processes: u64,
     pub open_files: u64,
 }
@@ -126,7 +128,13 @@ fn hidden(test: &SelfTest) -> bool {
         .into_iter()
         .all(|root| std::fs::read(Path::new(root).join(canary)).is_err())
         && std::fs::read("/etc/shadow").is_err()
-        && std::fs::read_dir("/root").is_err()
+        && only_leads_to("/root", &test.shown)
+}
+
+/// Whether a folder is not there, or is there for the sake of what is shown below it and holds nothing else.
+fn only_leads_to(folder: &str, shown: &[String]) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return true };
+    entries.flatten().all(|entry| shown.iter().any(|place| Path::new(place).starts_with(entry.path())))
 }
 
 fn kernel_settings_are_read_only() -> bool {
@@ -172,4 +180,22 @@ mod attempts {
     pub(super) use crate::sys::attempts::{
         has_landlock, keyring_fails, mount_fails, new_user_namespace_fails, vsock_fails,
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_may_lead_to_what_is_shown_and_hold_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        std::fs::create_dir_all(folder.path().join("a/tools")).unwrap();
+        let shown = [format!("{path}/a/tools")];
+        assert!(only_leads_to(path, &shown) && only_leads_to("/nowhere", &[]));
+        assert!(!only_leads_to(path, &[]));
+        std::fs::write(folder.path().join("secret"), "x").unwrap();
+        assert!(!only_leads_to(path, &shown));
+        assert!(!only_leads_to(path, &[path.to_owned()]), "the whole of it is not what is meant");
+    }
 }
