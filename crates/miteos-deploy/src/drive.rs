@@ -19,12 +19,20 @@ const MAX_WAIT_FAILURES: u32 = 150;
 const MAX_UNANSWERED_MS: u64 = 45 * 60 * 1000;
 /// A provider that asks for a longer pause is not waited for (milliseconds).
 const MAX_WAIT_MS: u64 = 15 * 60 * 1000;
+/// A pause of so long is a rest (milliseconds).
+const REST_MS: u64 = 5_000;
 
 /// Where states are kept.
 #[async_trait]
 pub trait Keeper: Send + Sync {
     /// Returns when the state would survive a crash.
     async fn keep(&self, state: &State) -> Result<(), DeployError>;
+
+    /// Nothing is done for a while, so that others may work.
+    fn rests(&self) {}
+
+    /// Returns when it may be gone on with.
+    async fn goes_on(&self) {}
 }
 
 /// Takes steps until the deployment is live or cannot become so. Each new state is kept before the next step.
@@ -67,12 +75,22 @@ pub async fn drive(
                 wait
             }
         };
+        let pause = async {
+            let rests = wait >= REST_MS;
+            if rests {
+                keeper.rests();
+            }
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            if rests {
+                keeper.goes_on().await;
+            }
+        };
         tokio::select! {
             biased;
             () = job.cancel.cancelled() => {
                 return Err(DeployError::new(ErrorKind::Cancelled, "the deployment was cancelled"));
             }
-            () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+            () = pause => {}
         }
     }
 }

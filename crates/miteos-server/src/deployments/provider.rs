@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::configs::Opened;
 use super::keep::{CommandError, DeploymentError};
 use super::log::Log;
+use super::turns::Seat;
 use super::{Parts, files};
 use crate::errors::chain;
 
@@ -65,14 +66,14 @@ pub struct Provider<'a> {
 }
 
 impl Provider<'_> {
-    /// Takes steps from where the journal stands until it is live or cannot become so. `rest` is called when all that is
-    /// left is to ask until the provider is done.
+    /// Takes steps from where the journal stands until it is live or cannot become so. The seat is left while nothing is done
+    /// but to wait, or to ask until the provider is done.
     pub async fn go(
         &self,
         kind: TargetKind,
         artifact: Artifact,
         cancel: &CancellationToken,
-        rest: &(dyn Fn() + Sync),
+        seat: &dyn Seat,
     ) -> Result<Ended, DeploymentError> {
         let artifact = match artifact {
             Artifact::Gone => Ok(artifact),
@@ -97,7 +98,7 @@ impl Provider<'_> {
             id: self.deployment.id,
             log: self.log,
             cancel,
-            rest,
+            seat,
             seen: Mutex::new(Seen { last: state.clone(), failure: None }),
         };
         let say = |line: Line| self.log.say(&line.text);
@@ -229,7 +230,7 @@ struct Journal<'a> {
     id: DeploymentId,
     log: &'a Log,
     cancel: &'a CancellationToken,
-    rest: &'a (dyn Fn() + Sync),
+    seat: &'a dyn Seat,
     seen: Mutex<Seen>,
 }
 
@@ -249,7 +250,7 @@ impl Keeper for Journal<'_> {
                     self.cancel.cancel();
                 }
                 if is_waiting(state.step) {
-                    (self.rest)();
+                    self.seat.leave();
                 }
                 self.seen.lock().unwrap_or_else(PoisonError::into_inner).last = state.clone();
                 Ok(())
@@ -259,6 +260,17 @@ impl Keeper for Journal<'_> {
                 stop("the state could not be kept")
             }
             Err(CommandError::NotFound | CommandError::Rejected(_)) => stop("the deployment has moved on"),
+        }
+    }
+
+    fn rests(&self) {
+        self.seat.leave();
+    }
+
+    async fn goes_on(&self) {
+        let step = self.seen.lock().unwrap_or_else(PoisonError::into_inner).last.step;
+        if !is_waiting(step) {
+            self.seat.take().await;
         }
     }
 }

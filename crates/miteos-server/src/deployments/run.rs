@@ -9,6 +9,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use miteos_core::deployment::{
     Built, Command, Deployment, Effect, Failure, FailureCode, FailureStep, Release, Stage, Target, Visibility,
 };
@@ -25,7 +26,7 @@ use super::keep::{CommandError, DeploymentError, scope};
 use super::log::{FLUSH_EVERY, Log};
 use super::provider::{self, Ended, Provider};
 use super::publisher::{PublishError, PublishJob};
-use super::turns::Turn;
+use super::turns::{Seat, Turn};
 use super::visit::Visit;
 use super::{Parts, configs::kind, staged};
 use crate::errors::chain;
@@ -49,6 +50,26 @@ struct Runner {
     at_work: Mutex<Option<Turn>>,
     /// The files, if this runner has made them.
     taken: Option<Taken>,
+}
+
+/// A runner's own place.
+struct Chair<'a> {
+    runner: &'a Runner,
+    account: AccountId,
+}
+
+#[async_trait]
+impl Seat for Chair<'_> {
+    fn leave(&self) {
+        drop(self.runner.at_work().take());
+    }
+
+    async fn take(&self) {
+        if self.runner.at_work().is_none() {
+            let turn = self.runner.parts.turns.take(self.account).await;
+            *self.runner.at_work() = turn.ok();
+        }
+    }
 }
 
 /// Runs a deployment until it has ended or the server stops.
@@ -348,7 +369,7 @@ impl Runner {
         let (parts, log) = (&*self.parts, &self.log);
         let provider = Provider { parts, deployment, opened: &opened, log, workspace: &workspace };
         let cancel = self.stop.child_token();
-        let rest = || drop(self.at_work().take());
+        let seat = Chair { runner: self, account: deployment.account };
         let work = async {
             let made = self.taken.as_ref().and_then(|taken| taken.artifact.clone());
             let artifact = match made {
@@ -356,7 +377,7 @@ impl Runner {
                 None => provider.artifact_for_next(&self.places(deployment)).await,
             };
             match artifact {
-                Ok(Some(artifact)) => provider.go(kind, artifact, &cancel, &rest).await,
+                Ok(Some(artifact)) => provider.go(kind, artifact, &cancel, &seat).await,
                 Ok(None) => Ok(Ended::CutOff),
                 Err(failure) => Ok(Ended::Failed(failure)),
             }

@@ -1,9 +1,10 @@
 //! Who may work: a few deployments at once, and of one account only some of these, so that none waits for another's
-//! alone. One that merely asks its provider whether it is done holds no place.
+//! alone. One that merely asks its provider whether it is done holds no place, nor one that its provider has told to wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use async_trait::async_trait;
 use miteos_core::ids::AccountId;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
@@ -22,6 +23,16 @@ pub struct Turns {
 pub struct Turn {
     _one: OwnedSemaphorePermit,
     _of_account: OwnedSemaphorePermit,
+}
+
+/// The place of one deployment, as whoever works for it sees it.
+#[async_trait]
+pub trait Seat: Sync {
+    /// Gives it back.
+    fn leave(&self);
+
+    /// Waits for one, unless there is one.
+    async fn take(&self);
 }
 
 impl Default for Turns {

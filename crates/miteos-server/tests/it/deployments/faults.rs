@@ -1,11 +1,14 @@
 //! What a provider can do to a deployment, and how each ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use miteos_deploy::TargetKind;
 use miteos_standins::{Fault, What, When};
 use serde_json::json;
 
-use super::{Scene, log};
+use super::{Scene, config, deploy, ended, log, netlify, to, workspace};
+use crate::harness::{PATIENCE, TestServer};
+use crate::standin::Script;
 
 /// A fault, and the code that the deployment fails with; none: it goes live all the same.
 struct Case {
@@ -90,4 +93,37 @@ async fn what_fails_there_is_told_with_its_reason_and_ended_there() {
     let cancelled =
         scene.netlify.look(|netlify| netlify.deploys.values().filter(|one| one.cancelled).count());
     assert!(cancelled >= 1, "a deploy whose upload failed is not left open");
+}
+
+/// So many deployments of one account work at the same time.
+const OF_ONE_ACCOUNT: usize = 4;
+
+#[tokio::test]
+async fn who_is_told_to_wait_stands_in_nobodys_way() {
+    let netlify = netlify().await;
+    let server = TestServer::start_with(Script::default(), to(TargetKind::Netlify, &netlify.url)).await;
+    config(&server, json!({})).await;
+    netlify.fault(Fault { when: When::to("POST", "/deploys"), what: What::limited("retry-after", "600") });
+    let mut waiting = Vec::new();
+    for n in 0..OF_ONE_ACCOUNT {
+        let workspace = workspace(&server, &format!("shop {n}")).await;
+        waiting.push(deploy(&server, &workspace).await);
+    }
+    let begun = Instant::now();
+    for id in &waiting {
+        while !log(&server, id).await.contains("the step is taken again") {
+            let shown = server.get(&format!("/deployments/{id}")).await;
+            assert!(shown["error"].is_null() && begun.elapsed() < PATIENCE, "{shown:#}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    let page = workspace(&server, "page").await;
+    let body = json!({"workspace_id": page, "target": "preview"});
+    let made = server.expect(201, "POST", "/deployments", Some(body)).await;
+    assert_eq!(ended(&server, made["id"].as_str().unwrap()).await["status"], "live");
+    // Those that wait can be ended, and do not take their time for it.
+    netlify.no_faults();
+    for id in &waiting {
+        server.expect(200, "POST", &format!("/deployments/{id}/cancel"), None).await;
+    }
 }
