@@ -441,8 +441,7 @@ impl Runner {
         drop(span);
         match outcome {
             Ok(published) => {
-                let changes = self.changes(deployment, &published).await?;
-                self.log.say(&format!("{changes}; live at {}", published.url));
+                self.tell_live(deployment, &published).await;
                 let release = Release {
                     url: published.url,
                     visibility: published.visibility,

@@ -44,11 +44,11 @@ impl Publisher for Previews {
     async fn changes(&self, before: Option<&Sha256>, now: &Sha256) -> Result<Changes, StoreError> {
         let (manifests, blobs) = (&self.inner.manifests, self.inner.store.blobs());
         let now = manifests.read(blobs, now).await?;
+        // It may have ended, and be gone.
         let before = match before {
             Some(before) => manifests.read(blobs, before).await.ok(),
             None => None,
         };
-        // It may have ended, and be gone.
         let known: HashSet<_> =
             before.iter().flat_map(|before| before.files.values()).map(|entry| &entry.sha256).collect();
         let new: HashMap<_, _> = now
